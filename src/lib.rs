@@ -1,0 +1,34 @@
+//! Which backends are healthy, why not, whose side has to act, and what to do.
+//!
+//! One crate: this library is the product, the binary only turns its result into an exit code. Data flows one way; each
+//! stage knows its input and its output and nothing else, and only [`app`] knows the order: *observe, judge, record*.
+//!
+//! ```text
+//!         config ─► discovery ─► target ─► scheduler ──beat──► probe ─────► verdict ────► health ─────► view ─► web, cli
+//! value   Config     Server      Target     (when)       ProbeSpec→         Observation→   Verdict→      Snapshot→
+//!                            pool×server×settings        Observation        Verdict        HealthTable   pages, metrics
+//! reads   a file     names         –        the clock    the network           –             –             –
+//! ```
+//!
+//! # Invariants
+//!
+//! The ones with a ✓ are tests (`tests/it/architecture.rs`).
+//!
+//! 1. Only `app` knows the order of the stages; who may name whom is a table. ✓
+//! 2. `probe` records, `verdict` judges. A failed probe is data, never `Err`.
+//! 3. `health` holds the only mutable state. Views get one snapshot; no view reads another.
+//! 4. A loaded config value never changes; a reload makes a new one and swaps it in when it is whole.
+//! 5. What is not known is Unknown. Nothing starts healthy. A verdict for a target that is gone is dropped.
+//! 6. Words shown to people live in tables, and every surface reads the same row.
+//! 7. A backend can never make us hold more than a bounded number of bytes, wait longer than the timeout, or write
+//!    outside its own row.
+//! 8. Our own trouble (late, out of descriptors, offline) is never booked on a server.
+//! 9. `target`, `verdict` and `view` are pure: no tokio, no clock, no files, no environment. ✓
+//!
+//! # Where things are added
+//!
+//! A cause: `verdict/cause.rs` and the arm that sees it. A protocol: a file in `probe/` and `probe/mod.rs`. A metric:
+//! `view/metrics.rs`. A source of servers: a file in `discovery/` and its `mod.rs`.
+
+pub mod resolver;
+pub mod discovery;
