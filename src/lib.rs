@@ -32,3 +32,4 @@
 
 pub mod resolver;
 pub mod discovery;
+pub mod probe;

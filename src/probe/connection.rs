@@ -1,0 +1,202 @@
+//! An open connection, plain or TLS, as the stages above it see it.
+
+use std::io;
+
+use tokio::net::TcpStream;
+
+use super::Fault;
+use super::HttpFault;
+use super::ResponseProgress;
+use super::TlsFault;
+
+/// Reads and writes whole messages; errors say what they were.
+pub(super) struct Connection {
+    stream: TcpStream,
+    tls: Option<Box<rustls::ClientConnection>>,
+    /// A write was told of a reset; the system tells of it only once, and a read then sees a mere end.
+    reset: bool,
+}
+
+/// Why reading or writing ended.
+pub(super) enum Broken {
+    Reset,
+    Tls(rustls::Error),
+}
+
+impl Broken {
+    /// What this means while no or only a part of a response is in.
+    pub(super) fn before_a_response(self, progress: ResponseProgress, after_client_certificate: bool) -> Fault {
+        match self {
+            Self::Reset if after_client_certificate => Fault::Tls(TlsFault::EndAfterHandshake { reset: true }),
+            Self::Reset => Fault::Http(HttpFault::Reset(progress)),
+            Self::Tls(rustls::Error::AlertReceived(alert)) => Fault::Tls(TlsFault::AlertAfterHandshake(alert)),
+            Self::Tls(error) => Fault::Tls(TlsFault::Rustls(error)),
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self { stream, tls: None, reset: false }
+    }
+
+    pub(super) fn over_tls(stream: TcpStream, tls: rustls::ClientConnection) -> Self {
+        Self { stream, tls: Some(Box::new(tls)), reset: false }
+    }
+
+    /// Writes all of `bytes`. A write that fails is no verdict yet: what the server said before is still to be read.
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        match &mut self.tls {
+            None => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    match self.stream.try_write(rest) {
+                        Ok(written) => rest = &rest[written..],
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            if self.stream.writable().await.is_err() {
+                                return;
+                            }
+                        }
+                        Err(error) => {
+                            self.reset = is_reset(&error);
+                            return;
+                        }
+                    }
+                }
+            }
+            Some(tls) => {
+                if io::Write::write_all(&mut tls.writer(), bytes).is_ok()
+                    && let Err(error) = flush(&self.stream, tls).await
+                {
+                    self.reset = is_reset(&error);
+                }
+            }
+        }
+    }
+
+    /// Reads what is there, at least one byte; 0 at the end, with or without a TLS farewell.
+    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Broken> {
+        loop {
+            // A server that always has more to say must not keep the deadline from being looked at.
+            tokio::task::coop::consume_budget().await;
+            if let Some(tls) = &mut self.tls {
+                match io::Read::read(&mut tls.reader(), buffer) {
+                    Ok(count) => return Ok(count),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                    Err(_) => {}
+                }
+                match tls.read_tls(&mut Socket(&self.stream)) {
+                    Ok(0) => {
+                        // Lets the reader above give out what it still holds, and then the end.
+                        let _ = tls.process_new_packets();
+                        return match io::Read::read(&mut tls.reader(), buffer) {
+                            Ok(0) | Err(_) if self.reset => Err(Broken::Reset),
+                            Ok(count) => Ok(count),
+                            Err(_) => Ok(0),
+                        };
+                    }
+                    Ok(_) => {
+                        tls.process_new_packets().map_err(Broken::Tls)?;
+                        // Answers to key updates.
+                        if tls.wants_write() {
+                            let _ = tls.write_tls(&mut Socket(&self.stream));
+                        }
+                        continue;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if is_too_large(&error) => return Err(Broken::Tls(too_large())),
+                    Err(_) => return Err(Broken::Reset),
+                }
+            } else {
+                match self.stream.try_read(buffer) {
+                    Ok(0) if self.reset => return Err(Broken::Reset),
+                    Ok(count) => return Ok(count),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return Err(Broken::Reset),
+                }
+            }
+            self.stream.readable().await.map_err(|_| Broken::Reset)?;
+        }
+    }
+
+    /// Says farewell over TLS, as far as that goes without waiting; dropping the connection then closes it.
+    pub(super) fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut Socket(&self.stream));
+        }
+    }
+}
+
+/// Whether the peer reset the connection.
+pub(super) fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
+}
+
+/// Whether the TLS library has no room for more of one message; the system's own errors are never of this kind.
+pub(super) fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+pub(super) fn too_large() -> rustls::Error {
+    rustls::InvalidMessage::HandshakePayloadTooLarge.into()
+}
+
+/// Writes all that TLS has to say.
+pub(super) async fn flush(stream: &TcpStream, tls: &mut rustls::ClientConnection) -> io::Result<()> {
+    while tls.wants_write() {
+        match tls.write_tls(&mut Socket(stream)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A socket that never waits, as rustls wants it.
+pub(super) struct Socket<'a>(pub(super) &'a TcpStream);
+
+impl io::Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl io::Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_always_has_more_to_say_does_not_keep_the_deadline_waiting() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = listener.accept().await.unwrap().0.into_std().unwrap();
+        server.write_all(&[b'.'; 10_000]).unwrap();
+        stream.readable().await.unwrap();
+        let mut connection = Connection::plain(stream);
+        let reading = async {
+            for _ in 0..10_000 {
+                assert!(matches!(connection.read(&mut [0]).await, Ok(1)));
+            }
+        };
+        // Looked at in this order, once: who reads all of it in one go leaves nothing for the second.
+        tokio::select! {
+            biased;
+            () = reading => panic!("nobody else had a turn"),
+            () = std::future::ready(()) => {}
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a probe has seen so far: the stages write it down as they go, so that it outlives them when the deadline cuts them
+//! off.
+
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+
+use super::FailedAddress;
+use super::Phases;
+use super::Response;
+use super::ResponseProgress;
+use super::Stale;
+use super::TlsFacts;
+
+/// What is known so far; outlives the stages when the deadline cuts them off.
+pub(super) struct Notes {
+    pub(super) deadline: Instant,
+    pub(super) phase: Phase,
+    phase_start: Instant,
+    pub(super) phases: Phases,
+    pub(super) address: Option<SocketAddr>,
+    /// Connection attempts under way.
+    pub(super) pending_addresses: Vec<SocketAddr>,
+    pub(super) failed_addresses: Vec<FailedAddress>,
+    pub(super) stale: Option<Stale>,
+    pub(super) tls: Option<Box<TlsFacts>>,
+    pub(super) response: Option<Response>,
+    /// What of the response is in.
+    pub(super) progress: ResponseProgress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Dns,
+    Connect,
+    Tls,
+    FirstByte,
+    Transfer,
+    /// All is done, and only a rejection that comes late could still change that; booked on no part of the probe.
+    Watch,
+    Over,
+}
+
+impl Notes {
+    pub(super) fn new(start: Instant, deadline: Instant) -> Self {
+        Self {
+            deadline,
+            phase: Phase::Dns,
+            phase_start: start,
+            phases: Phases::default(),
+            address: None,
+            pending_addresses: Vec::new(),
+            failed_addresses: Vec::new(),
+            stale: None,
+            tls: None,
+            response: None,
+            progress: ResponseProgress::Nothing,
+        }
+    }
+
+    /// Ends the current phase and begins the next one.
+    pub(super) fn enter(&mut self, next: Phase) {
+        let now = Instant::now();
+        let spent = now - self.phase_start;
+        match self.phase {
+            Phase::Dns => self.phases.dns = spent,
+            Phase::Connect => self.phases.connect = spent,
+            Phase::Tls => self.phases.tls = spent,
+            Phase::FirstByte => self.phases.first_byte = spent,
+            Phase::Transfer => self.phases.transfer = spent,
+            Phase::Watch | Phase::Over => {}
+        }
+        self.phase = next;
+        self.phase_start = now;
+    }
+}

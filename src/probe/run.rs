@@ -1,0 +1,279 @@
+//! Runs the stages of a probe in their order, under one deadline that no backend can stretch.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::AfterProxyLine;
+use super::Clock;
+use super::ConnectFault;
+use super::FailedAddress;
+use super::Fault;
+use super::HttpFault;
+use super::LocalFault;
+use super::Observation;
+use super::ProbeSpec;
+use super::Protocol;
+use super::TlsFault;
+use super::connection::Connection;
+use super::dns;
+use super::http;
+use super::lateness::Lateness;
+use super::notes::Notes;
+use super::notes::Phase;
+use super::scan;
+use super::scan::ScanFacts;
+use super::tcp;
+use super::tls::Handshake;
+use crate::resolver::Resolver;
+
+/// How long a server may take to close or reset after a PROXY line or a client certificate that it does not like.
+const REJECTION_WINDOW: Duration = Duration::from_millis(250);
+
+/// The line that a load balancer's health check sends (PROXY protocol 1, section 2.1).
+const PROXY_LINE: &[u8] = b"PROXY UNKNOWN\r\n";
+
+/// Probes servers; one for the whole program.
+pub struct Prober {
+    resolver: Resolver,
+    handshake: Handshake,
+    lateness: Lateness,
+    clock: Clock,
+}
+
+impl Prober {
+    /// Must be called within a tokio runtime: it watches how late that runtime runs.
+    #[must_use]
+    pub fn new(resolver: Resolver) -> Self {
+        Self::with_clock(resolver, Clock::of_the_host())
+    }
+
+    /// The same, with certificates judged by another clock than the host's.
+    #[must_use]
+    pub fn with_clock(resolver: Resolver, clock: Clock) -> Self {
+        let handshake = Handshake::new(clock.clone());
+        Self { resolver, handshake, lateness: Lateness::watch(), clock }
+    }
+
+    /// Asks once. Ends within the timeout of `spec`, but for this host's own lateness.
+    pub async fn probe(&self, spec: &ProbeSpec) -> Observation {
+        let at = self.clock.now();
+        let start = Instant::now();
+        let deadline = start + spec.timeout;
+        let late_before = self.lateness.total();
+        let mut notes = Notes::new(start, deadline);
+        // `timeout_at` polls the stages once more before it gives up: what the kernel held by then was in time.
+        let outcome = tokio::time::timeout_at(deadline, self.stages(spec, &mut notes)).await;
+        let fault = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => {
+                let late = self.lateness.total().saturating_sub(late_before);
+                let explained = Lateness::explains_fault(&fault, late, spec.timeout);
+                Some(if explained { Fault::Local(LocalFault::Overloaded { late }) } else { fault })
+            }
+            Err(_) => {
+                let late = deadline.elapsed().max(self.lateness.total().saturating_sub(late_before));
+                self.at_the_deadline(&mut notes, late, spec.timeout)
+            }
+        };
+        notes.enter(Phase::Over);
+        Observation {
+            at,
+            duration: start.elapsed(),
+            phases: notes.phases,
+            address: notes.address,
+            failed_addresses: notes.failed_addresses,
+            stale: notes.stale,
+            tls: notes.tls,
+            response: notes.response,
+            fault,
+            scan: None,
+        }
+    }
+
+    /// Asks the server behind `address` what it would have needed to shake hands; `None` when it cannot be asked.
+    pub async fn scan(&self, spec: &ProbeSpec, address: SocketAddr) -> Option<ScanFacts> {
+        let tls = spec.tls.as_ref()?;
+        let now = Instant::now();
+        let mut notes = Notes::new(now, now + spec.timeout);
+        let addresses = [address.ip()];
+        let connect = tcp::connect(&addresses, address.port(), &mut notes);
+        let stream = tokio::time::timeout(spec.timeout, connect).await.ok()?.ok()?;
+        if spec.proxy_protocol {
+            send_proxy_line(&stream).await.ok()?;
+        }
+        Some(scan::scan(&stream, tls, spec.protocol == Protocol::Https, spec.timeout).await)
+    }
+
+    async fn stages(&self, spec: &ProbeSpec, notes: &mut Notes) -> Result<(), Fault> {
+        let addresses = dns::resolve(&self.resolver, &spec.server, notes).await?;
+        notes.enter(Phase::Connect);
+        let stream = match tcp::connect(&addresses, spec.port, notes).await {
+            Ok(stream) => stream,
+            Err(Fault::Connect(ConnectFault::Reset)) => {
+                return reset_at_once(spec.protocol, spec.proxy_protocol, notes);
+            }
+            Err(fault) => return Err(fault),
+        };
+        if spec.proxy_protocol {
+            send_proxy_line(&stream).await?;
+        }
+        match (&spec.tls, &spec.request) {
+            (None, None) if spec.proxy_protocol => {
+                notes.enter(Phase::Watch);
+                watch_after_proxy_line(stream).await
+            }
+            (None, None) => Ok(()),
+            (None, Some(request)) => {
+                notes.enter(Phase::FirstByte);
+                http::exchange(&mut Connection::plain(stream), request, notes).await
+            }
+            (Some(tls), request) => {
+                notes.enter(Phase::Tls);
+                let facts = notes.tls.insert(Box::default());
+                let offer_http = spec.protocol == Protocol::Https;
+                let mut connection = match self.handshake.run(stream, tls, offer_http, facts).await {
+                    Ok(connection) => connection,
+                    Err(fault) if spec.proxy_protocol => return Err(after_proxy_line(fault, &facts.received)),
+                    Err(fault) => return Err(fault),
+                };
+                let client_certificate_in_question = facts.client_certificate_requested;
+                let ended = match request {
+                    Some(request) => {
+                        notes.enter(Phase::FirstByte);
+                        http::exchange(&mut connection, request, notes).await
+                    }
+                    None if client_certificate_in_question => {
+                        notes.enter(Phase::Watch);
+                        watch_after_handshake(&mut connection).await
+                    }
+                    None => Ok(()),
+                };
+                connection.close();
+                ended.map_err(|fault| match fault {
+                    Fault::Http(HttpFault::Reset(progress))
+                        if client_certificate_in_question && progress.is_nothing() =>
+                    {
+                        Fault::Tls(TlsFault::EndAfterHandshake { reset: true })
+                    }
+                    Fault::Http(HttpFault::ClosedBeforeHead { received: 0 }) if client_certificate_in_question => {
+                        Fault::Tls(TlsFault::EndAfterHandshake { reset: false })
+                    }
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// What the probe was waiting for when its time was over; `None` when that was nothing but a late rejection.
+    fn at_the_deadline(&self, notes: &mut Notes, late: Duration, timeout: Duration) -> Option<Fault> {
+        if Lateness::explains(late, timeout) {
+            return Some(Fault::Local(LocalFault::Overloaded { late }));
+        }
+        Some(match notes.phase {
+            Phase::Dns => dns::silence(&self.resolver),
+            Phase::Connect => {
+                for address in std::mem::take(&mut notes.pending_addresses) {
+                    notes.failed_addresses.push(FailedAddress { address, fault: tcp::silence(address) });
+                }
+                tcp::weightiest(&notes.failed_addresses)
+            }
+            Phase::Tls => Fault::Tls(TlsFault::Timeout),
+            Phase::FirstByte | Phase::Transfer | Phase::Over => Fault::Http(HttpFault::Timeout(notes.progress)),
+            Phase::Watch => return None,
+        })
+    }
+}
+
+/// A connection that was reset had opened before, and may have been reset before or after we looked: the verdict must
+/// not depend on that.
+fn reset_at_once(protocol: Protocol, proxy_line: bool, notes: &mut Notes) -> Result<(), Fault> {
+    notes.failed_addresses.retain(|failed| failed.fault != ConnectFault::Reset);
+    if protocol.is_tls() {
+        notes.enter(Phase::Tls);
+        notes.tls = Some(Box::default());
+    }
+    match protocol {
+        _ if proxy_line => Err(Fault::AfterProxyLine(AfterProxyLine::Reset)),
+        Protocol::Tcp => Ok(()),
+        Protocol::Tls | Protocol::Https => Err(Fault::Tls(TlsFault::Reset)),
+        Protocol::Http => {
+            notes.enter(Phase::FirstByte);
+            Err(Fault::Http(HttpFault::Reset(notes.progress)))
+        }
+    }
+}
+
+async fn send_proxy_line(stream: &TcpStream) -> Result<(), Fault> {
+    loop {
+        match stream.try_write(PROXY_LINE) {
+            // An empty send buffer takes 15 bytes whole.
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                if stream.writable().await.is_err() {
+                    return Err(Fault::AfterProxyLine(AfterProxyLine::Reset));
+                }
+            }
+            Err(_) => return Err(Fault::AfterProxyLine(AfterProxyLine::Reset)),
+        }
+    }
+}
+
+/// Plain TCP after the PROXY line: a server that cannot read it closes or resets at once.
+async fn watch_after_proxy_line(stream: TcpStream) -> Result<(), Fault> {
+    let mut connection = Connection::plain(stream);
+    let mut buffer = [0; 1024];
+    let watch = async {
+        loop {
+            match connection.read(&mut buffer).await {
+                Ok(0) => return Fault::AfterProxyLine(AfterProxyLine::Closed),
+                Ok(_) => {}
+                Err(_) => return Fault::AfterProxyLine(AfterProxyLine::Reset),
+            }
+        }
+    };
+    tokio::time::timeout(REJECTION_WINDOW, watch).await.map_or(Ok(()), Err)
+}
+
+/// TLS after a handshake in which the server asked for a client certificate: under TLS 1.3 its refusal comes only now.
+async fn watch_after_handshake(connection: &mut Connection) -> Result<(), Fault> {
+    let mut buffer = [0; 1024];
+    let watch = async {
+        loop {
+            match connection.read(&mut buffer).await {
+                Ok(0) => return Fault::Tls(TlsFault::EndAfterHandshake { reset: false }),
+                Ok(_) => {}
+                Err(error) => return error.before_a_response(super::ResponseProgress::Nothing, true),
+            }
+        }
+    };
+    tokio::time::timeout(REJECTION_WINDOW, watch).await.map_or(Ok(()), Err)
+}
+
+/// A handshake that failed before the server said anything in TLS: the PROXY line is to blame.
+fn after_proxy_line(fault: Fault, received: &[u8]) -> Fault {
+    // A warning alert, such as a farewell, does not end the handshake by itself.
+    let said_nothing = matches!(received.first(), None | Some(&super::tls::ALERT));
+    match fault {
+        Fault::Tls(TlsFault::Closed) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Closed),
+        Fault::Tls(TlsFault::Reset) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Reset),
+        Fault::Tls(TlsFault::Rustls(rustls::Error::AlertReceived(alert)))
+            if received.first() == Some(&super::tls::ALERT) =>
+        {
+            Fault::AfterProxyLine(AfterProxyLine::Alert(alert))
+        }
+        Fault::Tls(_) if !super::tls::looks_like_tls(received) && !received.is_empty() => {
+            Fault::AfterProxyLine(AfterProxyLine::NotTls(received[..received.len().min(256)].to_vec()))
+        }
+        other => other,
+    }
+}
+
+// One prober serves every worker thread.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Arc<Prober>>();
+};

@@ -1,0 +1,372 @@
+//! Opens the connection: every address in order, the next one after 250 ms (RFC 8305), and the reason when none opens.
+//!
+//! `IP_RECVERR` is set on every socket, so that an ICMP message names itself and its sender instead of becoming a
+//! timeout, or a refusal that nobody uttered.
+
+use std::io;
+use std::io::IoSliceMut;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::ControlMessageOwned;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::SockaddrStorage;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt;
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::Socket;
+use socket2::Type;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+use super::ConnectFault;
+use super::FailedAddress;
+use super::Fault;
+use super::LocalFault;
+use super::notes::Notes;
+use super::route;
+use super::route::Trouble;
+use super::route::Way;
+
+/// Why an address cannot be reached, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpReason {
+    /// In words: `host unreachable`, `port unreachable`, `administratively prohibited` ...
+    pub what: &'static str,
+    /// The router or host that sent the message, when the kernel tells.
+    pub from: Option<IpAddr>,
+}
+
+/// How long an attempt may take before the next address is tried beside it (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// How long before the deadline an attempt without an answer is looked at.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
+/// The first connection that opens.
+pub(super) async fn connect(addresses: &[IpAddr], port: u16, notes: &mut Notes) -> Result<TcpStream, Fault> {
+    let deadline = notes.deadline;
+    if let [only] = addresses {
+        let address = SocketAddr::new(*only, port);
+        notes.address = Some(address);
+        notes.pending_addresses.push(address);
+        return attempt(address, deadline).await.map_err(|failed| {
+            notes.pending_addresses.clear();
+            notes.failed_addresses.push(FailedAddress { address, fault: failed.fault(address) });
+            weightiest(&notes.failed_addresses)
+        });
+    }
+    let mut waiting = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+    let mut attempts = JoinSet::new();
+    loop {
+        // The next address starts when an attempt failed, or when none has ended for a while.
+        if let Some(address) = waiting.next() {
+            notes.address = Some(address);
+            notes.pending_addresses.push(address);
+            attempts.spawn(async move { (address, attempt(address, deadline).await) });
+        } else if attempts.is_empty() {
+            return Err(weightiest(&notes.failed_addresses));
+        }
+        let ended = if waiting.len() == 0 {
+            attempts.join_next().await
+        } else {
+            match tokio::time::timeout(ATTEMPT_DELAY, attempts.join_next()).await {
+                Ok(ended) => ended,
+                Err(_) => continue,
+            }
+        };
+        let Some(Ok((address, result))) = ended else { continue };
+        match result {
+            Ok(stream) => {
+                notes.address = Some(address);
+                notes.pending_addresses.clear();
+                return Ok(stream);
+            }
+            Err(failed) => {
+                notes.pending_addresses.retain(|pending| *pending != address);
+                notes.failed_addresses.push(FailedAddress { address, fault: failed.fault(address) });
+            }
+        }
+    }
+}
+
+/// The fault that speaks for all: the last one that says something about the way to the server, unless an address could
+/// not be asked for want of something that will be there again. What our network can never reach says the least.
+pub(super) fn weightiest(failed: &[FailedAddress]) -> Fault {
+    let weight = |failed: &&FailedAddress| match failed.fault {
+        ConnectFault::Local(LocalFault::Exhausted(_) | LocalFault::Overloaded { .. }) => 2,
+        ConnectFault::Refused | ConnectFault::Timeout | ConnectFault::Unreachable(_) | ConnectFault::Reset => 1,
+        ConnectFault::Local(LocalFault::Network(_)) => 0,
+    };
+    match failed.iter().max_by_key(weight).map(|failed| failed.fault.clone()) {
+        Some(ConnectFault::Local(fault)) => Fault::Local(fault),
+        Some(fault) => Fault::Connect(fault),
+        None => Fault::Connect(ConnectFault::Timeout),
+    }
+}
+
+/// What nobody answering means for an address, if this host can prove more than that.
+pub(super) fn silence(address: SocketAddr) -> ConnectFault {
+    match route::trouble(address.ip()) {
+        Some(trouble) => trouble.into(),
+        None => ConnectFault::Timeout,
+    }
+}
+
+/// Why an attempt failed.
+enum Failed {
+    /// The call itself failed: no packet was sent.
+    AtOnce(io::Error),
+    /// The system's error later on, and what the socket's error queue held.
+    Later { error: io::Error, icmp: Option<Icmp> },
+    /// No SYN ever left this host.
+    HeldBack,
+}
+
+/// An ICMP message about our own packet.
+struct Icmp {
+    v6: bool,
+    kind: u8,
+    code: u8,
+    from: Option<IpAddr>,
+}
+
+async fn attempt(address: SocketAddr, deadline: Instant) -> Result<TcpStream, Failed> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
+        .map_err(Failed::AtOnce)?;
+    // Both are refinements: a kernel without them still connects.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = match address {
+        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true),
+        SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true),
+    };
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(Failed::AtOnce(error)),
+    }
+    let stream = TcpStream::from_std(socket.into()).map_err(Failed::AtOnce)?;
+    // The last look at what the kernel knows of this socket; the deadline itself ends the probe, and with it the socket.
+    match timeout_at(deadline - LAST_LOOK, opened(&stream)).await {
+        Ok(outcome) => outcome?,
+        Err(_) => match stream.local_addr() {
+            Ok(local) if route::drops_own_syn(local, address) => return Err(Failed::HeldBack),
+            Ok(_) | Err(_) => opened(&stream).await?,
+        },
+    }
+    // From here on a stray ICMP message must not end the exchange.
+    let _ = match address {
+        SocketAddr::V4(_) => setsockopt(&stream, sockopt::Ipv4RecvErr, &false),
+        SocketAddr::V6(_) => setsockopt(&stream, sockopt::Ipv6RecvErr, &false),
+    };
+    Ok(stream)
+}
+
+/// Waits for the connection to open.
+async fn opened(stream: &TcpStream) -> Result<(), Failed> {
+    loop {
+        let failed = |error| Failed::Later { error, icmp: queued_icmp(stream) };
+        stream.writable().await.map_err(failed)?;
+        match stream.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => return Err(failed(error)),
+        }
+        match stream.peer_addr() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => return Err(failed(error)),
+        }
+        // The kernel only takes note of a message that comes while it is busy with the socket, and tries on.
+        if let Some(icmp) = queued_icmp(stream) {
+            return Err(Failed::Later { error: io::ErrorKind::HostUnreachable.into(), icmp: Some(icmp) });
+        }
+        // Woken although the handshake is still under way.
+        let _ =
+            stream.try_io(tokio::io::Interest::WRITABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
+    }
+}
+
+/// The first ICMP message in the socket's error queue.
+fn queued_icmp(stream: &TcpStream) -> Option<Icmp> {
+    use std::os::fd::AsRawFd;
+    let mut payload = [0; 64];
+    let mut slices = [IoSliceMut::new(&mut payload)];
+    let mut space = nix::cmsg_space!([u8; 128]);
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let message =
+        nix::sys::socket::recvmsg::<SockaddrStorage>(stream.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
+    message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => Some(Icmp {
+            v6: false,
+            kind: error.ee_type,
+            code: error.ee_code,
+            from: from.map(|from| IpAddr::from(u32::from_be(from.sin_addr.s_addr).to_be_bytes())),
+        }),
+        ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => Some(Icmp {
+            v6: true,
+            kind: error.ee_type,
+            code: error.ee_code,
+            from: from.map(|from| IpAddr::from(from.sin6_addr.s6_addr)),
+        }),
+        _ => None,
+    })
+}
+
+impl Failed {
+    /// Translates the system's error, once and for all.
+    fn fault(&self, address: SocketAddr) -> ConnectFault {
+        match self {
+            // A packet that waits for the next hop's address has not left either.
+            Self::HeldBack => match route::trouble(address.ip()) {
+                Some(trouble) => trouble.into(),
+                None => {
+                    network("this host itself drops it: its own firewall, or its traffic control, lets no packet out")
+                }
+            },
+            Self::AtOnce(error) => at_once(address, error),
+            Self::Later { icmp: Some(icmp), .. } => icmp.fault(address.ip()),
+            Self::Later { error, icmp: None } => later(address, error),
+        }
+    }
+}
+
+/// What an error of the call itself means: it is always about this host.
+fn at_once(address: SocketAddr, error: &io::Error) -> ConnectFault {
+    match errno(error) {
+        Some(Errno::EADDRNOTAVAIL) if lacks_source_address(address) => network(route::NO_SOURCE),
+        Some(Errno::EADDRNOTAVAIL | Errno::EAGAIN | Errno::EADDRINUSE) => {
+            exhausted("no free local port towards this address")
+        }
+        Some(Errno::ENETUNREACH) => network(why_barred(address).unwrap_or(route::NO_ROUTE)),
+        Some(Errno::EHOSTUNREACH) => network(why_barred(address).unwrap_or(route::UNREACHABLE_ROUTE)),
+        Some(Errno::EACCES) => network(why_barred(address).unwrap_or("a security policy of this host forbids it")),
+        Some(Errno::EINVAL) if is_link_local(address.ip()) => {
+            network("a link-local address means nothing without its network interface")
+        }
+        Some(Errno::EINVAL) if let Some(why) = why_barred(address) => network(why),
+        Some(Errno::EAFNOSUPPORT) => network("this host does not speak its address family"),
+        // The server's own answer, if it is on this host.
+        Some(Errno::ECONNREFUSED) => ConnectFault::Refused,
+        _ => ours(error),
+    }
+}
+
+/// What an error means that came later and without an ICMP message.
+fn later(address: SocketAddr, error: &io::Error) -> ConnectFault {
+    match errno(error) {
+        Some(Errno::ECONNREFUSED) => ConnectFault::Refused,
+        Some(Errno::ETIMEDOUT) => silence(address),
+        Some(Errno::ECONNRESET | Errno::ECONNABORTED | Errno::EPIPE) => ConnectFault::Reset,
+        Some(Errno::ENETUNREACH) => unreachable("network unreachable"),
+        Some(Errno::EHOSTUNREACH | Errno::EHOSTDOWN) => match route::trouble(address.ip()) {
+            Some(trouble) => trouble.into(),
+            None => unreachable("host unreachable"),
+        },
+        Some(Errno::EACCES) => unreachable("administratively prohibited"),
+        Some(Errno::ENOPROTOOPT | Errno::EPROTO) => unreachable("protocol unreachable"),
+        _ => ours(error),
+    }
+}
+
+/// What is this host's own trouble whenever it comes.
+fn ours(error: &io::Error) -> ConnectFault {
+    match errno(error) {
+        Some(Errno::EMFILE) => exhausted("this process has no file descriptor left"),
+        Some(Errno::ENFILE) => exhausted("this host has no file descriptor left"),
+        Some(Errno::ENOBUFS | Errno::ENOMEM) => exhausted("no memory left for sockets"),
+        Some(Errno::ENOSPC) => exhausted("no room left to watch another socket"),
+        Some(Errno::EPERM) => network("this host's own firewall forbids it"),
+        Some(Errno::ENETDOWN) => network("the network interface towards it is down"),
+        Some(other) => network(&format!("the system refuses to connect: {}", other.desc())),
+        None => network(&format!("the system refuses to connect: {}", error.kind())),
+    }
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw)
+}
+
+impl Icmp {
+    fn fault(&self, target: IpAddr) -> ConnectFault {
+        let what = self.what();
+        let is_our_own = self.from.is_some_and(|from| from != target && route::is_own_address(from));
+        if !is_our_own {
+            return ConnectFault::Unreachable(IcmpReason { what, from: self.from });
+        }
+        // This host says so itself: either nobody answers ARP or neighbour discovery, or its firewall rejects.
+        let is_about_a_neighbour = matches!((self.v6, self.kind, self.code), (false, 3, 1) | (true, 1, 3));
+        match is_about_a_neighbour.then(|| route::trouble(target)).flatten() {
+            Some(trouble) => trouble.into(),
+            None => network(&format!("this host itself rejects it: {what}")),
+        }
+    }
+
+    /// RFC 792, RFC 1812 (section 5.2.7.1) and RFC 4443 (section 3).
+    fn what(&self) -> &'static str {
+        match (self.v6, self.kind, self.code) {
+            (false, 3, 0 | 11) | (true, 1, 0) => "no route to the network",
+            (false, 3, 1 | 12) | (true, 1, 3) => "host unreachable",
+            (false, 3, 2) | (true, 4, 1) => "protocol unreachable",
+            (false, 3, 3) | (true, 1, 4) => "port unreachable",
+            (false, 3, 4) | (true, 2, _) => "packet too big",
+            (false, 3, 6) => "network unknown",
+            (false, 3, 7) => "host unknown",
+            (false, 3, 8) => "source host isolated",
+            (false, 3, 9 | 10 | 13..=15) | (true, 1, 1) => "administratively prohibited",
+            (true, 1, 2) => "beyond the scope of the source address",
+            (true, 1, 5) => "source address refused by policy",
+            (true, 1, 6) => "route rejected",
+            (false, 11, 0) | (true, 3, 0) => "time to live exceeded, which is a routing loop",
+            (false, 11, _) | (true, 3, _) => "fragments lost on the way",
+            (false, 12, _) | (true, 4, _) => "packet not understood",
+            (false, 3, _) | (true, 1, _) => "unreachable",
+            _ => "an ICMP error",
+        }
+    }
+}
+
+impl From<Trouble> for ConnectFault {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Local(why) => network(&why),
+            Trouble::NobodyThere => unreachable("nobody answers for the address on the local network"),
+        }
+    }
+}
+
+fn exhausted(what: &str) -> ConnectFault {
+    ConnectFault::Local(LocalFault::Exhausted(what.to_owned()))
+}
+
+fn network(why: &str) -> ConnectFault {
+    ConnectFault::Local(LocalFault::Network(why.to_owned()))
+}
+
+fn unreachable(what: &'static str) -> ConnectFault {
+    ConnectFault::Unreachable(IcmpReason { what, from: None })
+}
+
+fn why_barred(address: SocketAddr) -> Option<&'static str> {
+    match route::way(address.ip())? {
+        Way::Barred(why) => Some(why),
+        Way::Own | Way::Through { .. } => None,
+    }
+}
+
+/// Whether the kernel knows a way, but no address of ours to send from.
+fn lacks_source_address(target: SocketAddr) -> bool {
+    matches!(route::way(target.ip()), Some(Way::Through { source: None, .. }))
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}

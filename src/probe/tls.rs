@@ -1,0 +1,205 @@
+//! The TLS handshake, driven by hand so that its facts outlive its failure: a full handshake every time, because a
+//! resumed one sends no certificate.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::ClientConfig;
+use rustls::ClientConnection;
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+
+use super::AcceptedPath;
+use super::Fault;
+use super::LocalFault;
+use super::TlsFault;
+use super::TlsSpec;
+use super::clock::Clock;
+use super::clock::system_time;
+use super::clock::unix_time;
+use super::connection::Connection;
+use super::connection::Socket;
+use super::connection::flush;
+use super::connection::is_reset;
+use super::connection::is_too_large;
+use super::connection::too_large;
+use super::memo::Memo;
+use super::verifier::ClientCertificateAnswer;
+use super::verifier::Presented;
+use super::verifier::Recorder;
+
+/// The content type of an alert record (RFC 8446, section 5.1).
+pub(super) const ALERT: u8 = 21;
+
+/// How much of what a server sends first is kept as evidence, in bytes.
+const KEPT_FIRST_BYTES: usize = 512;
+
+/// What a handshake showed, whether it succeeded or not.
+#[derive(Clone, Debug, Default)]
+pub struct TlsFacts {
+    pub version: Option<rustls::ProtocolVersion>,
+    pub cipher_suite: Option<rustls::CipherSuite>,
+    /// The certificates as sent, DER, in the order sent; empty when none came.
+    pub chain: Arc<[CertificateDer<'static>]>,
+    /// webpki's verdict on path, dates, usage and revocation; `None` when no certificate came.
+    pub path: Option<Result<AcceptedPath, webpki::Error>>,
+    /// webpki's verdict on the name; `None` when no certificate came.
+    pub name: Option<Result<(), webpki::Error>>,
+    /// The leaf is, byte for byte, one of the trusted certificates.
+    pub leaf_is_trusted_itself: bool,
+    /// The moment, in whole seconds, that the certificates were judged for.
+    pub judged_for: Option<SystemTime>,
+    /// The server asked for a client certificate.
+    pub client_certificate_requested: bool,
+    /// The first bytes that the server sent, at most 512.
+    pub received: Vec<u8>,
+}
+
+impl TlsFacts {
+    /// What a handshake would show of these certificates at `at`: for chains that come from elsewhere.
+    #[must_use]
+    pub fn of_chain(spec: &TlsSpec, chain: &[CertificateDer<'_>], at: SystemTime) -> Self {
+        let mut facts = Self::default();
+        if let (Some((leaf, intermediates)), Some(name)) = (chain.split_first(), spec.name.for_tls()) {
+            facts.take(&Presented::judge(Some(&spec.trust), leaf, intermediates, &name, unix_time(at)));
+        }
+        facts
+    }
+
+    fn take(&mut self, presented: &Presented) {
+        let Presented { chain, path, name, leaf_is_trusted_itself, at } = presented;
+        self.chain = chain.clone();
+        self.path = Some(path.clone());
+        self.name = Some(name.clone());
+        self.leaf_is_trusted_itself = *leaf_is_trusted_itself;
+        self.judged_for = Some(system_time(*at));
+    }
+}
+
+/// Makes handshakes; one for the whole program.
+pub(super) struct Handshake {
+    /// A template: verifier and client certificate are put in for each probe, which costs under a microsecond.
+    template: ClientConfig,
+    provider: Arc<CryptoProvider>,
+    memo: Arc<Memo>,
+}
+
+impl Handshake {
+    pub(super) fn new(clock: Clock) -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let placeholder = Recorder::placeholder(provider.clone());
+        let mut template = ClientConfig::builder_with_details(provider.clone(), Arc::new(clock))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .expect("the provider has suites for both versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(placeholder))
+            .with_no_client_auth();
+        template.resumption = Resumption::disabled();
+        let this = Self { template, provider, memo: Arc::default() };
+        this.warm_up();
+        this
+    }
+
+    /// The first use of the cryptography gathers entropy for up to 90 ms; no probe's timing shall hold that.
+    fn warm_up(&self) {
+        let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
+        if let Ok(mut connection) = ClientConnection::new(Arc::new(self.template.clone()), name) {
+            let _ = connection.write_tls(&mut io::sink());
+        }
+    }
+
+    /// Shakes hands over `stream`. What is seen goes into `facts`, also when it fails.
+    pub(super) async fn run(
+        &self,
+        stream: TcpStream,
+        spec: &TlsSpec,
+        offer_http: bool,
+        facts: &mut TlsFacts,
+    ) -> Result<Connection, Fault> {
+        let Some(name) = spec.name.for_tls() else {
+            return Err(Fault::Tls(TlsFault::Rustls(rustls::Error::UnsupportedNameType)));
+        };
+        let recorder = Arc::new(Recorder::new(self.provider.clone(), spec, self.memo.clone()));
+        let answer = Arc::new(ClientCertificateAnswer::new(spec.client_certificate.as_deref()));
+        let mut config = self.template.clone();
+        config.dangerous().set_certificate_verifier(recorder.clone());
+        config.client_auth_cert_resolver = answer.clone();
+        // An IP address is never sent as SNI; rustls leaves it out by itself.
+        config.alpn_protocols = if offer_http { vec![b"http/1.1".to_vec()] } else { Vec::new() };
+        let mut connection = ClientConnection::new(Arc::new(config), name)
+            .map_err(|error| Fault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}"))))?;
+        let outcome = drive(&stream, &mut connection, &mut facts.received).await;
+        facts.version = connection.protocol_version();
+        facts.cipher_suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+        facts.client_certificate_requested = answer.was_asked();
+        if let Some(presented) = recorder.presented() {
+            facts.take(presented);
+        }
+        outcome.map_err(Fault::Tls)?;
+        Ok(Connection::over_tls(stream, connection))
+    }
+}
+
+/// Moves records until the handshake is over.
+async fn drive(stream: &TcpStream, connection: &mut ClientConnection, received: &mut Vec<u8>) -> Result<(), TlsFault> {
+    // The system tells of a reset only once; when a write was told, a read sees a mere end.
+    let mut reset = false;
+    loop {
+        // A failed write is no verdict yet: an alert that explains it may be waiting to be read.
+        if let Err(error) = flush(stream, connection).await {
+            reset |= is_reset(&error);
+        }
+        if !connection.is_handshaking() {
+            return Ok(());
+        }
+        match connection.read_tls(&mut Recording { socket: Socket(stream), received }) {
+            Ok(0) if reset => return Err(TlsFault::Reset),
+            Ok(0) => return Err(TlsFault::Closed),
+            Ok(_) => {
+                if let Err(error) = connection.process_new_packets() {
+                    // Tells the server why, as far as that goes without waiting.
+                    let _ = connection.write_tls(&mut Socket(stream));
+                    return Err(TlsFault::Rustls(error));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.readable().await.map_err(|_| TlsFault::Reset)?;
+            }
+            Err(error) if is_too_large(&error) => {
+                let _ = connection.write_tls(&mut Socket(stream));
+                return Err(TlsFault::Rustls(too_large()));
+            }
+            Err(_) => return Err(TlsFault::Reset),
+        }
+    }
+}
+
+/// A socket that keeps the first bytes that came in.
+struct Recording<'a> {
+    socket: Socket<'a>,
+    received: &'a mut Vec<u8>,
+}
+
+impl io::Read for Recording<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.socket.read(buffer)?;
+        let wanted = KEPT_FIRST_BYTES.saturating_sub(self.received.len()).min(count);
+        self.received.extend_from_slice(&buffer[..wanted]);
+        Ok(count)
+    }
+}
+
+/// Whether the first bytes are the head of a TLS record: a known content type and a version 3.x.
+#[must_use]
+pub(crate) fn looks_like_tls(first: &[u8]) -> bool {
+    match first {
+        [] => true,
+        [kind] => (20..=23).contains(kind),
+        [kind, major, ..] => (20..=23).contains(kind) && *major == 3,
+    }
+}
