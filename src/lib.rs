@@ -33,3 +33,4 @@
 pub mod resolver;
 pub mod discovery;
 pub mod probe;
+pub mod verdict;

@@ -1,0 +1,643 @@
+//! The one table of causes: code, stage, side and all the words that people read about them.
+//!
+//! Labels, API fields, the page, the command line and `docs/troubleshooting.md` all read the same row. A cause is
+//! added here, and in the arm of the verdict that sees it.
+
+use std::fmt;
+
+use crate::probe::Protocol;
+
+/// Where a fault showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Local,
+    Dns,
+    Tcp,
+    Tls,
+    Http,
+}
+
+impl Stage {
+    /// As in labels and in the report.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Who has to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Firewalls, routes, resolvers between us and the server.
+    Network,
+    /// Our own settings.
+    Gateway,
+    /// The backend or its certificate.
+    Server,
+    /// The host that the exporter runs on.
+    Exporter,
+}
+
+impl Side {
+    /// As in labels and in the report.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Gateway => "gateway",
+            Self::Server => "server",
+            Self::Exporter => "exporter",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    pub code: &'static str,
+    pub stage: Stage,
+    pub side: Side,
+    /// A few words, for a table cell.
+    pub title: &'static str,
+    /// One sentence that is always true.
+    pub explanation: &'static str,
+    /// The shell command that shows the same, in the texts' own notation, without anything that a backend chose.
+    pub reproduce: Option<&'static str>,
+    /// What to do, in the order in which to try it, the cause's own side first, each side's steps together.
+    pub remedy: &'static [Step],
+}
+
+/// One thing to do.
+///
+/// Values stand in braces, each one a [`Slot`](super::Slot). Between two backticks there is code: a command, a key or a
+/// file. In commands a slot is a word, or the end of one, and never stands in quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Who has to do it.
+    pub side: Side,
+    pub text: &'static str,
+}
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($text:literal) => {
+        Some($text)
+    };
+}
+
+macro_rules! table {
+    (
+        $(#[$doc:meta])* $name:ident:
+        $(
+            $variant:ident $code:literal $stage:ident $side:ident $title:literal $explanation:literal
+            $(shown by $reproduce:literal)?
+            [$($actor:ident $step:literal),+ $(,)?]
+        )+
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $(#[doc = $title] $variant),+ }
+
+        impl $name {
+            /// Every row, in the table's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// All that is said about this one.
+            #[must_use]
+            pub fn words(self) -> &'static Words {
+                match self {
+                    $(Self::$variant => &Words {
+                        code: $code,
+                        stage: Stage::$stage,
+                        side: Side::$side,
+                        title: $title,
+                        explanation: $explanation,
+                        reproduce: optional!($($reproduce)?),
+                        remedy: &[$(Step { side: Side::$actor, text: $step }),+],
+                    }),+
+                }
+            }
+        }
+    };
+}
+
+table! {
+    /// Why a probe failed or gave no verdict: the closed set. Within the stage tls the order of the certificate
+    /// causes is the order in which one of several becomes the row's cause.
+    Cause:
+
+    NotProbedYet "not_probed_yet" Local Exporter
+        "Not probed yet"
+        "No probe of this row has ended yet."
+        shown by "curl -s http://localhost:19115/metrics | grep '^backend_health_exporter_probes_'"
+        [
+            Exporter "Wait for the first probe: it starts within the shorter of its interval and 10 seconds, and ends at the latest {probe_timeout} later.",
+            Exporter "If nothing changes, read the exporter's log. If `backend_health_exporter_probes_skipped_total` grows, this host has no room for more probes: see `process_open_fds` and `process_max_fds`.",
+        ]
+    LocalExhausted "local_exhausted" Local Exporter
+        "Exporter out of resources"
+        "The exporter's host had no file descriptor, local port or memory left, so nothing was asked of the server."
+        shown by "curl -s http://localhost:19115/metrics | grep -E '^process_(open|max)_fds '"
+        [
+            Exporter "Compare `process_open_fds` with `process_max_fds` in the exporter's metrics. If they are close, raise the limit (systemd: `LimitNOFILE=`, shell: `ulimit -n`) and restart the exporter.",
+            Exporter "See where the sockets are: `ss -s`. If most of them wait in TIME-WAIT, widen `net.ipv4.ip_local_port_range`, or lengthen `interval` in the probes that ask one address often.",
+            Exporter "Look for a lack of memory in the kernel's log: `dmesg | grep -i 'out of memory'`",
+        ]
+    LocalOverloaded "local_overloaded" Local Exporter
+        "Exporter too late to judge"
+        "The exporter's own host was so late that the server cannot be blamed for the timeout."
+        shown by "curl -s http://localhost:19115/metrics | grep probe_start_delay_seconds"
+        [
+            Exporter "Find what takes the CPU of the exporter's host, and stop it or move it: `top -b -n 1 | head -20`",
+            Exporter "In a container or a systemd slice, raise the CPU limit: throttling looks just like this (`nr_throttled` in the control group's `cpu.stat`).",
+            Exporter "Lengthen `interval` in the probes, or split the pools over several exporters.",
+        ]
+    LocalNetwork "local_network" Local Exporter
+        "Exporter's network cannot send"
+        "The exporter's own host cannot send to this address: no route, a blocking route, no source address, a link that is down, its own firewall, or a next hop that does not answer."
+        shown by "ip route get {address}"
+        [
+            Exporter "See which route the exporter's host takes: `ip route get {address}`. If there is none, or it says unreachable, prohibit or blackhole, correct the route.",
+            Exporter "Check that the interface is up and has an address of the same family: `ip -brief address`",
+            Exporter "Look for a rule of the host's own firewall on outgoing packets: `nft list ruleset`, `iptables -S OUTPUT`",
+            Exporter "If the next hop does not answer (FAILED or INCOMPLETE in `ip neigh`), check that router and the VLAN.",
+            Gateway "If no server can have {address} (a broadcast address, a network that is gone), correct {server} in the pool `{pool}`.",
+        ]
+
+    DnsNameNotFound "dns_name_not_found" Dns Gateway
+        "Name does not exist"
+        "The resolver says that the server's name does not exist (NXDOMAIN), so there is no address to probe."
+        shown by "dig {server} A"
+        [
+            Gateway "Check the spelling of {server} in the pool `{pool}`, and write it in full, with its domain.",
+            Gateway "If the machine is gone for good, take it out of the pool.",
+            Exporter "If only a private resolver knows the name, let the exporter ask that one: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
+            Network "If the name should exist, have its A or AAAA record made again in its zone.",
+        ]
+    DnsNoAddress "dns_no_address" Dns Gateway
+        "Name has no address"
+        "The name exists, but has neither an A nor an AAAA record, so there is no address to probe."
+        shown by "dig {server} A; dig {server} AAAA; dig {server} CNAME"
+        [
+            Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address.",
+            Gateway "Write the name that has an address into the pool `{pool}`.",
+            Network "Or have an A or AAAA record made for {server} in its zone.",
+        ]
+    DnsServerFailure "dns_server_failure" Dns Network
+        "Resolver failed"
+        "The resolver answered with SERVFAIL, REFUSED or something broken, so there is no address to probe."
+        shown by "dig {server} A"
+        [
+            Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or have ended; else the zone's own name servers fail: `dig +trace {server} A`",
+            Network "REFUSED: let the resolver answer the exporter's address (its access list or view).",
+            Exporter "Check that the right resolvers are asked: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
+        ]
+    DnsTimeout "dns_timeout" Dns Network
+        "No resolver answered"
+        "No resolver answered in time, so there is no address to probe."
+        shown by "dig +tries=1 +timeout=5 {server} A"
+        [
+            Network "Check that the resolver runs and can be reached from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`.",
+            Network "Let UDP and TCP port 53 pass between the exporter and the resolver, in both directions.",
+            Exporter "Check that the right resolvers are asked: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
+        ]
+
+    TcpRefused "tcp_refused" Tcp Server
+        "Connection refused"
+        "The server's address answered our connection attempt with a reset: nothing listens on that port."
+        shown by "nc -vz -w 5 {address} {port}"
+        [
+            Server "See on the server whether the service listens: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log.",
+            Server "If it listens on 127.0.0.1 or on another address only, let it listen on {address}. In a container, publish port {port}.",
+            Gateway "If it listens on another port, set `port` in the backend setting `{setting}` or in its probe.",
+            Network "If it listens on {address} and is refused all the same, look for a firewall that answers with a reset (iptables: `--reject-with tcp-reset`).",
+        ]
+    TcpTimeout "tcp_timeout" Tcp Network
+        "No answer to connect"
+        "Nothing came back to our connection attempt within the timeout: something drops it, or the address is not in use."
+        shown by "nc -vz -w 5 {address} {port}"
+        [
+            Network "Let TCP port {port} pass from the exporter to {address}: firewalls and security groups on the way, and the server's own (`nft list ruleset`).",
+            Network "Check the way there, and on the server the way back: `ip route get {address}`. Answers that take another way are often dropped.",
+            Server "Check that the server is up and has the address {address}: `ip -brief address`",
+            Server "Check that its accept queue is not full: `ss -ltn sport = :{port}` must show a Recv-Q below Send-Q.",
+            Gateway "If the server has moved, correct {server} in the pool `{pool}`.",
+        ]
+    TcpUnreachable "tcp_unreachable" Tcp Network
+        "Address unreachable"
+        "An ICMP message says that the address or port cannot be reached, or nobody owns the address on the local network."
+        shown by "ip route get {address}; tracepath -n {address}"
+        [
+            Network "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for {address} port {port}.",
+            Network "See how far packets come: `tracepath -n {address}`",
+            Server "If nobody answers for the address on the local network (`ip neigh show {address}` says FAILED), start the server, or give it this address.",
+            Server "If the server itself sent the message, its own firewall rejects port {port}: `nft list ruleset`",
+            Gateway "If the server has moved, correct {server} in the pool `{pool}`.",
+        ]
+    TcpReset "tcp_reset" Tcp Server
+        "Connection broken off"
+        "The connection was reset, or closed before a whole response had come."
+        shown by "curl -vk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Read the service's log at the time of the probe: crashes, restarts, limits of connections or memory.",
+            Server "Look for rules that close without an answer: nginx `return 444` and `limit_conn`, HAProxy `tcp-request connection reject`, Apache `RequestReadTimeout`, an access list without the exporter's address.",
+            Gateway "Check `protocol` and `port` of the backend setting `{setting}`: a TLS port often breaks off plain HTTP, and the other way round.",
+            Network "Look for a device in between that resets connections: intrusion prevention, a load balancer without servers.",
+        ]
+    ProxyProtocolRejected "proxy_protocol_rejected" Tcp Server
+        "PROXY line rejected"
+        "The probe's PROXY protocol line was answered with a close, a reset, an alert or something that is not TLS."
+        shown by "printf 'PROXY UNKNOWN\\r\\n' | nc -w 5 {address} {port}"
+        [
+            Server "Let the server expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
+            Server "If it does, check that it takes version 1 with the word UNKNOWN, and takes it from the exporter's address.",
+            Gateway "If the server is not to get the line, set `enable_probe_proxy_protocol_header: false` in the probe of the backend setting `{setting}`.",
+        ]
+
+    TlsNotTls "tls_not_tls" Tls Gateway
+        "Port does not speak TLS"
+        "The port answered our TLS greeting with something that is not TLS."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "If the port speaks plain HTTP, set `protocol: http` in the backend setting `{setting}` and in its probe.",
+            Gateway "If TLS is on another port, set `port` in the backend setting or in its probe: now it is {port}.",
+            Gateway "If the protocol starts in plain text and turns to TLS later (STARTTLS), use a port with TLS from the first byte, or `protocol: tcp`.",
+            Server "Or turn TLS on for port {port}: nginx `listen {port} ssl;`, HAProxy `bind :{port} ssl crt FILE`, Apache `SSLEngine on`, IIS a binding of type https.",
+        ]
+    TlsVersionMismatch "tls_version_mismatch" Tls Server
+        "No common TLS version"
+        "The server accepts none of the TLS versions that we offer, 1.2 and 1.3."
+        shown by "openssl s_client -connect {endpoint} {servername} -tls1_2 </dev/null"
+        [
+            Server "Enable TLS 1.2 and 1.3: nginx `ssl_protocols TLSv1.2 TLSv1.3;`, HAProxy `ssl-min-ver TLSv1.2`, Apache `SSLProtocol -all +TLSv1.2 +TLSv1.3`, Windows and IIS the SCHANNEL registry keys.",
+            Server "If its TLS library is too old for that, update it, or put a proxy with TLS 1.2 in front: TLS 1.0 and 1.1 are deprecated (RFC 8996).",
+            Server "To see what it does speak: `openssl s_client -connect {endpoint} {servername} -tls1 -cipher DEFAULT@SECLEVEL=0 </dev/null`",
+        ]
+    TlsCipherMismatch "tls_cipher_mismatch" Tls Server
+        "No common cipher suite"
+        "Server and exporter have no cipher suite, key exchange group or signature scheme in common."
+        shown by "openssl s_client -connect {endpoint} {servername} -cipher ECDHE+AESGCM:ECDHE+CHACHA20 -groups X25519:P-256:P-384 </dev/null"
+        [
+            Server "Allow a suite with ECDHE and AES-GCM or ChaCha20-Poly1305, for example `ECDHE-RSA-AES128-GCM-SHA256` (nginx `ssl_ciphers`, HAProxy `ssl-default-bind-ciphers`, Apache `SSLCipherSuite`). CBC and RSA key exchange are not offered.",
+            Server "Let suites and key fit: an RSA certificate needs ECDHE-RSA suites, an ECDSA one ECDHE-ECDSA suites.",
+            Server "Allow one of the groups X25519, P-256 and P-384 (nginx `ssl_ecdh_curve`, HAProxy `curves`).",
+            Gateway "Some servers refuse a name that they do not know in this way: check that {name}, which comes from {name_source}, is right.",
+        ]
+    TlsClientCertificateRequired "tls_client_certificate_required" Tls Gateway
+        "Client certificate required"
+        "The server wants a client certificate, and the backend setting has none."
+        shown by "sleep 1 | openssl s_client -connect {endpoint} {servername}"
+        [
+            Gateway "Set `client_certificate` in the backend setting `{setting}`, with the files `certificate` and `private_key`.",
+            Gateway "Have it issued by a CA that the server accepts: `openssl s_client -connect {endpoint} {servername} </dev/null` lists them under Acceptable client certificate CA names.",
+            Server "Or let the health check pass without one: nginx `ssl_verify_client optional;`, HAProxy `verify optional`, Apache `SSLVerifyClient optional`, IIS Client certificates: Accept.",
+        ]
+    TlsClientCertificateRejected "tls_client_certificate_rejected" Tls Gateway
+        "Client certificate rejected"
+        "The server did not accept the client certificate of the backend setting."
+        shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert CERTIFICATE_FILE -key KEY_FILE"
+        [
+            Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients.",
+            Gateway "Put its intermediates into the same file, after it.",
+            Server "Read the server's TLS log: it refused the certificate with the alert {alert}.",
+            Server "Let the server trust the CA that issued it: nginx `ssl_client_certificate`, HAProxy `ca-file`, Apache `SSLCACertificateFile`, Windows and IIS the store of trusted root authorities.",
+        ]
+    TlsUnrecognizedName "tls_unrecognized_name" Tls Gateway
+        "Server name not recognized"
+        "The server refused the name that we sent as SNI."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "Set the name that the server knows: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. Now it is {name}, from {name_source}.",
+            Server "Or make the server answer for {name}: nginx `server_name` (and no `ssl_reject_handshake on;` in that block), HAProxy a certificate for it under `crt` (or no `strict-sni`), Apache `ServerName` or `ServerAlias`, IIS a binding with this host name.",
+        ]
+    TlsAlert "tls_alert" Tls Server
+        "Handshake refused by alert"
+        "The server refused the handshake for a reason that has no cause of its own; the detail names it."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
+            Server "internal_error: look for a key or certificate that the server cannot load, or none for {name}: `nginx -t`, `haproxy -c -f FILE`, `apachectl configtest`",
+            Server "no_application_protocol: allow http/1.1 in ALPN (HAProxy `alpn h2,http/1.1`).",
+            Gateway "Check that {name} is the name that the server expects; it comes from {name_source}.",
+        ]
+    TlsClosed "tls_closed" Tls Server
+        "Closed in the handshake"
+        "The connection was closed or reset in the middle of the TLS handshake."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Server "Read the server's TLS log. Many servers close without a word when they have no certificate for {name}: IIS and http.sys without one in the binding (`netsh http show sslcert`), for example.",
+            Server "Check access lists: the exporter's address may not be allowed.",
+            Gateway "Check that {name} is the name that the server expects; it comes from {name_source}.",
+            Gateway "If the server wants the PROXY protocol first, probe with `protocol: tls` and `enable_probe_proxy_protocol_header: true`.",
+            Network "Look for a device in between that inspects TLS, or blocks it by name.",
+        ]
+    TlsTimeout "tls_timeout" Tls Server
+        "Handshake not over in time"
+        "The connection opened, but the TLS handshake was not over within the timeout."
+        shown by "time timeout 30 openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Server "Check on the server that what listens there speaks TLS and is not stuck or overloaded: `ss -ltnp sport = :{port}; uptime`",
+            Network "If small packets pass and large ones do not, the MTU is wrong on the way: `tracepath -n {address}`. Let ICMP's fragmentation needed pass.",
+            Gateway "If the port speaks plain text, set `protocol: http` or `protocol: tcp`; if the server is meant to be this slow, raise `timeout` in its probe (now {probe_timeout}).",
+        ]
+    TlsProtocolError "tls_protocol_error" Tls Server
+        "TLS protocol broken"
+        "The server sent TLS messages that break the protocol."
+        shown by "openssl s_client -connect {endpoint} {servername} -msg </dev/null"
+        [
+            Server "Update the server's TLS library; the detail says which rule was broken.",
+            Network "Look for a device in between that rewrites TLS: repeat the handshake from the server's own host, and compare.",
+        ]
+
+    CertLeafMissing "cert_leaf_missing" Tls Server
+        "Server certificate missing"
+        "The server sent no certificate of its own."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Server "Put the server's own certificate first into its certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`), then its intermediates.",
+            Server "In IIS, choose the certificate of the server in the binding, not that of its CA.",
+            Server "Reload the server, and see that the first certificate is for {name}: `openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName`",
+        ]
+    CertLeafNotFirst "cert_leaf_not_first" Tls Server
+        "Server certificate not first"
+        "The server's own certificate is in the chain that it sent, but not at its start."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Server "Reorder the server's certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`): {subject} first, then each issuer in turn: `cat server.pem intermediate.pem > chain.pem`",
+            Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
+        ]
+    CertInvalid "cert_invalid" Tls Server
+        "Certificate not usable"
+        "A certificate of the chain cannot be used for a TLS server; the detail says what is wrong with it."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -text -purpose"
+        [
+            Server "Have {subject} issued anew, without the fault that the detail names, and install it with the intermediates that come with it.",
+            Server "Wrong usage: ask for a server certificate (extended key usage serverAuth). Weak or unknown: an RSA key of 2048 bits or more or an ECDSA one on P-256, signed with SHA-256.",
+            Server "Bad signature: the certificate file mixes two generations of a CA, or does not belong to the private key. Install certificate, intermediates and key from one and the same issue.",
+        ]
+    CertExpired "cert_expired" Tls Server
+        "Certificate expired"
+        "A certificate of the chain is past its end date."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
+        [
+            Server "Renew {subject} (serial {serial}), which ended on {not_after}, and install it with its intermediates. If it is an intermediate, get the current one from the CA.",
+            Server "If the file on the server is new already, the server has not read it: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`, in IIS choose the new one in the binding.",
+            Gateway "If {subject} is one of the `trusted_root_certificates` of the backend setting `{setting}`, put its successor there.",
+            Exporter "If it is still valid for others, check the clock of the exporter's host: `timedatectl`",
+        ]
+    CertNotYetValid "cert_not_yet_valid" Tls Server
+        "Certificate not yet valid"
+        "A certificate of the chain is before its start date."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotBefore'"
+        [
+            Server "Until {not_before}, when {subject} begins, install the certificate that was in use before it.",
+            Server "Or have it issued anew with an earlier start; if it should have begun already, the clock of its CA is wrong.",
+            Exporter "If it is valid for others, check the clock of the exporter's host: `timedatectl`",
+        ]
+    CertIntermediateMissing "cert_intermediate_missing" Tls Server
+        "Intermediate certificate missing"
+        "A link is missing between the server's certificate and a root."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
+            Server "The missing certificate is to be had from {issuer_url}; if that is binary, `openssl x509 -inform DER -in FILE -out intermediate.pem` makes it PEM.",
+            Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
+            Gateway "If {issuer} is your own root, add it to `trusted_root_certificates` of the backend setting `{setting}`.",
+        ]
+    CertSelfSigned "cert_self_signed" Tls Server
+        "Self-signed certificate"
+        "The server's certificate is signed by itself and is not one of the trusted certificates."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -issuer -fingerprint -sha256"
+        [
+            Server "Install a certificate from a CA, with its intermediates, in place of {subject}.",
+            Server "If one is installed already, the server's default certificate was shown: check which virtual host answers for {name} (nginx `default_server`, Apache `ServerName`, IIS the binding).",
+            Gateway "If this very certificate is to be trusted, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}.",
+        ]
+    CertRootNotWellKnown "cert_root_not_well_known" Tls Gateway
+        "Root not well known"
+        "The chain leads to a root that is not a well-known CA, and the backend setting has no roots of its own."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Gateway "If {subject} is your own CA, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}. From then on only the roots listed there are trusted.",
+            Server "If it is not, a wrong certificate is installed, or a device in between shows its own: install one from a well-known CA.",
+            Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
+        ]
+    CertIssuerNotWellKnown "cert_issuer_not_well_known" Tls Gateway
+        "Issuer not well known"
+        "The last certificate sent is not issued by a well-known CA, and the backend setting has no roots of its own."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted.",
+            Server "If {issuer} is an intermediate of a well-known CA, add it to the server's certificate file, after {subject}.",
+            Server "The certificate of {issuer} is to be had from {issuer_url}",
+            Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
+        ]
+    CertRootMismatch "cert_root_mismatch" Tls Gateway
+        "Another root than configured"
+        "The root that the server sent is none of the backend setting's trusted_root_certificates."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile ROOT_FILE </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in ROOT_FILE`",
+            Gateway "If the server's root is right, because the CA was renewed or replaced, add it there; leave the old one as long as other servers need it.",
+            Server "If it is not, install a certificate from the CA that is configured, with that CA's intermediates.",
+        ]
+    CertIssuerMismatch "cert_issuer_mismatch" Tls Gateway
+        "Not from a configured root"
+        "None of the backend setting's trusted_root_certificates signed the last certificate that the server sent."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile ROOT_FILE </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them.",
+            Gateway "If a root of that name is there already, it has another key: get the current one from the CA.",
+            Server "If {issuer} is an intermediate of the configured CA, add it to the server's certificate file, after {subject}.",
+            Server "Else install a certificate from the CA that is configured.",
+        ]
+    CertRevoked "cert_revoked" Tls Server
+        "Certificate revoked"
+        "A certificate of the chain is on a configured revocation list."
+        shown by "openssl s_client -connect {endpoint} {servername} -CAfile ROOT_FILE -CRL CRL_FILE -crl_check </dev/null"
+        [
+            Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server.",
+            Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as broken into.",
+            Gateway "If the list is wrong or old, replace its file in `certificate_revocation_lists` of the backend setting `{setting}`: `openssl crl -noout -issuer -lastupdate -nextupdate -in CRL_FILE`",
+        ]
+    CertNameMismatch "cert_name_mismatch" Tls Gateway
+        "Certificate is for another name"
+        "The name that we expect is not among the certificate's subject alternative names."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
+        [
+            Gateway "If {name} is the wrong name, set the right one: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. It comes from {name_source} now; the certificate is for {received}.",
+            Gateway "If each server has a certificate for its own name, set `pick_host_name_from_backend_address: true` and write the servers by name.",
+            Server "If {name} is right, install a certificate that has it among its subject alternative names; the Common Name does not count.",
+            Server "If that one is installed already, another virtual host answers: check nginx `server_name`, HAProxy `crt`, Apache `ServerName` and `ServerAlias`, IIS the binding's host name.",
+        ]
+
+    HttpTimeout "http_timeout" Http Server
+        "No complete response in time"
+        "The request was sent, but no complete response came within the timeout."
+        shown by "time curl -sk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Measure on the server itself: `time curl -sk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, it is the application.",
+            Server "Look at what {path} waits for: database, disk, other services, a pool of threads or connections that is used up.",
+            Network "If it is quick there, look at the way: loss, a wrong MTU (`tracepath -n {address}`), an overloaded device.",
+            Gateway "If it is meant to be this slow, raise `timeout` in its probe (now {probe_timeout}), or set a lighter `path`.",
+        ]
+    HttpStatusMismatch "http_status_mismatch" Http Server
+        "Unexpected status code"
+        "The response's status code is none of those that the probe expects."
+        shown by "curl -vk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "5xx: read the application's log for {path}; it, or what it depends on, is down. From a proxy, 502, 503 and 504 mean that the servers behind it are.",
+            Server "401, 403 or 429: let the exporter in, or offer a path for health checks that needs no login.",
+            Gateway "404, 400, 421 or a redirect: correct `path` ({path}) or `host` ({host}) in the probe, or follow the redirect there and in `protocol`.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    HttpBodyMismatch "http_body_mismatch" Http Server
+        "Expected text not found"
+        "The response's body does not contain the text that the probe expects."
+        shown by "curl -sk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Look at what comes instead: `curl -sk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, answers with a good status, too.",
+            Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: a plain piece of text, upper and lower case told apart, within the first 64 KiB.",
+        ]
+    HttpMalformed "http_malformed" Http Server
+        "Response is not valid HTTP"
+        "What came back is not HTTP, has broken framing, or is shorter than announced."
+        shown by "curl -vk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Look at the raw answer: `curl -vk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
+            Gateway "If the port speaks TLS, set `protocol: https` in the backend setting `{setting}` and in its probe; if it speaks no HTTP at all, set `protocol: tcp` or the right `port`.",
+        ]
+}
+
+table! {
+    /// What is worth a warning although the probe may have succeeded.
+    Notice:
+
+    CertExpiresSoon "cert_expires_soon" Tls Server
+        "Certificate expires soon"
+        "A certificate of the chain ends within the configured warning time."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
+        [
+            Server "Renew {subject} (serial {serial}) before {not_after}, install it with its intermediates, and reload the server.",
+            Server "If it should have been renewed by itself, see why it was not: `systemctl list-timers`, `certbot renew --dry-run`, in Kubernetes `kubectl describe certificate`",
+            Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
+        ]
+    StaleAddress "stale_address" Dns Network
+        "Remembered address in use"
+        "The name could not be resolved just now; the addresses of the last good answer are probed."
+        shown by "dig {server} A"
+        [
+            Network "Find out why the lookup fails before the remembered addresses are forgotten: `dig {server} A`",
+            Exporter "They are kept for as long as the flag `--dns.last-known-good` says (default `1h`).",
+        ]
+    AddressFailed "address_failed" Tcp Network
+        "One address failed"
+        "The name has several addresses, and the one that the detail names could not be connected to."
+        shown by "nc -vz -w 5 {address} {port}"
+        [
+            Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; for IPv6 it is often a missing route or firewall rule.",
+            Network "If nothing is to answer there, remove that A or AAAA record of {server}.",
+            Server "If the address is the server's, let the service listen on it: `ss -ltn sport = :{port}`",
+        ]
+    ChainExtraCertificate "chain_extra_certificate" Tls Server
+        "Unneeded certificate sent"
+        "The server sent a certificate that is no part of the valid path and is outside its dates."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
+        [
+            Server "Remove {subject} (valid from {not_before} to {not_after}) from the server's certificate file, and reload the server: some clients refuse the chain because of it.",
+        ]
+    ChainOutOfOrder "chain_out_of_order" Tls Server
+        "Chain out of order"
+        "The chain is valid, but its certificates were not sent in order, which some clients refuse."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ [si]:|^ +i:'"
+        [
+            Server "Reorder the server's certificate file: its own certificate first, then each issuer in turn, and reload the server.",
+        ]
+    ChainQuestionable "chain_questionable" Tls Server
+        "Chain that others may refuse"
+        "The chain was accepted, although our own reading finds something in it that other clients may refuse."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
+        [
+            Server "Have the certificate that the detail names issued anew, without what the detail names.",
+        ]
+    RevocationListStale "revocation_list_stale" Tls Gateway
+        "Revocation list out of date"
+        "A configured revocation list is older than its issuer allows; it is used all the same, but newer revocations are not on it."
+        shown by "openssl crl -in LIST_FILE -noout -issuer -lastupdate -nextupdate"
+        [
+            Gateway "Fetch the issuer's newest list into the file that `certificate_revocation_lists` of the backend setting {setting} names; it is read again by itself.",
+        ]
+}
+
+impl Cause {
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().code
+    }
+
+    #[must_use]
+    pub fn stage(self) -> Stage {
+        self.words().stage
+    }
+
+    #[must_use]
+    pub fn side(self) -> Side {
+        self.words().side
+    }
+
+    /// Whether a probe over `protocol` can end with this cause.
+    #[must_use]
+    pub fn possible_for(self, protocol: Protocol) -> bool {
+        match (self, self.stage()) {
+            (Self::NotProbedYet, _) => false,
+            (Self::ProxyProtocolRejected, _) => !protocol.is_http(),
+            (Self::TcpReset, _) => protocol != Protocol::Tcp,
+            (_, Stage::Local | Stage::Dns | Stage::Tcp) => true,
+            (_, Stage::Tls) => protocol.is_tls(),
+            (_, Stage::Http) => protocol.is_http(),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What a warning is about: a fault of a check that is off, or a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    Cause(Cause),
+    Notice(Notice),
+}
+
+impl Code {
+    #[must_use]
+    pub fn words(self) -> &'static Words {
+        match self {
+            Self::Cause(cause) => cause.words(),
+            Self::Notice(notice) => notice.words(),
+        }
+    }
+}
+
+impl From<Cause> for Code {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+impl From<Notice> for Code {
+    fn from(notice: Notice) -> Self {
+        Self::Notice(notice)
+    }
+}

@@ -1,0 +1,281 @@
+//! Why a chain is refused: all the faults that hold, each with the certificate it belongs to, in the order in which one
+//! of them becomes the row's cause.
+//!
+//! Accepting or refusing is webpki's alone; this explains it, by our own reading of the chain. Where the two readings
+//! differ the report says so: a refusal that we cannot explain is given in webpki's words, and a fault that webpki does
+//! not mind is a notice.
+
+use std::time::SystemTime;
+
+use rustls::CertificateError;
+
+use super::Cause;
+use super::Facts;
+use super::certificate::Certificate;
+use super::chain::MAX_CERTIFICATES;
+use super::chain::Reading;
+use super::fault::Fault;
+use super::flaws;
+use super::links::End;
+use super::links::Links;
+use super::links::Path;
+use super::name;
+use super::text::date;
+use super::text::rough;
+use super::text::shown;
+use super::trust;
+use crate::probe::TlsFacts;
+use crate::probe::TlsSpec;
+use crate::probe::Trust;
+
+/// What there is to say about a chain.
+#[derive(Default)]
+pub(super) struct Diagnosis {
+    /// Of path, dates, trust and revocation; empty exactly when webpki accepts the path.
+    pub(super) path_faults: Vec<Fault>,
+    /// Present exactly when webpki does not find the name, or found no certificate to look for it in.
+    pub(super) name_fault: Option<Fault>,
+    /// Why the certificate could not be used to verify the handshake's signature, which is never left out.
+    pub(super) handshake_fault: Option<Fault>,
+    /// What our reading finds wrong with a path that webpki accepts.
+    pub(super) disagreements: Vec<String>,
+    /// Index of the server's own certificate among those read.
+    pub(super) leaf: Option<usize>,
+    /// The path that was accepted, or that leads furthest.
+    pub(super) path: Option<Path>,
+}
+
+impl Diagnosis {
+    /// `at` is the probe's time; what the certificates were judged for counts, where it is known.
+    pub(super) fn of(spec: &TlsSpec, facts: &TlsFacts, reading: &Reading<'_>, at: SystemTime) -> Self {
+        let at = facts.judged_for.unwrap_or(at);
+        let mut diagnosis = match &facts.path {
+            None => Self::default(),
+            Some(Ok(accepted)) => {
+                let links: Vec<usize> = accepted.links.iter().filter_map(|link| reading.index_of(*link)).collect();
+                if links.is_empty() {
+                    // webpki reads what we cannot: nothing to add.
+                    return Self { name_fault: name::fault(spec, facts, reading, None), ..Self::default() };
+                }
+                let path = Path { links, end: End::Trusted { root: accepted.root } };
+                let others = flaws::refused_by_others(&reading.sent, &path.links);
+                let faults = faults_of(&spec.trust, reading, &path, at);
+                let disagreements = faults.into_iter().map(|fault| fault.detail);
+                let disagreements = disagreements.chain(others.into_iter().map(|flaw| flaw.what)).collect();
+                Self { leaf: Some(path.links[0]), path: Some(path), disagreements, ..Self::default() }
+            }
+            Some(Err(refusal)) => Self::of_refusal(&spec.trust, refusal, reading, at),
+        };
+        diagnosis.name_fault = name::fault(spec, facts, reading, diagnosis.leaf);
+        diagnosis
+    }
+
+    fn of_refusal(trust: &Trust, refusal: &webpki::Error, reading: &Reading<'_>, at: SystemTime) -> Self {
+        let mut faults = unreadable(reading);
+        let Some(leaf) = reading.leaf() else {
+            if faults.is_empty() || !reading.sent.is_empty() {
+                let detail = format!("the server sent {}, and none of its own", certificates(reading.sent.len()));
+                let element = (!reading.sent.is_empty()).then_some(0);
+                faults.push(Fault::new(Cause::CertLeafMissing, detail, element));
+            }
+            return Self { path_faults: in_order(faults), ..Self::default() };
+        };
+        let sent = &reading.sent;
+        if leaf > 0 {
+            let (own, first) = (sent[leaf].certificate.title(), sent[0].certificate.title());
+            let place = sent[leaf].position + 1;
+            let detail = format!("{own} is certificate {place} of {}, after {first}", reading.count);
+            faults.push(Fault::new(Cause::CertLeafNotFirst, detail, Some(leaf)));
+        }
+        let mut best: Option<(Path, Vec<Fault>)> = None;
+        for path in Links::new(trust, sent).paths(leaf) {
+            let found = faults_of(trust, reading, &path, at);
+            let weight = |path: &Path, faults: &[Fault]| (rank(path.end), faults.len());
+            if best.as_ref().is_none_or(|(best, least)| weight(&path, &found) < weight(best, least)) {
+                best = Some((path, found));
+            }
+        }
+        let path = best.map(|(path, found)| {
+            faults.extend(found);
+            path
+        });
+        if faults.is_empty() {
+            faults.push(unexplained(refusal, leaf));
+        }
+        Self { path_faults: in_order(faults), leaf: Some(leaf), path, ..Self::default() }
+    }
+
+    /// The handshake's own verification failed with the first certificate sent: of its key, or of what it signed.
+    pub(super) fn add_handshake_fault(&mut self, error: &CertificateError, reading: &Reading<'_>) {
+        let Some(first) = reading.index_of(0) else { return };
+        let certificate = &reading.sent[first].certificate;
+        let subject = certificate.title();
+        let why = match (certificate.key().weakness(), error) {
+            (Some(weakness), _) => format!("{subject} cannot be used: {weakness}"),
+            (None, CertificateError::BadSignature) => {
+                format!("the handshake is not signed with the key of {subject}: the server has another private key")
+            }
+            (None, _) => match flaws::unreadable(certificate).first() {
+                Some(flaw) => format!("{subject} {flaw}"),
+                None => return,
+            },
+        };
+        self.handshake_fault = Some(Fault::new(Cause::CertInvalid, why, Some(first)));
+    }
+
+    /// Everything that is wrong, with its element.
+    pub(super) fn elements(&self) -> Vec<(usize, Cause)> {
+        let faults = self.path_faults.iter().chain(&self.handshake_fault).chain(&self.name_fault);
+        faults.filter_map(|fault| Some((fault.element?, fault.cause))).collect()
+    }
+}
+
+/// Which end is nearer to a good one.
+fn rank(end: End) -> usize {
+    match end {
+        End::Trusted { .. } => 0,
+        End::UntrustedRoot | End::Powerless { .. } => 1,
+        End::IssuerMissing { .. } => 2,
+        End::Forged { .. } => 3,
+        End::TooLong | End::TooIntricate => 4,
+    }
+}
+
+/// The order in which one of several faults becomes the cause: that of the causes' table, but dates are one kind, the
+/// server's own certificate first.
+fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by_key(|fault| match fault.cause {
+        Cause::CertNotYetValid => Cause::CertExpired,
+        other => other,
+    });
+    let mut kept: Vec<Fault> = Vec::with_capacity(faults.len());
+    for fault in faults {
+        if !kept.contains(&fault) && kept.len() < MAX_FAULTS {
+            kept.push(fault);
+        }
+    }
+    kept
+}
+
+/// All faults of one path.
+fn faults_of(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) -> Vec<Fault> {
+    let flaws = flaws::of_path(trust, &reading.sent, path).into_iter();
+    let mut faults: Vec<Fault> = flaws.map(|flaw| Fault::new(Cause::CertInvalid, flaw.what, flaw.element)).collect();
+    faults.extend(dates(trust, reading, path, at));
+    faults.extend(trust::faults(trust, &reading.sent, path));
+    faults.extend(revocations(trust, reading, path));
+    faults
+}
+
+fn unreadable(reading: &Reading<'_>) -> Vec<Fault> {
+    let fault = |position: &usize| {
+        let detail = format!("certificate {} of {} cannot be read: it is not X.509", position + 1, reading.count);
+        Fault::new(Cause::CertInvalid, detail, None)
+    };
+    let mut faults: Vec<Fault> = reading.unreadable.iter().map(fault).collect();
+    if reading.count > MAX_CERTIFICATES {
+        let detail =
+            format!("the server sent {} certificates; at most {MAX_CERTIFICATES} are looked at", reading.count);
+        faults.push(Fault::new(Cause::CertInvalid, detail, None));
+    }
+    faults
+}
+
+fn dates(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for index in &path.links {
+        let certificate = &reading.sent[*index].certificate;
+        if let Some((cause, when)) = outside(certificate, at) {
+            let is_leaf = path.links.first() == Some(index);
+            let detail = format!("{} {when}", certificate.described(is_leaf));
+            faults.push(Fault::new(cause, detail, Some(*index)));
+        }
+    }
+    let End::Trusted { root } = path.end else { return faults };
+    let Some(root) = Certificate::read(&trust.roots()[root]) else { return faults };
+    let sent = reading.sent.iter().position(|sent| sent.certificate.der == root.der);
+    if let Some((cause, when)) = outside(&root, at)
+        && !sent.is_some_and(|index| path.links.contains(&index))
+    {
+        let detail = format!("the trusted root {} {when}", root.title());
+        faults.push(Fault::new(cause, detail, sent).with(Facts::of(&root)));
+    }
+    faults
+}
+
+/// Whether `at` is outside the dates, and since or until when.
+pub(super) fn outside(certificate: &Certificate<'_>, at: SystemTime) -> Option<(Cause, String)> {
+    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+    if not_before > not_after {
+        let detail = format!("is never valid: it begins on {}, after its end on {}", date(not_before), date(not_after));
+        return Some((Cause::CertInvalid, detail));
+    }
+    if let Ok(ago) = at.duration_since(not_after)
+        && !ago.is_zero()
+    {
+        return Some((Cause::CertExpired, format!("ended {} ago, on {}", rough(ago), date(not_after))));
+    }
+    match not_before.duration_since(at) {
+        Ok(ahead) if !ahead.is_zero() => {
+            Some((Cause::CertNotYetValid, format!("begins in {}, on {}", rough(ahead), date(not_before))))
+        }
+        _ => None,
+    }
+}
+
+fn revocations(trust: &Trust, reading: &Reading<'_>, path: &Path) -> Vec<Fault> {
+    // The first list of an issuer is the one that counts.
+    let on_a_list = |certificate: &Certificate<'_>| {
+        let list = trust.revocation_lists().find(|list| certificate.names_as_issuer(list.issuer()));
+        list.is_some_and(|list| matches!(list.find_serial(certificate.parsed.raw_serial()), Ok(Some(_))))
+    };
+    let revoked = path.links.iter().filter(|index| on_a_list(&reading.sent[**index].certificate));
+    revoked
+        .map(|index| {
+            let certificate = &reading.sent[*index].certificate;
+            let serial = certificate.serial();
+            let (subject, issuer) = (certificate.title(), certificate.issuer_title());
+            let detail = format!("{subject} (serial {}) is on the revocation list of {issuer}", shown(&serial));
+            Fault::new(Cause::CertRevoked, detail, Some(*index))
+        })
+        .collect()
+}
+
+/// webpki refuses, and our reading finds nothing: its word counts, and the report says that they differ.
+fn unexplained(refusal: &webpki::Error, leaf: usize) -> Fault {
+    use webpki::Error;
+    let cause = match refusal {
+        Error::CertRevoked => Cause::CertRevoked,
+        _ => Cause::CertInvalid,
+    };
+    let detail = match refusal {
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded
+        | Error::MaximumPathDepthExceeded => {
+            format!("the chain is too long or too intricate to be verified ({refusal})")
+        }
+        Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => format!(
+            "a configured revocation list bears the name of an issuer of the chain, but that issuer did not sign it or \
+             may not ({refusal})"
+        ),
+        other => {
+            format!("certificate verification failed ({other}), though our own reading of the chain finds no fault")
+        }
+    };
+    Fault::new(cause, detail, Some(leaf))
+}
+
+fn certificates(count: usize) -> String {
+    match count {
+        0 => "no certificate that can be read".to_owned(),
+        1 => "one CA certificate".to_owned(),
+        more => format!("{more} CA certificates"),
+    }
+}
+
+/// Faults that are listed.
+const MAX_FAULTS: usize = 32;

@@ -1,0 +1,271 @@
+//! One thing that was found, and the values that are particular to it: what the texts of the cause table have slots for.
+
+use super::certificate::Certificate;
+use super::chain::fingerprint;
+use super::text::date;
+
+/// One thing that was found, with what is particular to this case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding<C> {
+    pub code: C,
+    /// One sentence with the actual names, numbers and times; never the backend's own words unquoted. At most 2 KiB, and
+    /// without control characters, whatever stands in a certificate.
+    pub detail: String,
+    /// For the slots in the code's texts.
+    pub facts: Facts,
+}
+
+impl<C> Finding<C> {
+    #[must_use]
+    pub fn new(code: C, detail: impl Into<String>) -> Self {
+        Self { code, detail: presentable(detail.into()), facts: Facts::default() }
+    }
+
+    #[must_use]
+    pub fn with(self, facts: Facts) -> Self {
+        Self { facts, ..self }
+    }
+}
+
+/// The text in one line, cut when it is too long, and then it ends with `…`.
+fn presentable(text: String) -> String {
+    const MAX_BYTES: usize = 2048;
+    if text.len() <= MAX_BYTES && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown = String::new();
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        if shown.len() > MAX_BYTES {
+            shown.truncate(shown.floor_char_boundary(MAX_BYTES - '…'.len_utf8()));
+            shown.push('…');
+            break;
+        }
+    }
+    shown
+}
+
+/// The values of a finding, at most one for each slot. They may come from a certificate or from a backend: bounded, but
+/// not made harmless; that is for whoever shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(Vec<(Slot, String)>);
+
+impl Facts {
+    /// The most characters that are kept of a value.
+    const MAX_CHARACTERS: usize = 256;
+
+    /// A value more; one that is known already stays.
+    #[must_use]
+    pub fn with(mut self, slot: Slot, value: impl Into<String>) -> Self {
+        let value: String = value.into();
+        if self.get(slot).is_some() || value.is_empty() {
+            return self;
+        }
+        let kept = match value.char_indices().nth(Self::MAX_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &value[..end]),
+            None => value,
+        };
+        self.0.push((slot, kept));
+        self
+    }
+
+    /// All of both; where both know a value, this one's.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        others.0.into_iter().fold(self, |facts, (slot, value)| facts.with(slot, value))
+    }
+
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == slot).map(|(_, value)| value.as_str())
+    }
+
+    /// What a certificate says of itself.
+    pub(super) fn of(certificate: &Certificate<'_>) -> Self {
+        let facts = Self::default()
+            .with(Slot::Subject, certificate.known_as())
+            .with(Slot::Issuer, certificate.issuer())
+            .with(Slot::Serial, certificate.serial())
+            .with(Slot::Fingerprint, fingerprint(certificate))
+            .with(Slot::NotBefore, date(certificate.not_before()))
+            .with(Slot::NotAfter, date(certificate.not_after()));
+        match certificate.issuer_url() {
+            Some(url) => facts.with(Slot::IssuerUrl, url),
+            None => facts,
+        }
+    }
+}
+
+macro_rules! slots {
+    ($(#[doc = $doc:literal] $variant:ident $key:literal $word:literal)+) => {
+        /// A value that a text of the cause table has a place for, written `{server}`. The set is closed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Slot { $(#[doc = $doc] $variant),+ }
+
+        impl Slot {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As in the texts, without the braces.
+            #[must_use]
+            pub fn key(self) -> &'static str {
+                match self { $(Self::$variant => $key),+ }
+            }
+
+            /// What stands there when the value is not known.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+slots! {
+    /// As written in the pool.
+    Server "server" "SERVER"
+    /// The IP address that was probed.
+    Address "address" "ADDRESS"
+    /// The port that was probed.
+    Port "port" "PORT"
+    /// Address and port, an IPv6 address in brackets.
+    Endpoint "endpoint" "ADDRESS:PORT"
+    /// The pool's name.
+    Pool "pool" "POOL"
+    /// The backend setting's name.
+    Setting "setting" "SETTING"
+    /// The Host header.
+    Host "host" "HOST"
+    /// The path of the request.
+    Path "path" "PATH"
+    /// What curl is to fetch.
+    Url "url" "URL"
+    /// What the certificate must be for.
+    Name "name" "NAME"
+    /// The key of our configuration that the name comes from.
+    NameSource "name_source" "NAME_SOURCE"
+    /// openssl's option that sends the name, or sends none.
+    Servername "servername" "-servername NAME"
+    /// openssl's option that checks the name, or the address.
+    CheckName "check_name" "-checkhost NAME"
+    /// The probe's timeout.
+    ProbeTimeout "probe_timeout" "PROBE_TIMEOUT"
+    /// Of the certificate at fault, as all dates and names that follow.
+    Subject "subject" "SUBJECT"
+    /// Who issued it.
+    Issuer "issuer" "ISSUER"
+    /// Its serial number, in hexadecimal.
+    Serial "serial" "SERIAL"
+    /// Its SHA-256, in hexadecimal.
+    Fingerprint "fingerprint" "FINGERPRINT"
+    /// When it begins.
+    NotBefore "not_before" "NOT_BEFORE"
+    /// When it ends.
+    NotAfter "not_after" "NOT_AFTER"
+    /// Where it says that its issuer's certificate can be had.
+    IssuerUrl "issuer_url" "ISSUER_URL"
+    /// What would have been right.
+    Expected "expected" "EXPECTED"
+    /// What came instead.
+    Received "received" "RECEIVED"
+    /// Name and number of the TLS alert.
+    Alert "alert" "ALERT"
+}
+
+impl Slot {
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|slot| slot.key() == key)
+    }
+
+    /// Whether a step without this value says nothing, and is left out.
+    #[must_use]
+    pub fn is_essential(self) -> bool {
+        matches!(self, Self::IssuerUrl | Self::Alert)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+
+    use super::*;
+
+    #[test]
+    fn a_detail_is_one_line_of_bounded_length_whatever_it_is_made_of() {
+        let check = |detail: &str, shown: &str| assert_eq!(Finding::new((), detail).detail, shown);
+        check("CN=ä, \"quoted\" \\ <b>", "CN=ä, \"quoted\" \\ <b>");
+        check("two\nlines\r\0\u{1b}[2J", "two\\nlines\\r\\u{0}\\u{1b}[2J");
+        check(&"a".repeat(2048), &"a".repeat(2048));
+        check(&"a".repeat(2049), &format!("{}…", "a".repeat(2045)));
+        // Neither a character nor the bound is cut through.
+        check(&"ä".repeat(60_000), &format!("{}…", "ä".repeat(1022)));
+        check(&"\n".repeat(2000), &format!("{}\\…", "\\n".repeat(1022)));
+    }
+
+    #[test]
+    fn values_are_bounded_and_the_first_one_stays() {
+        let facts = Facts::default().with(Slot::Subject, "ü".repeat(300)).with(Slot::Subject, "later");
+        let subject = facts.get(Slot::Subject).expect("it is there");
+        assert_eq!(subject.chars().count(), 257);
+        assert!(subject.ends_with('…'));
+        assert_eq!(facts.get(Slot::Issuer), None);
+        assert_eq!(Facts::default().with(Slot::Issuer, "").get(Slot::Issuer), None, "nothing is no value");
+    }
+
+    /// A certificate whose authority information access names `url` under the last arc of the method.
+    fn certificate_with_access(method: u8, url: &str) -> CertificateDer<'static> {
+        let mut access = vec![0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, method, 0x86];
+        access.push(u8::try_from(url.len()).expect("short"));
+        access.extend_from_slice(url.as_bytes());
+        let sequence = |content: Vec<u8>| {
+            let length = u8::try_from(content.len()).expect("short");
+            [vec![0x30, length], content].concat()
+        };
+        let content = sequence(sequence(access));
+        let mut parameters = rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).expect("a good name");
+        parameters.custom_extensions =
+            vec![rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)];
+        let key = rcgen::KeyPair::generate().expect("a key");
+        parameters.self_signed(&key).expect("a certificate").der().clone()
+    }
+
+    #[test]
+    fn the_issuers_web_address_is_taken_when_it_is_nothing_else() {
+        fn check(method: u8, url: &str, expected: Option<&str>) {
+            let der = certificate_with_access(method, url);
+            let certificate = Certificate::read(&der).expect("it is readable");
+            assert_eq!(Facts::of(&certificate).get(Slot::IssuerUrl), expected, "{url}");
+        }
+        check(2, "http://ca.example.com/issuing.der", Some("http://ca.example.com/issuing.der"));
+        check(2, "https://ca.example.com/a?b=c", Some("https://ca.example.com/a?b=c"));
+        check(1, "http://ocsp.example.com/", None);
+        check(2, "ldap:///CN=Issuing CA", None);
+        check(2, "http://ca.example.com/$(reboot)", None);
+        check(2, "http://ca.example.com/`id`", None);
+        check(2, "http://ca.example.com/\n", None);
+    }
+
+    #[test]
+    fn a_certificate_without_a_subject_goes_by_its_name() {
+        let mut parameters = rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).expect("a good name");
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let der = parameters.self_signed(&key).expect("a certificate").der().clone();
+        let certificate = Certificate::read(&der).expect("it is readable");
+        assert_eq!(Facts::of(&certificate).get(Slot::Subject), Some("app.example.com (with an empty subject)"));
+        assert_eq!(certificate.described(true), "the certificate of app.example.com");
+    }
+
+    #[test]
+    fn every_slot_is_found_by_its_key() {
+        for slot in Slot::ALL {
+            assert_eq!(Slot::parse(slot.key()), Some(*slot));
+            assert!(slot.word().contains(|letter: char| letter.is_ascii_uppercase()), "{slot:?}");
+        }
+        assert_eq!(Slot::parse("SERVER"), None);
+    }
+}

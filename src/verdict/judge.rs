@@ -1,0 +1,507 @@
+//! The judgement itself: what each fact means, stage by stage.
+
+use std::sync::Arc;
+
+use super::Cause;
+use super::Code;
+use super::Evidence;
+use super::Facts;
+use super::Finding;
+use super::Notice;
+use super::ResponseSummary;
+use super::Slot;
+use super::Verdict;
+use super::certificate_notices;
+use super::chain::Reading;
+use super::diagnosis::Diagnosis;
+use super::handshake;
+use super::text;
+use super::text::millis;
+use super::text::quoted;
+use crate::probe::AfterProxyLine;
+use crate::probe::ConnectFault;
+use crate::probe::DnsFault;
+use crate::probe::Fault;
+use crate::probe::HttpFault;
+use crate::probe::LocalFault;
+use crate::probe::Observation;
+use crate::probe::ProbeSpec;
+use crate::probe::Response;
+use crate::probe::ResponseProgress;
+use crate::probe::TlsFault;
+use crate::probe::looks_like_tls;
+
+/// Bytes of a body that the report keeps.
+const EXCERPT: usize = 256;
+
+/// What one probe says about its row.
+#[must_use]
+pub fn judge(spec: &ProbeSpec, observation: &Observation) -> Verdict {
+    let reading = match (&observation.tls, &observation.scan) {
+        // Certificates that only the extra ClientHello drew are evidence, too; nothing was verified with them.
+        (Some(facts), Some(scan)) if facts.chain.is_empty() => Reading::of(&scan.flight.certificates),
+        (Some(facts), _) => Reading::of(&facts.chain),
+        (None, _) => Reading::default(),
+    };
+    let mut diagnosis = Diagnosis::default();
+    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
+    if let (Some(tls), Some(facts)) = (&spec.tls, &observation.tls) {
+        diagnosis = Diagnosis::of(tls, facts, &reading, observation.at);
+        let named: Vec<_> = diagnosis.name_fault.iter().cloned().collect();
+        for (faults, validated) in [(&diagnosis.path_faults, tls.validate_chain), (&named, tls.validate_name)] {
+            let faults = faults.iter().map(|fault| fault.finding(&reading));
+            if validated {
+                findings.extend(faults);
+            } else {
+                warnings.extend(faults.map(as_warning));
+            }
+        }
+        if let Some(Fault::Tls(TlsFault::Rustls(rustls::Error::InvalidCertificate(error)))) = &observation.fault
+            && findings.is_empty()
+        {
+            diagnosis.add_handshake_fault(error, &reading);
+        }
+        if observation.fault.is_none() {
+            warnings.extend(certificate_notices::of(tls, facts, &reading, &diagnosis, observation.at));
+        }
+    }
+    match &observation.fault {
+        // The chain's own faults say it better than the handshake's end that they caused.
+        Some(Fault::Tls(_)) if !findings.is_empty() => {}
+        Some(Fault::Tls(_)) if let Some(fault) = &diagnosis.handshake_fault => findings.push(fault.finding(&reading)),
+        Some(fault) => findings.insert(0, of_fault(spec, observation, &reading, fault)),
+        None => {}
+    }
+    if let Some(response) = &observation.response {
+        findings.extend(of_response(spec, response, observation.fault.is_none()));
+    }
+    warnings.extend(network_warnings(observation));
+    let mut findings = findings.into_iter();
+    Verdict {
+        cause: findings.next(),
+        also: findings.collect(),
+        warnings,
+        evidence: evidence(observation, &reading, &diagnosis),
+    }
+}
+
+fn evidence(observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagnosis) -> Evidence {
+    let excerpt = |body: &[u8]| {
+        let mut text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned();
+        // A byte that is no UTF-8 became a sign of three.
+        text.truncate(text.floor_char_boundary(EXCERPT));
+        text
+    };
+    Evidence {
+        at: observation.at,
+        duration: observation.duration,
+        phases: observation.phases,
+        address: observation.address,
+        response: observation.response.as_ref().map(|response| ResponseSummary {
+            status: response.status,
+            version: response.version,
+            body_excerpt: excerpt(&response.body),
+        }),
+        tls: observation.tls.as_ref().and_then(|facts| handshake::session(facts)),
+        chain: (!reading.sent.is_empty())
+            .then(|| Arc::new(reading.present(diagnosis.leaf.or(reading.leaf()), &diagnosis.elements()))),
+    }
+}
+
+fn as_warning(finding: Finding<Cause>) -> Finding<Code> {
+    Finding { code: Code::Cause(finding.code), detail: finding.detail, facts: finding.facts }
+}
+
+fn notice(code: Notice, detail: String) -> Finding<Code> {
+    Finding::new(Code::Notice(code), detail)
+}
+
+fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, fault: &Fault) -> Finding<Cause> {
+    let (code, detail) = match fault {
+        Fault::Local(fault) => of_local(fault),
+        Fault::Dns(fault) => of_dns(spec, fault),
+        Fault::Connect(fault) => of_connect(spec, observation, fault),
+        Fault::AfterProxyLine(what) => (Cause::ProxyProtocolRejected, after_proxy_line(what)),
+        Fault::Tls(fault) => match (&spec.tls, &observation.tls) {
+            (Some(tls), Some(facts)) => handshake::judge(tls, facts, fault, spec, observation.scan.as_deref()),
+            (None, _) | (_, None) => (Cause::TlsProtocolError, "TLS without a handshake".to_owned()),
+        },
+        Fault::Http(fault) => of_http(spec, fault),
+    };
+    let facts = match (fault, reading.sent.first()) {
+        (Fault::Tls(fault), Some(first)) if code == Cause::CertInvalid => {
+            handshake::facts(fault).and(Facts::of(&first.certificate))
+        }
+        (Fault::Tls(fault), _) => handshake::facts(fault),
+        (Fault::Local(_) | Fault::Dns(_) | Fault::Connect(_) | Fault::AfterProxyLine(_) | Fault::Http(_), _) => {
+            Facts::default()
+        }
+    };
+    Finding::new(code, detail).with(facts)
+}
+
+fn of_local(fault: &LocalFault) -> (Cause, String) {
+    match fault {
+        LocalFault::Exhausted(what) => (Cause::LocalExhausted, what.clone()),
+        LocalFault::Overloaded { late } => {
+            (Cause::LocalOverloaded, format!("this host ran {} late during the probe", millis(*late)))
+        }
+        LocalFault::Network(why) => (Cause::LocalNetwork, why.clone()),
+    }
+}
+
+fn of_dns(spec: &ProbeSpec, fault: &DnsFault) -> (Cause, String) {
+    let cause = match fault {
+        DnsFault::NameNotFound => Cause::DnsNameNotFound,
+        DnsFault::NoAddress => Cause::DnsNoAddress,
+        DnsFault::ServerFailure(_) => Cause::DnsServerFailure,
+        DnsFault::Timeout => Cause::DnsTimeout,
+        DnsFault::LocalExhausted(_) => Cause::LocalExhausted,
+        DnsFault::LocalNetwork(_) => Cause::LocalNetwork,
+    };
+    (cause, format!("{}: {fault}", spec.server))
+}
+
+fn of_connect(spec: &ProbeSpec, observation: &Observation, fault: &ConnectFault) -> (Cause, String) {
+    let whom = match observation.failed_addresses.iter().rev().find(|failed| &failed.fault == fault) {
+        Some(failed) => failed.address.to_string(),
+        None => format!("{} port {}", spec.server, spec.port),
+    };
+    match fault {
+        ConnectFault::Refused => (Cause::TcpRefused, format!("{whom} refused the connection")),
+        ConnectFault::Timeout => (Cause::TcpTimeout, format!("no answer from {whom} within {}", millis(spec.timeout))),
+        ConnectFault::Unreachable(reason) => {
+            let by = reason.from.map(|from| format!(", says {from}")).unwrap_or_default();
+            (Cause::TcpUnreachable, format!("{whom}: {}{by}", reason.what))
+        }
+        ConnectFault::Reset => (Cause::TcpReset, format!("{whom} reset the connection while it opened")),
+        ConnectFault::Local(fault) => of_local(fault),
+    }
+}
+
+fn after_proxy_line(what: &AfterProxyLine) -> String {
+    match what {
+        AfterProxyLine::Closed => "the server closed the connection after the PROXY line".to_owned(),
+        AfterProxyLine::Reset => "the server reset the connection after the PROXY line".to_owned(),
+        AfterProxyLine::NotTls(bytes) => format!("the server answered the PROXY line with {}", quoted(bytes)),
+        AfterProxyLine::Alert(alert) => {
+            format!("the server answered the PROXY line with the TLS alert {}", handshake::alert_name(*alert))
+        }
+    }
+}
+
+fn of_http(spec: &ProbeSpec, fault: &HttpFault) -> (Cause, String) {
+    let timeout = millis(spec.timeout);
+    match fault {
+        HttpFault::Timeout(progress) => {
+            let came = match progress {
+                ResponseProgress::Nothing => "not a byte of the response came".to_owned(),
+                ResponseProgress::Head { received } => format!("only {received} bytes of an incomplete head came"),
+                ResponseProgress::Body { received } => format!("only {received} bytes of an incomplete body came"),
+            };
+            (Cause::HttpTimeout, format!("{came} within {timeout}"))
+        }
+        HttpFault::Reset(progress) => {
+            let when = match progress {
+                ResponseProgress::Nothing => "before the response",
+                ResponseProgress::Head { .. } => "within the response's head",
+                ResponseProgress::Body { .. } => "within the response's body",
+            };
+            (Cause::TcpReset, format!("the server reset the connection {when}"))
+        }
+        HttpFault::ClosedBeforeHead { received: 0 } => {
+            (Cause::TcpReset, "the server closed the connection without a response".to_owned())
+        }
+        HttpFault::ClosedBeforeHead { received } => {
+            (Cause::TcpReset, format!("the server closed the connection after {received} bytes of an incomplete head"))
+        }
+        HttpFault::Malformed(what) => (Cause::HttpMalformed, (*what).to_owned()),
+        HttpFault::NotHttp(bytes) if looks_like_tls(bytes) => {
+            (Cause::HttpMalformed, "the port answered in TLS, not in plain HTTP".to_owned())
+        }
+        HttpFault::NotHttp(bytes) => (Cause::HttpMalformed, format!("the response begins with {}", quoted(bytes))),
+        HttpFault::BodyCutShort { received, announced: Some(announced) } => {
+            (Cause::HttpMalformed, format!("the body ended after {received} of {announced} bytes"))
+        }
+        HttpFault::BodyCutShort { received, announced: None } => {
+            (Cause::HttpMalformed, format!("the connection ended within the chunked body, after {received} bytes"))
+        }
+        HttpFault::HeadTooLarge => (Cause::HttpMalformed, "the response's heads are larger than 64 KiB".to_owned()),
+        HttpFault::TooManyInterimResponses => {
+            (Cause::HttpMalformed, "more than 16 interim (1xx) responses came before the real one".to_owned())
+        }
+    }
+}
+
+/// What is not as expected of a response; of the body only when it is complete.
+fn of_response(spec: &ProbeSpec, response: &Response, complete: bool) -> Vec<Finding<Cause>> {
+    let mut findings = Vec::new();
+    let expected = &spec.expectation;
+    if !expected.status_codes.iter().any(|(first, last)| (*first..=*last).contains(&response.status)) {
+        let codes: Vec<String> = expected
+            .status_codes
+            .iter()
+            .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+            .collect();
+        let codes = codes.join(", ");
+        let redirect = response.location.as_ref().map(|to| format!(", a redirect to {}", quoted(to.as_bytes())));
+        let detail = format!("expected status {codes}, received {}{}", response.status, redirect.unwrap_or_default());
+        let facts = Facts::default().with(Slot::Expected, codes).with(Slot::Received, response.status.to_string());
+        findings.push(Finding::new(Cause::HttpStatusMismatch, detail).with(facts));
+    }
+    if complete && !contains(&response.body, expected.body.as_bytes()) {
+        let wanted = quoted(expected.body.as_bytes());
+        let detail = format!("expected {wanted} in the body, received {} bytes without it", response.body.len());
+        let facts = Facts::default().with(Slot::Expected, wanted);
+        findings.push(Finding::new(Cause::HttpBodyMismatch, detail).with(facts));
+    }
+    findings
+}
+
+fn contains(body: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn network_warnings(observation: &Observation) -> Vec<Finding<Code>> {
+    let stale = observation.stale.iter().map(|stale| {
+        let age = text::rough(stale.age);
+        notice(Notice::StaleAddress, format!("the addresses are {age} old, because the lookup fails: {}", stale.fault))
+    });
+    // Of a single address that did not open the cause says all.
+    let none_opened = matches!(observation.fault, Some(Fault::Connect(_) | Fault::Local(_)));
+    let cause_says_all = none_opened && observation.failed_addresses.len() == 1;
+    let failed = observation.failed_addresses.iter().filter(|_| !cause_says_all).map(|failed| {
+        let why = match &failed.fault {
+            ConnectFault::Refused => "connection refused".to_owned(),
+            ConnectFault::Timeout => "no answer".to_owned(),
+            ConnectFault::Unreachable(reason) => reason.what.to_owned(),
+            ConnectFault::Reset => "reset".to_owned(),
+            ConnectFault::Local(fault) => of_local(fault).1,
+        };
+        notice(Notice::AddressFailed, format!("{}: {why}", failed.address))
+            .with(Facts::default().with(Slot::Address, failed.address.ip().to_string()))
+    });
+    stale.chain(failed).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+    use std::time::SystemTime;
+
+    use rustls::AlertDescription;
+
+    use super::*;
+    use crate::probe::Expectation;
+    use crate::probe::FailedAddress;
+    use crate::probe::Host;
+    use crate::probe::IcmpReason;
+    use crate::probe::Phases;
+    use crate::probe::Protocol;
+    use crate::probe::Stale;
+    use crate::verdict::ProbeResult;
+
+    /// Without a request and TLS.
+    pub(in crate::verdict) fn spec(protocol: Protocol) -> ProbeSpec {
+        ProbeSpec {
+            protocol,
+            server: Host::Name("app.example.com".into()),
+            port: 8443,
+            timeout: Duration::from_secs(30),
+            request: None,
+            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
+            proxy_protocol: false,
+            tls: None,
+        }
+    }
+
+    fn observed(fault: Option<Fault>) -> Observation {
+        Observation {
+            at: SystemTime::UNIX_EPOCH,
+            duration: Duration::from_secs(1),
+            phases: Phases::default(),
+            address: None,
+            failed_addresses: Vec::new(),
+            stale: None,
+            tls: None,
+            response: None,
+            fault,
+            scan: None,
+        }
+    }
+
+    fn failed(last: u8, fault: ConnectFault) -> FailedAddress {
+        FailedAddress { address: SocketAddr::from(([192, 0, 2, last], 8443)), fault }
+    }
+
+    fn icmp(what: &'static str, from: Option<[u8; 4]>) -> ConnectFault {
+        ConnectFault::Unreachable(IcmpReason { what, from: from.map(Into::into) })
+    }
+
+    fn said(verdict: &Verdict) -> Option<(Cause, &str)> {
+        verdict.cause.as_ref().map(|finding| (finding.code, finding.detail.as_str()))
+    }
+
+    /// The cause and its whole detail.
+    fn check(fault: Fault, cause: Cause, detail: &str) {
+        let (protocol, shown) = (Protocol::Http, format!("{fault:?}"));
+        let verdict = judge(&spec(protocol), &observed(Some(fault)));
+        assert_eq!(said(&verdict), Some((cause, detail)), "{shown}");
+        assert_eq!((verdict.also, verdict.warnings), (Vec::new(), Vec::new()), "{shown}");
+    }
+
+    #[test]
+    fn our_own_trouble_is_no_verdict() {
+        let exhausted = LocalFault::Exhausted("no file descriptor left".to_owned());
+        let late = LocalFault::Overloaded { late: Duration::from_millis(1500) };
+        let network = LocalFault::Network("this host has no route to it".to_owned());
+        for (fault, cause, detail) in [
+            (exhausted, Cause::LocalExhausted, "no file descriptor left"),
+            (late, Cause::LocalOverloaded, "this host ran 1.5 s late during the probe"),
+            (network, Cause::LocalNetwork, "this host has no route to it"),
+        ] {
+            for fault in [Fault::Local(fault.clone()), Fault::Connect(ConnectFault::Local(fault))] {
+                check(fault.clone(), cause, detail);
+                for protocol in [Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Tls] {
+                    let verdict = judge(&spec(protocol), &observed(Some(fault.clone())));
+                    assert_eq!(verdict.result(), ProbeResult::NoVerdict, "{fault:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn faults_of_the_resolver_name_the_server() {
+        let dns = |fault, cause, said: &str| check(Fault::Dns(fault), cause, &format!("app.example.com: {said}"));
+        dns(DnsFault::NameNotFound, Cause::DnsNameNotFound, "the name does not exist (NXDOMAIN)");
+        let nothing = "the name exists but has neither an A nor an AAAA record";
+        dns(DnsFault::NoAddress, Cause::DnsNoAddress, nothing);
+        dns(DnsFault::ServerFailure("it said no".to_owned()), Cause::DnsServerFailure, "it said no");
+        dns(DnsFault::Timeout, Cause::DnsTimeout, "no resolver answered in time");
+    }
+
+    #[test]
+    fn faults_of_the_connection_name_who_said_what() {
+        let connect = |fault: ConnectFault, cause, detail: &str| {
+            let failed_addresses = vec![failed(7, fault.clone())];
+            let observation = Observation { failed_addresses, ..observed(Some(Fault::Connect(fault))) };
+            let verdict = judge(&spec(Protocol::Http), &observation);
+            assert_eq!(said(&verdict), Some((cause, detail)));
+            assert_eq!(verdict.warnings, Vec::new(), "the cause says all");
+        };
+        connect(ConnectFault::Refused, Cause::TcpRefused, "192.0.2.7:8443 refused the connection");
+        connect(ConnectFault::Timeout, Cause::TcpTimeout, "no answer from 192.0.2.7:8443 within 30 s");
+        connect(ConnectFault::Reset, Cause::TcpReset, "192.0.2.7:8443 reset the connection while it opened");
+        let router = Some([192, 0, 2, 1]);
+        for what in ["host unreachable", "port unreachable", "administratively prohibited"] {
+            let said = format!("192.0.2.7:8443: {what}, says 192.0.2.1");
+            connect(icmp(what, router), Cause::TcpUnreachable, &said);
+        }
+        let nobody = "nobody answers for the address on the local network";
+        connect(icmp(nobody, None), Cause::TcpUnreachable, &format!("192.0.2.7:8443: {nobody}"));
+    }
+
+    #[test]
+    fn what_the_proxy_line_met_is_told() {
+        let check = |what, detail| check(Fault::AfterProxyLine(what), Cause::ProxyProtocolRejected, detail);
+        check(AfterProxyLine::Closed, "the server closed the connection after the PROXY line");
+        check(AfterProxyLine::Reset, "the server reset the connection after the PROXY line");
+        check(
+            AfterProxyLine::NotTls(b"500 no\r\n".to_vec()),
+            "the server answered the PROXY line with \"500 no\\r\\n\"",
+        );
+        let alert = AfterProxyLine::Alert(AlertDescription::ProtocolVersion);
+        check(alert, "the server answered the PROXY line with the TLS alert protocol_version (70)");
+    }
+
+    #[test]
+    fn faults_of_http_say_how_far_the_response_had_come() {
+        let http = |fault, cause, detail| check(Fault::Http(fault), cause, detail);
+        let (nothing, head) = (ResponseProgress::Nothing, ResponseProgress::Head { received: 9 });
+        let body = ResponseProgress::Body { received: 12 };
+        let timeout = Cause::HttpTimeout;
+        http(HttpFault::Timeout(nothing), timeout, "not a byte of the response came within 30 s");
+        http(HttpFault::Timeout(head), timeout, "only 9 bytes of an incomplete head came within 30 s");
+        http(HttpFault::Timeout(body), timeout, "only 12 bytes of an incomplete body came within 30 s");
+        let reset = Cause::TcpReset;
+        http(HttpFault::Reset(nothing), reset, "the server reset the connection before the response");
+        http(HttpFault::Reset(head), reset, "the server reset the connection within the response's head");
+        http(HttpFault::Reset(body), reset, "the server reset the connection within the response's body");
+        let closed = |received| HttpFault::ClosedBeforeHead { received };
+        http(closed(0), reset, "the server closed the connection without a response");
+        http(closed(9), reset, "the server closed the connection after 9 bytes of an incomplete head");
+        let malformed = Cause::HttpMalformed;
+        http(HttpFault::Malformed("it is odd"), malformed, "it is odd");
+        http(HttpFault::NotHttp(vec![21, 3, 1, 0, 2]), malformed, "the port answered in TLS, not in plain HTTP");
+        http(HttpFault::NotHttp(b"220 hi".to_vec()), malformed, "the response begins with \"220 hi\"");
+        let short = |announced| HttpFault::BodyCutShort { received: 12, announced };
+        http(short(Some(40)), malformed, "the body ended after 12 of 40 bytes");
+        http(short(None), malformed, "the connection ended within the chunked body, after 12 bytes");
+        http(HttpFault::HeadTooLarge, malformed, "the response's heads are larger than 64 KiB");
+        let interim = "more than 16 interim (1xx) responses came before the real one";
+        http(HttpFault::TooManyInterimResponses, malformed, interim);
+    }
+
+    #[test]
+    fn a_backends_own_words_are_escaped_and_cut() {
+        let check = |bytes: &[u8], shown: &str| assert_eq!(quoted(bytes), shown);
+        check(b"", "\"\"");
+        check(b"a\"b\r\n\x1b[2J\0", "\"a\\\"b\\r\\n\\u{1b}[2J\\0\"");
+        check(b"\xff\xfe", "\"\u{fffd}\u{fffd}\"");
+        check(&[b'x'; 64], &format!("\"{}\"", "x".repeat(64)));
+        check(&[b'x'; 65], &format!("\"{}\"…", "x".repeat(64)));
+    }
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        let check = |duration, shown: &str| assert_eq!(millis(Duration::from_millis(duration)), shown);
+        check(0, "0 ms");
+        check(250, "250 ms");
+        check(999, "999 ms");
+        check(1000, "1 s");
+        check(1500, "1.5 s");
+        check(90_000, "90 s");
+    }
+
+    #[test]
+    fn every_address_that_failed_is_a_warning_beside_the_others() {
+        let local = ConnectFault::Local(LocalFault::Network("no route".to_owned()));
+        let failed_addresses = vec![
+            failed(1, ConnectFault::Refused),
+            failed(2, ConnectFault::Timeout),
+            failed(3, icmp("host unreachable", None)),
+            failed(4, ConnectFault::Reset),
+            failed(5, local),
+        ];
+        let details = [
+            "192.0.2.1:8443: connection refused",
+            "192.0.2.2:8443: no answer",
+            "192.0.2.3:8443: host unreachable",
+            "192.0.2.4:8443: reset",
+            "192.0.2.5:8443: no route",
+        ];
+        // One more opened; then none did; then one did and the server failed later.
+        for fault in [
+            None,
+            Some(Fault::Connect(ConnectFault::Timeout)),
+            Some(Fault::Http(HttpFault::Timeout(ResponseProgress::Nothing))),
+        ] {
+            let observation = Observation { failed_addresses: failed_addresses.clone(), ..observed(fault) };
+            let verdict = judge(&spec(Protocol::Http), &observation);
+            let warnings: Vec<_> = verdict.warnings.iter().map(|warning| (warning.code, &*warning.detail)).collect();
+            let expected = details.map(|detail| (Code::Notice(Notice::AddressFailed), detail));
+            assert_eq!(warnings, expected, "{:?}", verdict.cause);
+        }
+    }
+
+    #[test]
+    fn stale_addresses_are_a_warning_with_their_age_and_the_resolvers_fault() {
+        let stale = Some(Stale { age: Duration::from_mins(15), fault: DnsFault::Timeout });
+        let verdict = judge(&spec(Protocol::Tcp), &Observation { stale, ..observed(None) });
+        let detail = "the addresses are 15 minutes old, because the lookup fails: no resolver answered in time";
+        assert_eq!(verdict.warnings, [notice(Notice::StaleAddress, detail.to_owned())]);
+        assert_eq!(verdict.result(), ProbeResult::Success);
+    }
+}

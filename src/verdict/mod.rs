@@ -1,0 +1,123 @@
+//! `judge`: [`Observation`](crate::probe::Observation) → [`Verdict`]. Pure: facts in, verdict out; no clock, no files, no network.
+
+mod cause;
+mod certificate;
+mod certificate_notices;
+mod chain;
+mod constraints;
+mod diagnosis;
+mod fault;
+mod finding;
+mod flaws;
+mod handshake;
+mod offer;
+mod judge;
+mod links;
+mod name;
+mod text;
+mod trust;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+pub use cause::Cause;
+pub use cause::Code;
+pub use cause::Notice;
+pub use cause::Side;
+pub use cause::Stage;
+pub use cause::Step;
+pub use cause::Words;
+pub use chain::PresentedCertificate;
+pub use chain::PresentedChain;
+pub use chain::Role;
+pub use finding::Facts;
+pub use finding::Finding;
+pub use finding::Slot;
+pub use handshake::unexplained_alert;
+pub use judge::judge;
+
+pub use crate::probe::Phases;
+pub use crate::probe::ScanFacts;
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeResult {
+    Success,
+    /// The server, the network or our settings failed it: stages dns, tcp, tls and http.
+    Failure,
+    /// Our own trouble: says nothing about the server.
+    NoVerdict,
+}
+
+impl ProbeResult {
+    /// As in the report.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::NoVerdict => "no_verdict",
+        }
+    }
+}
+
+/// What is made of one probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Why it failed or gave no verdict; `None` after a success.
+    pub cause: Option<Finding<Cause>>,
+    /// Further faults that hold at the same time.
+    pub also: Vec<Finding<Cause>>,
+    /// What is not right but does not fail the probe.
+    pub warnings: Vec<Finding<Code>>,
+    pub evidence: Evidence,
+}
+
+/// What is kept of a probe, beside what was made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// When the probe started.
+    pub at: SystemTime,
+    /// The whole probe.
+    pub duration: Duration,
+    pub phases: Phases,
+    /// The address that was connected to, or the last one that was tried.
+    pub address: Option<SocketAddr>,
+    pub response: Option<ResponseSummary>,
+    /// The latest handshake, as far as it came.
+    pub tls: Option<TlsSession>,
+    /// The certificates as sent, when there were any.
+    pub chain: Option<Arc<PresentedChain>>,
+}
+
+/// What is kept of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseSummary {
+    pub status: u16,
+    /// `HTTP/1.0` or `HTTP/1.1`.
+    pub version: &'static str,
+    /// The first bytes of the body, at most 256.
+    pub body_excerpt: String,
+}
+
+/// The parameters of a handshake, in the field's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLS 1.2`, `TLS 1.3`.
+    pub version: &'static str,
+    /// IANA's name, for example `TLS_AES_128_GCM_SHA256`.
+    pub cipher: &'static str,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn result(&self) -> ProbeResult {
+        match &self.cause {
+            None => ProbeResult::Success,
+            Some(finding) if finding.code.stage() == Stage::Local => ProbeResult::NoVerdict,
+            Some(_) => ProbeResult::Failure,
+        }
+    }
+}

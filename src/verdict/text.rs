@@ -1,0 +1,244 @@
+//! Words for people: text from certificates and backends made fit to be shown, whatever its author put into it, and dates
+//! and durations as people say them.
+
+use std::fmt::Write;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use x509_parser::asn1_rs::Oid;
+use x509_parser::x509::X509Name;
+
+/// A name as RFC 4514 writes it: the last part first, special characters escaped, what cannot be printed in hex; at most
+/// [`MAX_NAME`] bytes of it.
+pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
+    let mut text = String::new();
+    // Names have a handful of parts; of a hostile one only those that fit are looked at.
+    let parts: Vec<_> = name.iter().collect();
+    for (index, part) in parts.iter().rev().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        for (index, attribute) in part.iter().enumerate() {
+            if index > 0 {
+                text.push('+');
+            }
+            let kind = oid(attribute.attr_type());
+            text.push_str(short_name(&kind).unwrap_or(&kind));
+            text.push('=');
+            if let Ok(value) = attribute.as_str() {
+                escape_into(&mut text, value);
+            } else {
+                text.push('#');
+                text.push_str(&hex(attribute.as_slice()));
+            }
+            if text.len() > MAX_NAME {
+                return cut(text, MAX_NAME);
+            }
+        }
+    }
+    text
+}
+
+/// RFC 4514, section 3, and what else is in common use.
+fn short_name(oid: &str) -> Option<&'static str> {
+    Some(match oid {
+        "2.5.4.3" => "CN",
+        "2.5.4.5" => "SERIALNUMBER",
+        "2.5.4.6" => "C",
+        "2.5.4.7" => "L",
+        "2.5.4.8" => "ST",
+        "2.5.4.9" => "STREET",
+        "2.5.4.10" => "O",
+        "2.5.4.11" => "OU",
+        "0.9.2342.19200300.100.1.1" => "UID",
+        "0.9.2342.19200300.100.1.25" => "DC",
+        "1.2.840.113549.1.9.1" => "EMAILADDRESS",
+        _ => return None,
+    })
+}
+
+/// RFC 4514, section 2.4.
+fn escape_into(text: &mut String, value: &str) {
+    let last = value.chars().count().saturating_sub(1);
+    for (index, character) in value.chars().enumerate() {
+        match character {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => {
+                text.push('\\');
+                text.push(character);
+            }
+            ' ' if index == 0 || index == last => text.push_str("\\ "),
+            '#' if index == 0 => text.push_str("\\#"),
+            hidden if is_hidden(hidden) => {
+                let mut bytes = [0; 4];
+                for byte in hidden.encode_utf8(&mut bytes).bytes() {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "\\{byte:02X}");
+                }
+            }
+            other => text.push(other),
+        }
+        if text.len() > MAX_NAME {
+            return;
+        }
+    }
+}
+
+/// A host name or URL from a certificate within a sentence: what cannot be printed is escaped, and it is cut.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        if is_hidden(character) || character == '\\' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        if shown.len() > MAX_SHOWN {
+            return cut(shown, MAX_SHOWN);
+        }
+    }
+    shown
+}
+
+/// Control characters, and those that turn or hide the text around them.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// At most so many bytes, and a mark where something was left out.
+pub(super) fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
+}
+
+/// The first few, and how many more.
+pub(super) fn listed(names: &[String], in_all: usize) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    match in_all.saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// In dots. Not asn1-rs's own text, which reads the first two numbers wrongly where they take more than one byte.
+pub(super) fn oid(oid: &Oid<'_>) -> String {
+    let mut text = String::new();
+    let mut number: u64 = 0;
+    for byte in oid.as_bytes() {
+        number = number.saturating_mul(128).saturating_add(u64::from(byte & 0x7f));
+        if byte & 0x80 != 0 {
+            continue;
+        }
+        // The first number holds two: 40 times the first of them, which is 0, 1 or 2, and the second.
+        let _ = match (text.is_empty(), number / 40) {
+            (true, first @ 0..=1) => write!(text, "{first}.{}", number % 40),
+            (true, _) => write!(text, "2.{}", number - 80),
+            (false, _) => write!(text, ".{number}"),
+        };
+        if text.len() > MAX_SHOWN {
+            return cut(text, MAX_SHOWN);
+        }
+        number = 0;
+    }
+    text
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A duration as people say it, in its largest unit.
+pub(super) fn rough(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (count, unit) = match seconds {
+        172_800.. => (seconds / 86_400, "days"),
+        7_200..172_800 => (seconds / 3600, "hours"),
+        120..7_200 => (seconds / 60, "minutes"),
+        1 => (1, "second"),
+        _ => (seconds, "seconds"),
+    };
+    format!("{count} {unit}")
+}
+
+/// RFC 3339, in UTC.
+pub(super) fn date(moment: SystemTime) -> String {
+    // Dates before 1970 are legal in a certificate, but not for the formatter.
+    humantime::format_rfc3339_seconds(moment.max(SystemTime::UNIX_EPOCH)).to_string()
+}
+
+/// Most bytes of a distinguished name that are kept.
+const MAX_NAME: usize = 1024;
+
+/// Most bytes of a host name or URL within a sentence.
+const MAX_SHOWN: usize = 253;
+
+/// A backend's bytes as evidence: escaped, in quotes, cut.
+pub(super) fn quoted(bytes: &[u8]) -> String {
+    const SHOWN: usize = 64;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+    let more = if bytes.len() > SHOWN { "…" } else { "" };
+    format!("{text:?}{more}")
+}
+
+/// For example `1.5 s` or `250 ms`.
+pub(super) fn millis(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        let seconds = format!("{:.1}", duration.as_secs_f64());
+        format!("{} s", seconds.strip_suffix(".0").unwrap_or(&seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certificate_says_cannot_disturb_the_text_around_it() {
+        for (text, expected) in [
+            ("app.example.com", "app.example.com"),
+            ("a\nb\tc\0", "a\\nb\\tc\\u{0}"),
+            ("<b>\"x\"</b>", "<b>\"x\"</b>"),
+            ("abc\u{202e}txt.exe", "abc\\u{202e}txt.exe"),
+            ("back\\slash", "back\\\\slash"),
+            ("müller.example", "müller.example"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+        let long = shown(&"ä".repeat(1000));
+        assert!(long.len() <= MAX_SHOWN + '…'.len_utf8() && long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn object_identifiers_are_written_in_dots() {
+        for (bytes, expected) in [
+            (&[0x2a, 0x86, 0x48][..], "1.2.840"),
+            (&[0x55, 0x1d, 0x0f], "2.5.29.15"),
+            (&[0x88, 0x37, 1], "2.999.1"),
+            (&[0x60, 0x86, 0x48, 1], "2.16.840.1"),
+            (&[0], "0.0"),
+            (&[], ""),
+        ] {
+            assert_eq!(oid(&Oid::new(bytes.into())), expected);
+        }
+        let endless = [0xff; 4000];
+        assert_eq!(oid(&Oid::new(endless[..].into())), "");
+    }
+
+    #[test]
+    fn lists_say_how_much_they_leave_out() {
+        let names: Vec<String> = (0..7).map(|number| format!("n{number}")).collect();
+        assert_eq!(listed(&names[..2], 2), "n0, n1");
+        assert_eq!(listed(&names, 7), "n0, n1, n2, n3, n4 and 2 more");
+        assert_eq!(listed(&names, 10_000), "n0, n1, n2, n3, n4 and 9995 more");
+    }
+}
