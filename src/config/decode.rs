@@ -1,0 +1,337 @@
+//! [`Node`]s → typed values, without stopping at the first error: every key that is unknown, missing or wrong is
+//! reported with its place and path, and decoding goes on.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Problem;
+use super::Problems;
+use super::value::cut;
+use super::value::format_duration;
+use super::value::nearest;
+use super::value::parse_duration;
+use super::value::quote;
+use super::yaml::Entry;
+use super::yaml::KeyPath;
+use super::yaml::Node;
+use super::yaml::Place;
+use super::yaml::Value;
+
+/// A mapping of which the known keys are read.
+pub(crate) struct Section<'a> {
+    path: &'a KeyPath<'a>,
+    place: Place,
+    entries: &'a [Entry],
+    known: &'static [&'static str],
+}
+
+/// What stands at a key.
+#[derive(Clone, Debug)]
+pub(crate) enum Field<T> {
+    /// Nothing, or `null`.
+    Absent,
+    /// Something wrong, which was reported.
+    Wrong,
+    Given(Located<T>),
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+impl<T> Field<T> {
+    /// The value with its place, when there is a right one.
+    pub(crate) fn given(&self) -> Option<&Located<T>> {
+        match self {
+            Self::Given(located) => Some(located),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// The value, when there is a right one.
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.given().map(|located| &located.value)
+    }
+
+    /// The value itself, when there is a right one.
+    pub(crate) fn into_value(self) -> Option<T> {
+        match self {
+            Self::Given(located) => Some(located.value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<'a> Section<'a> {
+    /// The mapping at `node`, with its unknown keys reported; `None`, reported, when it is no mapping.
+    pub(crate) fn open(
+        node: &'a Node,
+        path: &'a KeyPath<'a>,
+        known: &'static [&'static str],
+        report: &mut Report,
+    ) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            let keys = known.join(", ");
+            let message = format!("expected a mapping with the keys {keys}, not {}", kind(node));
+            report.error(Some(node.place), path, message);
+            return None;
+        };
+        for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
+            report.error_with(Some(entry.place), KeyPath::Key(path, &cut(&entry.key)), || {
+                let right = match nearest(&entry.key, known.iter().copied()) {
+                    Some(word) => format!("did you mean `{word}`?"),
+                    None => format!("known here are {}", known.join(", ")),
+                };
+                format!("unknown key {}; {right}", quote(&entry.key))
+            });
+        }
+        Some(Self { path, place: node.place, entries, known })
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Where `key` of this mapping stands in the file's tree.
+    pub(crate) fn path_of<'b>(&'b self, key: &'b str) -> KeyPath<'b> {
+        KeyPath::Key(self.path, key)
+    }
+
+    /// What stands at `key`, `null` included.
+    pub(crate) fn node(&self, key: &str) -> Option<&'a Node> {
+        debug_assert!(self.known.contains(&key), "{key} is in no key table");
+        self.entries.iter().find(|entry| &*entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The value at `key`, as `read` understands it.
+    pub(crate) fn field<T>(
+        &self,
+        key: &str,
+        report: &mut Report,
+        read: impl FnOnce(&'a Node) -> Result<T, String>,
+    ) -> Field<T> {
+        match self.node(key) {
+            None | Some(Node { value: Value::Null, .. }) => Field::Absent,
+            Some(node) => match read(node) {
+                Ok(value) => Field::Given(Located { value, place: node.place }),
+                Err(message) => {
+                    report.error(Some(node.place), self.path_of(key), message);
+                    Field::Wrong
+                }
+            },
+        }
+    }
+
+    /// As [`Section::field`], but it is an error when there is nothing.
+    pub(crate) fn required<T>(
+        &self,
+        key: &str,
+        report: &mut Report,
+        read: impl FnOnce(&'a Node) -> Result<T, String>,
+    ) -> Field<T> {
+        let field = self.field(key, report, read);
+        if field.is_absent() {
+            report.error(Some(self.place), self.path, format!("missing required key `{key}`"));
+        }
+        field
+    }
+
+    /// The items at `key`; a key with nothing after it is an empty list.
+    pub(crate) fn list(&self, key: &str, report: &mut Report) -> Field<&'a [Node]> {
+        match self.node(key) {
+            None => Field::Absent,
+            Some(Node { value: Value::Null, place }) => Field::Given(Located { value: &[], place: *place }),
+            Some(Node { value: Value::List(items), place }) => Field::Given(Located { value: items, place: *place }),
+            Some(node) => {
+                let message = format!("expected a list, not {}", kind(node));
+                report.error(Some(node.place), self.path_of(key), message);
+                Field::Wrong
+            }
+        }
+    }
+
+    /// The items at `key`, each as `read` understands it. Wrong items are left out, and the list is then wrong.
+    pub(crate) fn items<T>(
+        &self,
+        key: &str,
+        report: &mut Report,
+        read: impl Fn(&'a Node) -> Result<T, String>,
+    ) -> Items<T> {
+        let field = self.list(key, report);
+        let mut right = Vec::new();
+        let mut whole = !matches!(field, Field::Wrong);
+        for (index, node) in field.value().copied().unwrap_or_default().iter().enumerate() {
+            match read(node) {
+                Ok(value) => right.push((index, Located { value, place: node.place })),
+                Err(message) => {
+                    whole = false;
+                    report.error(Some(node.place), KeyPath::Item(&self.path_of(key), index), message);
+                }
+            }
+        }
+        Items { place: field.given().map(|list| list.place), whole, right }
+    }
+}
+
+/// The items of a list that are right, each with its index.
+#[derive(Clone, Debug)]
+pub(crate) struct Items<T> {
+    /// `None` when the key is not there, or is no list.
+    pub(crate) place: Option<Place>,
+    /// Nothing of it was wrong.
+    pub(crate) whole: bool,
+    pub(crate) right: Vec<(usize, Located<T>)>,
+}
+
+/// Reads any text, and what looks like a number or a truth value as the text that it is written with.
+pub(crate) fn text(node: &Node) -> Result<&str, String> {
+    match &node.value {
+        Value::Text { text, quoted: _ } => Ok(text),
+        Value::Null | Value::List(_) | Value::Map(_) => Err(format!("expected a text, not {}", kind(node))),
+    }
+}
+
+/// Reads `true` or `false`.
+pub(crate) fn truth(node: &Node) -> Result<bool, String> {
+    match &node.value {
+        Value::Text { text, quoted: false } => match &**text {
+            "true" | "True" | "TRUE" => Ok(true),
+            "false" | "False" | "FALSE" => Ok(false),
+            other => Err(format!("expected true or false, not {}", quote(other))),
+        },
+        Value::Null | Value::Text { .. } | Value::List(_) | Value::Map(_) => {
+            Err(format!("expected true or false without quotes, not {}", kind(node)))
+        }
+    }
+}
+
+/// Reads a whole number within `range`.
+pub(crate) fn number(node: &Node, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+    let (least, most) = (range.start(), range.end());
+    match &node.value {
+        Value::Text { text, quoted: false } => match text.parse::<u32>() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            Ok(_) | Err(_) => Err(format!("expected a whole number from {least} to {most}, not {}", quote(text))),
+        },
+        Value::Null | Value::Text { .. } | Value::List(_) | Value::Map(_) => {
+            Err(format!("expected a whole number from {least} to {most} without quotes, not {}", kind(node)))
+        }
+    }
+}
+
+/// Reads a Prometheus duration within `range`.
+pub(crate) fn duration(node: &Node, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
+    let Value::Text { text, .. } = &node.value else {
+        return Err(format!("expected a duration like 30s, not {}", kind(node)));
+    };
+    let duration = parse_duration(text)?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
+    Err(format!("{} is out of range; it must be from {least} to {most}", quote(text)))
+}
+
+/// What a node is, in words that show nothing of its content.
+fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::Null => "nothing",
+        Value::Text { quoted: true, .. } => "a quoted text",
+        Value::Text { quoted: false, .. } => "a single value",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+    }
+}
+
+/// Collects the problems of one file.
+#[derive(Debug)]
+pub(crate) struct Report {
+    file: String,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Report {
+    /// For the file with this path.
+    pub(crate) fn new(file: String) -> Self {
+        Self { file, errors: Vec::new(), warnings: Vec::new(), left_out: 0 }
+    }
+
+    /// Something that makes the file unusable. No place: the file as a whole.
+    pub(crate) fn error(&mut self, place: Option<Place>, key: impl fmt::Display, message: impl Into<String>) {
+        self.error_with(place, key, || message.into());
+    }
+
+    /// As [`Report::error`], for messages that cost something to find: a suggestion among many names.
+    pub(crate) fn error_with(
+        &mut self,
+        place: Option<Place>,
+        key: impl fmt::Display,
+        message: impl FnOnce() -> String,
+    ) {
+        if self.errors.len() >= MAX_SHOWN {
+            self.left_out += 1;
+            return;
+        }
+        let problem = self.problem(place, &key, message());
+        self.errors.push(problem);
+    }
+
+    /// One error instead of all others: reading ended here, so the others may only follow from it.
+    pub(crate) fn replace_all(&mut self, place: Place, message: String) {
+        self.left_out = 0;
+        self.errors = vec![self.problem(Some(place), &"", message)];
+    }
+
+    /// Something that is allowed but probably not meant.
+    pub(crate) fn warning(&mut self, place: Option<Place>, key: impl fmt::Display, message: impl Into<String>) {
+        if self.warnings.len() < MAX_SHOWN {
+            let problem = self.problem(place, &key, message.into());
+            self.warnings.push(problem);
+        }
+    }
+
+    fn problem(&self, place: Option<Place>, key: &dyn fmt::Display, message: String) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            place: place.map(|place| (place.line.into(), place.column.into())),
+            key: key.to_string(),
+            message,
+        }
+    }
+
+    /// The warnings in the file's order.
+    ///
+    /// # Errors
+    /// The errors in the file's order, if there are any.
+    pub(crate) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
+        if !self.errors.is_empty() {
+            return Err(self.into_problems());
+        }
+        self.warnings.sort_by_key(|problem| problem.place);
+        Ok(self.warnings)
+    }
+
+    /// The errors in the file's order.
+    pub(crate) fn into_problems(mut self) -> Problems {
+        // Stable, so that problems of one place stay in the order in which they were found.
+        self.errors.sort_by_key(|problem| problem.place);
+        if self.left_out > 0 {
+            let message = format!("{} more errors are not shown", self.left_out);
+            let problem = self.problem(None, &"", message);
+            self.errors.push(problem);
+        }
+        Problems::new(self.errors)
+    }
+}
+
+/// Nobody reads more; a file of broken lines must not become as many messages.
+const MAX_SHOWN: usize = 1_000;

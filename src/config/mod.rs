@@ -1,0 +1,226 @@
+//! Values that cannot be wrong: the checked configuration, as the rest of the program uses it.
+//!
+//! The file's own shape is in `raw`, and turning one into the other, with every error at once, in `load`.
+//! Nothing here changes after loading; a reload makes a new [`Config`].
+
+mod decode;
+mod describe;
+mod load;
+mod material;
+mod names;
+mod pool;
+mod raw;
+mod value;
+pub mod web;
+mod yaml;
+
+use std::fmt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+
+use crate::discovery::Source;
+use crate::probe::ClientCertificate;
+use crate::probe::Expectation;
+use crate::probe::Protocol;
+use crate::probe::Trust;
+
+pub use describe::describe;
+pub use value::format_duration;
+pub use value::parse_duration;
+
+/// A whole configuration file, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// In the file's order.
+    pub pools: Vec<Pool>,
+    /// A Healthy row whose chain ends sooner than this carries a warning.
+    pub certificate_expiry_warning: Duration,
+    /// Names for Azure's REST shapes.
+    pub azure: Option<Azure>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Problem>,
+    /// Every file that the configuration names, so that a change of content can be seen.
+    pub files: Vec<NamedFile>,
+}
+
+impl Config {
+    /// Whether a file that the configuration names has another content than when it was loaded, or can no longer be
+    /// read. Reads all of them, so it blocks.
+    #[must_use]
+    pub fn files_changed(&self) -> bool {
+        self.files.iter().any(|file| !material::read_named(&file.path).is_ok_and(|bytes| file.holds(&bytes)))
+    }
+}
+
+/// The text of a configuration file, kept so that it can be parsed again when a file that it names changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl ConfigFile {
+    /// Reads the file. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be read, is larger than 64 MiB or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let refused = |place, message| {
+            Problems::new(vec![Problem { file: path.display().to_string(), place, key: String::new(), message }])
+        };
+        let bytes = material::read_bounded(path)
+            .map_err(|why| refused(None, format!("cannot read the configuration: {why}")))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { path: path.to_owned(), text }),
+            Err(error) => {
+                let right = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = right.split(|byte| *byte == b'\n');
+                let column = line.clone().next_back().map_or(0, |line| String::from_utf8_lossy(line).chars().count());
+                let place = (line.count() as u64, column as u64 + 1);
+                let what = match error.as_bytes() {
+                    [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16",
+                    _ => "this is not UTF-8",
+                };
+                Err(refused(Some(place), format!("{what}; save the file as UTF-8")))
+            }
+        }
+    }
+
+    /// Checks the text, and reads the files that it names relative to its own directory. Blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the file's order.
+    pub fn parse(&self) -> Result<Config, Problems> {
+        load::load(&self.path, &self.text)
+    }
+}
+
+/// A file that the configuration names, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    pub path: PathBuf,
+    /// SHA-256 of the content.
+    pub digest: [u8; 32],
+}
+
+impl NamedFile {
+    fn new(path: PathBuf, content: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
+        Self { path, digest: bytes }
+    }
+
+    fn holds(&self, content: &[u8]) -> bool {
+        digest::digest(&digest::SHA256, content).as_ref() == self.digest
+    }
+}
+
+/// Names that Azure's resource ids are built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Azure {
+    pub subscription: String,
+    pub resource_group: String,
+    pub application_gateway: String,
+    pub location: String,
+}
+
+/// A named set of servers and the settings under which they are probed.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub name: Arc<str>,
+    pub settings: Vec<Arc<BackendSettings>>,
+    pub source: Source,
+}
+
+/// A backend setting: how a pool's servers are spoken to and what is trusted.
+#[derive(Clone, Debug)]
+pub struct BackendSettings {
+    pub name: Arc<str>,
+    pub protocol: Protocol,
+    pub port: u16,
+    /// The custom probe, or the default one.
+    pub probe: Arc<HealthProbe>,
+    /// Lower case.
+    pub host_name: Option<Arc<str>>,
+    pub pick_host_name_from_backend_address: bool,
+    /// Present for https and tls.
+    pub trust: Option<Arc<Trust>>,
+    pub client_certificate: Option<Arc<ClientCertificate>>,
+    pub validate_cert_chain_and_expiry: bool,
+    pub validate_sni: bool,
+    pub sni_name: Option<Arc<str>>,
+}
+
+/// A health probe: how to ask, and what counts as healthy.
+#[derive(Clone, Debug)]
+pub struct HealthProbe {
+    /// `None` for the default probe.
+    pub name: Option<Arc<str>>,
+    pub host: Option<Arc<str>>,
+    pub path: Arc<str>,
+    pub port: Option<u16>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub unhealthy_threshold: u32,
+    pub pick_host_name_from_backend_settings: bool,
+    pub expectation: Arc<Expectation>,
+    pub enable_probe_proxy_protocol_header: bool,
+}
+
+/// One thing that is wrong, or doubtful, in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file's path as given.
+    pub file: String,
+    /// Line and column, from 1; `None` when the problem is the file itself.
+    pub place: Option<(u64, u64)>,
+    /// The key's path, for example `backend_pools[0].servers[2]`; empty for the whole file.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Everything that is wrong in a file, in the file's order: at least one problem. Shown one a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// At most 1,000 errors of a file are kept, and then one more that says how many are not.
+    fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut problems = self.0.iter();
+        if let Some(first) = problems.next() {
+            write!(f, "{first}")?;
+        }
+        problems.try_for_each(|problem| write!(f, "\n{problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,390 @@
+//! The file's own shape: the tables of its keys, and what stands at each of them, every value checked by itself.
+//! What must hold between values is for `load`.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decode::Field;
+use super::decode::Items;
+use super::decode::Located;
+use super::decode::Report;
+use super::decode::Section;
+use super::decode::duration;
+use super::decode::number;
+use super::decode::text;
+use super::decode::truth;
+use super::value;
+use super::yaml::KeyPath;
+use super::yaml::Node;
+use super::yaml::Place;
+use super::yaml::Value;
+use crate::discovery::Server;
+use crate::probe::Protocol;
+
+/// The keys of the file itself.
+pub(super) const FILE: &[&str] =
+    &["probes", "backend_settings", "certificate_expiry_warning", "azure", "backend_pools"];
+
+/// The keys of an item of `probes`.
+pub(super) const PROBE: &[&str] = &[
+    "name",
+    "protocol",
+    "host",
+    "path",
+    "port",
+    "interval",
+    "timeout",
+    "unhealthy_threshold",
+    "pick_host_name_from_backend_settings",
+    "match",
+    "enable_probe_proxy_protocol_header",
+];
+
+/// The keys of a probe's `match`.
+pub(super) const MATCH: &[&str] = &["status_codes", "body"];
+
+/// The keys of an item of `backend_settings`.
+pub(super) const SETTING: &[&str] = &[
+    "name",
+    "protocol",
+    "port",
+    "probe",
+    "host_name",
+    "pick_host_name_from_backend_address",
+    "trusted_root_certificates",
+    "certificate_revocation_lists",
+    "validate_cert_chain_and_expiry",
+    "validate_sni",
+    "sni_name",
+    "client_certificate",
+];
+
+/// The keys of a setting's `client_certificate`.
+pub(super) const CLIENT_CERTIFICATE: &[&str] = &["certificate", "private_key"];
+
+/// The keys of `azure`.
+pub(super) const AZURE: &[&str] = &["subscription", "resource_group", "application_gateway", "location"];
+
+/// The keys of an item of `backend_pools`.
+pub(super) const POOL: &[&str] = &["name", "settings", "servers"];
+
+const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
+const THRESHOLD: RangeInclusive<u32> = 1..=20;
+const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 3650);
+const MAX_BODY: usize = 4_090;
+
+/// A whole file.
+pub(super) struct File {
+    pub(super) probes: Vec<Probe>,
+    pub(super) settings: Vec<Setting>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) certificate_expiry_warning: Field<Duration>,
+    pub(super) azure: Option<AzureNames>,
+}
+
+/// An item of `probes`.
+pub(super) struct Probe {
+    /// Where it stands in the list.
+    pub(super) index: usize,
+    pub(super) name: Field<Arc<str>>,
+    pub(super) protocol: Field<Protocol>,
+    pub(super) host: Field<Arc<str>>,
+    pub(super) path: Field<Arc<str>>,
+    pub(super) port: Field<u16>,
+    pub(super) interval: Field<Duration>,
+    pub(super) timeout: Field<Duration>,
+    pub(super) unhealthy_threshold: Field<u32>,
+    pub(super) pick_host_name_from_backend_settings: Field<bool>,
+    pub(super) status_codes: Items<(u16, u16)>,
+    pub(super) body: Field<String>,
+    pub(super) enable_probe_proxy_protocol_header: Field<bool>,
+}
+
+/// An item of `backend_settings`.
+pub(super) struct Setting {
+    /// Where it stands in the list.
+    pub(super) index: usize,
+    pub(super) place: Place,
+    pub(super) name: Field<Arc<str>>,
+    pub(super) protocol: Field<Protocol>,
+    pub(super) port: Field<u16>,
+    pub(super) probe: Field<Arc<str>>,
+    pub(super) host_name: Field<Arc<str>>,
+    pub(super) pick_host_name_from_backend_address: Field<bool>,
+    pub(super) trusted_root_certificates: Items<String>,
+    pub(super) certificate_revocation_lists: Items<String>,
+    pub(super) validate_cert_chain_and_expiry: Field<bool>,
+    pub(super) validate_sni: Field<bool>,
+    pub(super) sni_name: Field<Arc<str>>,
+    pub(super) client_certificate: Option<Located<ClientCertificateFiles>>,
+}
+
+/// A setting's `client_certificate`.
+pub(super) struct ClientCertificateFiles {
+    pub(super) certificate: Field<String>,
+    pub(super) private_key: Field<String>,
+}
+
+/// An item of `backend_pools`.
+pub(super) struct Pool {
+    /// Where it stands in the list.
+    pub(super) index: usize,
+    pub(super) name: Field<Arc<str>>,
+    pub(super) settings: Items<Arc<str>>,
+    pub(super) servers: Items<Server>,
+}
+
+/// `azure`.
+pub(super) struct AzureNames {
+    pub(super) subscription: Field<String>,
+    pub(super) resource_group: Field<String>,
+    pub(super) application_gateway: Field<String>,
+    pub(super) location: Field<String>,
+}
+
+impl File {
+    /// Reads the tree of a file; `None`, reported, when it is no mapping at all.
+    pub(super) fn read(root: &Node, report: &mut Report) -> Option<Self> {
+        if matches!(root.value, Value::Null) {
+            let message = "the file is empty; it needs at least `backend_pools` and `backend_settings`";
+            report.error(None, "", message);
+            return None;
+        }
+        let section = Section::open(root, &KeyPath::Root, FILE, report)?;
+        if section.node("backend_pools").is_none() {
+            report.error(Some(section.place()), "", "missing required key `backend_pools`");
+        }
+        Some(Self {
+            probes: each(&section, "probes", report, Probe::read),
+            settings: each(&section, "backend_settings", report, Setting::read),
+            pools: each(&section, "backend_pools", report, Pool::read),
+            certificate_expiry_warning: section
+                .field("certificate_expiry_warning", report, |node| duration(node, EXPIRY_WARNING)),
+            azure: section.node("azure").filter(|node| !matches!(node.value, Value::Null)).and_then(|node| {
+                let path = section.path_of("azure");
+                AzureNames::read(&Section::open(node, &path, AZURE, report)?, report).into()
+            }),
+        })
+    }
+}
+
+/// The items of the list at `key` that are mappings, each as `read` understands it.
+fn each<T>(
+    section: &Section<'_>,
+    key: &str,
+    report: &mut Report,
+    read: fn(usize, &Node, &KeyPath<'_>, &mut Report) -> Option<T>,
+) -> Vec<T> {
+    let list = section.list(key, report);
+    let path = section.path_of(key);
+    let items = list.value().copied().unwrap_or_default();
+    items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| read(index, node, &KeyPath::Item(&path, index), report))
+        .collect()
+}
+
+impl Probe {
+    fn read(index: usize, node: &Node, path: &KeyPath<'_>, report: &mut Report) -> Option<Self> {
+        let section = Section::open(node, path, PROBE, report)?;
+        let match_path = section.path_of("match");
+        let matching = section
+            .node("match")
+            .filter(|node| !matches!(node.value, Value::Null))
+            .and_then(|node| Section::open(node, &match_path, MATCH, report));
+        let (status_codes, body) = match matching {
+            Some(matching) => (
+                matching.items("status_codes", report, |node| value::status_codes(text(node)?)),
+                matching.field("body", report, body),
+            ),
+            None => (Items { place: None, whole: true, right: Vec::new() }, Field::Absent),
+        };
+        if let (Some(place), true, []) = (status_codes.place, status_codes.whole, status_codes.right.as_slice()) {
+            let message = "at least one status code or range is needed; leave the key out for 200-399";
+            report.error(Some(place), KeyPath::Key(&match_path, "status_codes"), message);
+        }
+        Some(Self {
+            index,
+            name: section.required("name", report, name),
+            protocol: section.required("protocol", report, protocol),
+            host: section.field("host", report, host),
+            path: section.field("path", report, |node| value::path(text(node)?)),
+            port: section.field("port", report, port),
+            interval: section.field("interval", report, |node| duration(node, INTERVAL)),
+            timeout: section.field("timeout", report, |node| duration(node, INTERVAL)),
+            unhealthy_threshold: section.field("unhealthy_threshold", report, |node| number(node, THRESHOLD)),
+            pick_host_name_from_backend_settings: section.field("pick_host_name_from_backend_settings", report, truth),
+            status_codes,
+            body,
+            enable_probe_proxy_protocol_header: section.field("enable_probe_proxy_protocol_header", report, truth),
+        })
+    }
+}
+
+impl Setting {
+    fn read(index: usize, node: &Node, path: &KeyPath<'_>, report: &mut Report) -> Option<Self> {
+        let section = Section::open(node, path, SETTING, report)?;
+        let client_path = section.path_of("client_certificate");
+        let client_certificate =
+            section.node("client_certificate").filter(|node| !matches!(node.value, Value::Null)).and_then(|node| {
+                let section = Section::open(node, &client_path, CLIENT_CERTIFICATE, report)?;
+                let value = ClientCertificateFiles {
+                    certificate: section.required("certificate", report, file_name),
+                    private_key: section.required("private_key", report, file_name),
+                };
+                Some(Located { value, place: node.place })
+            });
+        Some(Self {
+            index,
+            place: section.place(),
+            name: section.required("name", report, name),
+            protocol: section.required("protocol", report, protocol),
+            port: section.field("port", report, port),
+            probe: section.field("probe", report, name),
+            host_name: section.field("host_name", report, host),
+            pick_host_name_from_backend_address: section.field("pick_host_name_from_backend_address", report, truth),
+            trusted_root_certificates: section.items("trusted_root_certificates", report, file_name),
+            certificate_revocation_lists: section.items("certificate_revocation_lists", report, file_name),
+            validate_cert_chain_and_expiry: section.field("validate_cert_chain_and_expiry", report, truth),
+            validate_sni: section.field("validate_sni", report, truth),
+            sni_name: section.field("sni_name", report, host),
+            client_certificate,
+        })
+    }
+}
+
+impl Pool {
+    fn read(index: usize, node: &Node, path: &KeyPath<'_>, report: &mut Report) -> Option<Self> {
+        let section = Section::open(node, path, POOL, report)?;
+        for key in ["settings", "servers"].into_iter().filter(|key| section.node(key).is_none()) {
+            report.error(Some(section.place()), path, format!("missing required key `{key}`"));
+        }
+        Some(Self {
+            index,
+            name: section.required("name", report, name),
+            settings: section.items("settings", report, name),
+            servers: section.items("servers", report, |node| value::server(text(node)?)),
+        })
+    }
+}
+
+impl AzureNames {
+    fn read(section: &Section<'_>, report: &mut Report) -> Self {
+        let mut name = |key| section.required(key, report, |node| value::resource_name(text(node)?));
+        Self {
+            subscription: name("subscription"),
+            resource_group: name("resource_group"),
+            application_gateway: name("application_gateway"),
+            location: name("location"),
+        }
+    }
+}
+
+fn name(node: &Node) -> Result<Arc<str>, String> {
+    value::name(text(node)?)
+}
+
+fn host(node: &Node) -> Result<Arc<str>, String> {
+    value::host(text(node)?)
+}
+
+fn port(node: &Node) -> Result<u16, String> {
+    number(node, 1..=u32::from(u16::MAX)).map(|port| u16::try_from(port).unwrap_or(u16::MAX))
+}
+
+fn protocol(node: &Node) -> Result<Protocol, String> {
+    let text = text(node)?;
+    [Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Tls]
+        .into_iter()
+        .find(|protocol| protocol.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("{} is not a protocol; it must be http, https, tcp or tls", value::quote(text)))
+}
+
+fn body(node: &Node) -> Result<String, String> {
+    let text = text(node)?;
+    match text.chars().count() {
+        0..=MAX_BODY => Ok(text.to_owned()),
+        count => Err(format!("the text to look for has at most {MAX_BODY} characters, this one has {count}")),
+    }
+}
+
+/// The name of a file. Never shows what stands there instead, which may be a key.
+fn file_name(node: &Node) -> Result<String, String> {
+    match text(node)? {
+        "" => Err("expected the name of a file, not an empty text".to_owned()),
+        text if text.contains("-----BEGIN") || text.contains(['\n', '\0']) => {
+            Err("expected the name of a file, not its content; put the content into a file of its own".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::yaml::parse;
+
+    /// Every key with those above it, without the items' numbers: `probes.match.body`.
+    fn keys(node: &Node, above: &str, found: &mut BTreeSet<String>) {
+        match &node.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    let key = if above.is_empty() { entry.key.to_string() } else { format!("{above}.{}", entry.key) };
+                    keys(&entry.node, &key, found);
+                    found.insert(key);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| keys(item, above, found)),
+            Value::Null | Value::Text { .. } => {}
+        }
+    }
+
+    #[test]
+    fn the_full_example_holds_every_known_key_and_no_other() {
+        let tables = [
+            ("", FILE),
+            ("probes.", PROBE),
+            ("probes.match.", MATCH),
+            ("backend_settings.", SETTING),
+            ("backend_settings.client_certificate.", CLIENT_CERTIFICATE),
+            ("azure.", AZURE),
+            ("backend_pools.", POOL),
+        ];
+        let known: BTreeSet<String> =
+            tables.iter().flat_map(|(above, keys)| keys.iter().map(move |key| format!("{above}{key}"))).collect();
+        let text = include_str!("../../config/full.yml");
+        let root = parse(text, &mut Report::new("full.yml".to_owned())).expect("a tree");
+        let mut found = BTreeSet::new();
+        keys(&root, "", &mut found);
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn every_known_key_is_read() {
+        let check = |before: &str, path: &str, keys: &[&str], after: &str| {
+            for key in keys {
+                let text = format!("{before}{key}: {{nonsense: 1}}{after}");
+                let mut report = Report::new(String::new());
+                parse(&text, &mut report).and_then(|root| File::read(&root, &mut report)).expect("a file");
+                let problems = report.into_problems();
+                let wanted = format!("{path}{key}");
+                assert!(
+                    problems.as_slice().iter().any(|problem| problem.key.starts_with(&wanted)),
+                    "{text}: {problems}"
+                );
+            }
+        };
+        check("", "", FILE, "");
+        check("probes: [{", "probes[0].", PROBE, "}]");
+        check("probes: [{match: {", "probes[0].match.", MATCH, "}}]");
+        check("backend_settings: [{", "backend_settings[0].", SETTING, "}]");
+        let client = "backend_settings[0].client_certificate.";
+        check("backend_settings: [{client_certificate: {", client, CLIENT_CERTIFICATE, "}}]");
+        check("azure: {", "azure.", AZURE, "}");
+        check("backend_pools: [{", "backend_pools[0].", POOL, "}]");
+    }
+}

@@ -1,0 +1,371 @@
+//! The small values of a configuration, read from their texts: durations, status codes, hosts, paths and names. Every
+//! error says what would be right.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::discovery::Host;
+use crate::discovery::Server;
+use crate::discovery::ServerError;
+
+/// Reads a Prometheus duration: `30s`, `1m30s`, `500ms`, `1h`, `21d`; each unit at most once, large units first.
+///
+/// # Errors
+/// Says what a duration looks like, when `text` is none.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{} is not a duration; write it like 30s, 1m30s, 500ms, 1h or 21d", quote(text));
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(format!("{} has no unit; write {}s for seconds, or ms, m, h, d", quote(text), cut(text)));
+    }
+    let mut units = UNITS.iter();
+    let mut rest = text;
+    let mut milliseconds: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_lowercase).count();
+        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
+        // The units are tried from where the last one was found, which refuses repetition and wrong order.
+        let (_, length) = units.find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*length)).ok_or_else(wrong)?;
+        milliseconds = milliseconds.checked_add(part).ok_or_else(wrong)?;
+        rest = &rest[digits + letters..];
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_millis(milliseconds)) }
+}
+
+/// Writes a duration as [`parse_duration`] reads it, in days and less, to the millisecond.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (name, length) in UNITS.iter().filter(|(name, _)| !matches!(*name, "y" | "w")) {
+        if rest >= *length {
+            // Writing to a String does not fail.
+            let _ = write!(text, "{}{name}", rest / length);
+            rest %= length;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// Large to small, in milliseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("y", 365 * 24 * 3_600_000),
+    ("w", 7 * 24 * 3_600_000),
+    ("d", 24 * 3_600_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// A status code (`204`) or a range of them (`200-399`), both ends included.
+pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
+    let code = |text: &str| match text.parse::<u16>() {
+        Ok(code) if text.len() == 3 && (100..=599).contains(&code) => Some(code),
+        Ok(_) | Err(_) => None,
+    };
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (code(first.trim_end()), code(last.trim_start())) {
+        (Some(first), Some(last)) if first <= last => Ok((first, last)),
+        (Some(first), Some(last)) => Err(format!("the range {first}-{last} is reversed; write {last}-{first}")),
+        (None, _) | (_, None) => Err(format!(
+            "{} is no status code; write a code or a range from 100 to 599, like 204 or 200-399",
+            quote(text)
+        )),
+    }
+}
+
+/// A code or range as [`status_codes`] reads it.
+pub(super) fn format_status_codes((first, last): (u16, u16)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// A server of a pool.
+pub(super) fn server(text: &str) -> Result<Server, String> {
+    // Longer than any name, or not to be shown as it is.
+    if text.len() > 255 || text.chars().any(char::is_control) {
+        return Err(format!("{} is neither an IP address nor a host name", quote(text)));
+    }
+    Server::parse(text).map_err(|error| error.to_string())
+}
+
+/// A name to speak with: in lower case, an IPv6 address in brackets, as in a Host header (RFC 9110, section 7.2).
+pub(super) fn host(text: &str) -> Result<Arc<str>, String> {
+    let malformed = || format!("{} is neither a host name nor an IP address", quote(text));
+    if text.len() > 255 || text.chars().any(char::is_control) {
+        return Err(malformed());
+    }
+    match Server::parse(text) {
+        Ok(Server { host: Host::Name(name), .. }) => Ok(name),
+        Ok(Server { host: Host::Ip(IpAddr::V4(ip)), .. }) => Ok(ip.to_string().into()),
+        Ok(Server { host: Host::Ip(IpAddr::V6(ip)), .. }) => Ok(format!("[{ip}]").into()),
+        Err(ServerError::Empty) => Err("a host name must not be empty; leave the key out for none".to_owned()),
+        Err(ServerError::Port(_)) => {
+            Err(format!("{} carries a port; write the name alone, ports go to `port`", quote(text)))
+        }
+        Err(ServerError::Url(_)) => Err(format!("{} is more than a host name; write the name alone", quote(text))),
+        Err(ServerError::Malformed(_)) => Err(malformed()),
+    }
+}
+
+/// The path of a request, with its query: visible ASCII only, so that it can never end the request line.
+pub(super) fn path(text: &str) -> Result<Arc<str>, String> {
+    if text.len() > MAX_PATH {
+        return Err(format!("a path has at most {MAX_PATH} characters, this one has {}", text.len()));
+    }
+    if !text.starts_with('/') {
+        let hint = if text.contains("://") { "; the host goes to `host`" } else { "" };
+        return Err(format!("a path starts with `/`, {} does not{hint}", quote(text)));
+    }
+    match text.chars().find(|character| !character.is_ascii_graphic() || *character == '#') {
+        None => Ok(text.into()),
+        Some('#') => Err("a path has no fragment; leave out `#` and what follows, or write %23".to_owned()),
+        Some(' ') => Err("a path holds no spaces; write %20".to_owned()),
+        Some(character) if character.is_ascii() => Err("a path holds no control characters".to_owned()),
+        Some(character) => {
+            let bytes = character.to_string().bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+            Err(format!("a path holds ASCII characters only; write {bytes} for `{character}`"))
+        }
+    }
+}
+
+const MAX_PATH: usize = 4_096;
+
+/// The name of a pool, a backend setting or a probe.
+pub(super) fn name(text: &str) -> Result<Arc<str>, String> {
+    match text {
+        "" => Err("a name must not be empty".to_owned()),
+        text if text.chars().count() > MAX_NAME => {
+            Err(format!("a name has at most {MAX_NAME} characters, this one has {}", text.chars().count()))
+        }
+        text if text.chars().any(char::is_control) => Err("a name holds no control characters".to_owned()),
+        text if text.trim() != text => Err(format!("a name has no spaces around it, {} has", quote(text))),
+        text => Ok(text.into()),
+    }
+}
+
+const MAX_NAME: usize = 128;
+
+/// One segment of an Azure resource id.
+pub(super) fn resource_name(text: &str) -> Result<String, String> {
+    let holds = |character: char| character.is_alphanumeric() || "-_.()".contains(character);
+    if (1..=90).contains(&text.chars().count()) && text.chars().all(holds) && !text.chars().all(|c| c == '.') {
+        return Ok(text.to_owned());
+    }
+    let rule = "1 to 90 letters, digits, `-`, `_`, `.`, `(` or `)`, as in Azure's resource ids";
+    Err(format!("{} is no such name; it has {rule}", quote(text)))
+}
+
+/// `text` in backquotes, as much of it as [`cut`] shows.
+pub(super) fn quote(text: &str) -> String {
+    format!("`{}`", cut(text))
+}
+
+/// What a message shows of `text`: at most 80 characters, no control characters, and nothing of a private key, which
+/// can stand anywhere by mistake.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    if text.contains("PRIVATE KEY") {
+        return Cow::Borrowed("(a private key, not shown)");
+    }
+    if text.len() <= MAX_SHOWN && !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    Cow::Owned(shown)
+}
+
+const MAX_SHOWN: usize = 80;
+
+/// The known word that was probably meant by `written`, if one is near enough.
+pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Case, hyphens and the like are the commonest slips, among them the camel case of Azure's templates.
+    let plain = |text: &str| -> Vec<char> {
+        text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect()
+    };
+    let written = plain(written);
+    known
+        .into_iter()
+        .take(MAX_COMPARED)
+        .filter_map(|word| {
+            let plain = plain(word);
+            let distance = edit_distance(&written, &plain);
+            (distance <= plain.len().max(3) / 3).then_some((distance, word))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// More names than this are not searched for a near one.
+const MAX_COMPARED: usize = 1_000;
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `left` into `right` (optimal string
+/// alignment).
+fn edit_distance(left: &[char], right: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for (row, a) in left.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, b) in right.iter().enumerate() {
+            let replaced = last[column] + usize::from(a != b);
+            let mut best = replaced.min(last[column + 1] + 1).min(current[column] + 1);
+            if row > 0 && column > 0 && *a == right[column - 1] && left[row - 1] == *b {
+                best = best.min(before_last[column - 1] + 1);
+            }
+            current.push(best);
+        }
+        before_last = std::mem::replace(&mut last, current);
+    }
+    last[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_prometheus() {
+        let check = |text: &str, milliseconds: u64| {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        };
+        check("30s", 30_000);
+        check("1m30s", 90_000);
+        check("500ms", 500);
+        check("1h", 3_600_000);
+        check("21d", 21 * 86_400_000);
+        check("1y2w3d4h5m6s7ms", (365 + 14 + 3) * 86_400_000 + 4 * 3_600_000 + 5 * 60_000 + 6_007);
+        check("0", 0);
+        check("0s", 0);
+    }
+
+    #[test]
+    fn what_is_no_duration_says_what_one_looks_like() {
+        let check = |text: &str, fragment: &str| {
+            let message = parse_duration(text).expect_err(text);
+            assert!(message.contains(fragment), "{text}: {message}");
+        };
+        check("30", "`30` has no unit; write 30s");
+        check("1.5", "has no unit");
+        for wrong in ["", "s", "30 s", "30S", "1.5h", "-1s", "30s1m", "1s1s", "1x", "99999999999999999999s", "1é", "é"]
+        {
+            check(wrong, "is not a duration; write it like 30s");
+        }
+        check("99999999999y", "is not a duration");
+    }
+
+    #[test]
+    fn status_codes_are_codes_and_ranges_from_100_to_599() {
+        let check = |text: &str, codes| assert_eq!(status_codes(text), Ok(codes), "{text}");
+        check("200", (200, 200));
+        check("200-399", (200, 399));
+        check("200 - 204", (200, 204));
+        check("100-599", (100, 599));
+        let check = |text: &str, fragment: &str| {
+            let message = status_codes(text).expect_err(text);
+            assert!(message.contains(fragment), "{text}: {message}");
+        };
+        check("399-200", "reversed; write 200-399");
+        for wrong in ["", "2xx", "99", "600", "0200", "+20", "200-", "-200", "200-399-500", "200,204", "ok"] {
+            check(wrong, "is no status code");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_in_its_usual_form() {
+        let check = |text: &str, host_name: &str| assert_eq!(host(text).as_deref(), Ok(host_name), "{text}");
+        check("API.Example.com", "api.example.com");
+        check("api.example.com.", "api.example.com");
+        check("10.0.0.4", "10.0.0.4");
+        check("2001:DB8:0::7", "[2001:db8::7]");
+        check("[2001:db8::7]", "[2001:db8::7]");
+        let check = |text: &str, fragment: &str| {
+            let message = host(text).expect_err(text);
+            assert!(message.contains(fragment), "{text}: {message}");
+        };
+        check("", "must not be empty");
+        check("api.example.com:8443", "carries a port");
+        check("https://api.example.com", "more than a host name");
+        check("api.example.com/healthz", "more than a host name");
+        check("10.0.0.256", "neither a host name nor an IP address");
+        check("*.example.com", "neither a host name nor an IP address");
+        check("a b", "neither a host name nor an IP address");
+        check("a\r\nX-Injected: 1", "neither a host name nor an IP address");
+        check(&"a".repeat(300), "neither a host name nor an IP address");
+    }
+
+    #[test]
+    fn a_path_can_never_end_the_request_line() {
+        let check = |text: &str| assert_eq!(path(text).as_deref(), Ok(text));
+        check("/");
+        check("/healthz?full=1&x=%20~");
+        let check = |text: &str, fragment: &str| {
+            let message = path(text).expect_err(text);
+            assert!(message.contains(fragment), "{text}: {message}");
+        };
+        check("", "starts with `/`");
+        check("healthz", "`healthz` does not");
+        check("http://a/b", "the host goes to `host`");
+        check("/a b", "write %20");
+        check("/a\r\nHost: b", "no control characters");
+        check("/a\tb", "no control characters");
+        check("/a#b", "no fragment");
+        check("/ä", "write %C3%A4");
+        check(&"/".repeat(4097), "at most 4096 characters");
+    }
+
+    #[test]
+    fn what_is_quoted_is_short_and_harmless() {
+        assert_eq!(quote("abc"), "`abc`");
+        assert_eq!(quote("a\x1b[31m\nb"), "`a\u{fffd}[31m\u{fffd}b`");
+        assert_eq!(quote(&"ü".repeat(90)), format!("`{}…`", "ü".repeat(80)));
+        assert_eq!(quote("-----BEGIN PRIVATE KEY-----\nMC4CAQ"), "`(a private key, not shown)`");
+    }
+
+    #[test]
+    fn the_nearest_word_is_the_one_that_was_meant() {
+        let known = ["interval", "timeout", "unhealthy_threshold", "pick_host_name_from_backend_settings"];
+        let check = |written: &str, meant| assert_eq!(nearest(written, known), meant, "{written}");
+        check("intervall", Some("interval"));
+        check("itnerval", Some("interval"));
+        check("Timeout", Some("timeout"));
+        check("unhealthyThreshold", Some("unhealthy_threshold"));
+        check("pickHostNameFromBackendHttpSettings", Some("pick_host_name_from_backend_settings"));
+        check("method", None);
+        check("", None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_duration_reads_the_same(milliseconds in 0_u64..4_000_000_000_000) {
+            let duration = Duration::from_millis(milliseconds);
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn a_written_status_range_reads_the_same(first in 100_u16..=599, more in 0_u16..500) {
+            let codes = (first, (first + more).min(599));
+            prop_assert_eq!(status_codes(&format_status_codes(codes)), Ok(codes));
+        }
+
+        #[test]
+        fn no_text_makes_a_reader_panic(text in "\\PC{0,12}|[0-9a-z.:/\\[\\]-]{0,12}") {
+            let _ = (parse_duration(&text), status_codes(&text), host(&text), server(&text), path(&text));
+            let _ = (name(&text), resource_name(&text), quote(&text), nearest(&text, ["interval"]));
+        }
+    }
+}

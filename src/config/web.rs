@@ -1,0 +1,510 @@
+//! The web configuration file (`--web.config.file`): TLS, users, headers and rate limit of our own site, in the format of
+//! the Prometheus exporter toolkit.
+//!
+//! Stricter than the toolkit where silence would open a door: verifying clients needs a client CA (there, the system's
+//! CAs would do), and TLS keys without a certificate are an error (there, plain HTTP).
+
+mod client;
+mod shape;
+mod tls;
+
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use hyper::HeaderMap;
+use hyper::header;
+use hyper::header::HeaderValue;
+use rustls::ServerConfig;
+use serde_saphyr::Location;
+use serde_saphyr::Spanned;
+
+use crate::config::Problem;
+
+/// A web configuration, checked.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfig {
+    /// `None`: plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Names and bcrypt hashes; empty: no login.
+    pub users: Vec<(String, String)>,
+    /// Set on every response.
+    pub headers: HeaderMap,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// At most one request each `interval`, and `burst`, at least 1, at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    pub interval: Duration,
+    pub burst: u32,
+}
+
+/// A web configuration file that is read again when it, or a file that it names, has other content.
+#[derive(Debug)]
+pub struct WebConfigFile {
+    path: PathBuf,
+    seen: Vec<Seen>,
+}
+
+impl WebConfigFile {
+    /// Paths in the file are relative to its directory.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), seen: Vec::new() }
+    }
+
+    /// Reads and checks the file and what it names. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn read(&mut self) -> Result<WebConfig, Vec<Problem>> {
+        let mut reader = Reader { path: self.path.clone(), seen: Vec::new(), problems: Vec::new() };
+        let config = reader.config();
+        self.seen = reader.seen;
+        match config {
+            Ok(config) if reader.problems.is_empty() => Ok(config),
+            Ok(_) | Err(Reported) => Err(reader.problems),
+        }
+    }
+
+    /// [`Self::read`], or `None` when every file still has the content that it had then.
+    pub fn read_if_changed(&mut self) -> Option<Result<WebConfig, Vec<Problem>>> {
+        let is_changed = |seen: &Seen| content(&seen.path).as_deref().ok().map(fingerprint) != seen.fingerprint;
+        (self.seen.is_empty() || self.seen.iter().any(is_changed)).then(|| self.read())
+    }
+
+    /// The file itself and those that it named when last read, whether they could be read or not.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.seen.iter().map(|seen| seen.path.as_path())
+    }
+}
+
+/// A file's content at the time when it was used; `None` when it could not be read.
+#[derive(Debug)]
+struct Seen {
+    path: PathBuf,
+    fingerprint: Option<[u8; 32]>,
+}
+
+/// The problem is among the reader's.
+#[derive(Clone, Copy, Debug)]
+struct Reported;
+
+/// Reads files, and remembers which, and what was wrong.
+struct Reader {
+    path: PathBuf,
+    seen: Vec<Seen>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn config(&mut self) -> Result<WebConfig, Reported> {
+        let path = self.path.clone();
+        let bytes = self.read(&path).map_err(|error| self.note(None, "", format!("cannot read it: {error}")))?;
+        let text = str::from_utf8(&bytes).map_err(|_| self.note(None, "", "this is no UTF-8".to_owned()))?;
+        let raw: Option<shape::File> = serde_saphyr::from_str(text).map_err(|error| {
+            // Without the source's lines: they may hold a private key.
+            let error = error.without_snippet();
+            let place = error.location();
+            let message = error.to_string();
+            let message = place.map_or(message.as_str(), |at| {
+                let suffix = format!(" at line {}, column {}", at.line(), at.column());
+                message.strip_suffix(suffix.as_str()).unwrap_or(&message)
+            });
+            self.note(place, "", message.to_owned())
+        })?;
+        let shape::File { tls_server_config, http_server_config, basic_auth_users, rate_limit } =
+            raw.unwrap_or_default();
+        let shape::Http { http2, headers } = http_server_config.unwrap_or_default();
+        let protocols: &[&[u8]] = if http2.unwrap_or(true) { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+        let tls = tls_server_config.map(|raw| tls::server_config(&raw, protocols, self)).transpose();
+        let users =
+            basic_auth_users.unwrap_or_default().into_iter().map(|(name, hash)| self.user(name, hash)).collect();
+        let headers = self.headers(&headers.unwrap_or_default());
+        let rate_limit = rate_limit.map_or(Ok(None), |raw| self.rate_limit(&raw));
+        Ok(WebConfig { tls: tls?, users, headers, rate_limit: rate_limit? })
+    }
+
+    fn user(&mut self, name: String, hash: Spanned<String>) -> (String, String) {
+        let key = format!("basic_auth_users.{name}");
+        if name.is_empty() || name.contains(':') {
+            self.report(hash.referenced, &key, "a user's name is not empty and has no colon in it");
+        }
+        let parts = bcrypt::HashParts::from_str(&hash.value);
+        if !hash.value.is_ascii() || !parts.is_ok_and(|parts| BCRYPT_COSTS.contains(&parts.get_cost())) {
+            // The value may be a password in clear, so it is not repeated.
+            self.report(hash.referenced, &key, "this is no bcrypt hash; htpasswd -nBC 10 \"\" makes one");
+        }
+        (name, hash.value)
+    }
+
+    fn headers(&mut self, raw: &shape::Headers) -> HeaderMap {
+        let shape::Headers {
+            content_security_policy,
+            x_frame_options,
+            x_content_type_options,
+            x_xss_protection,
+            strict_transport_security,
+        } = raw;
+        let any: &[&str] = &[];
+        let mut headers = HeaderMap::new();
+        for (name, value, valid) in [
+            (header::CONTENT_SECURITY_POLICY, content_security_policy, any),
+            (header::X_FRAME_OPTIONS, x_frame_options, &["deny", "sameorigin"]),
+            (header::X_CONTENT_TYPE_OPTIONS, x_content_type_options, &["nosniff"]),
+            (header::X_XSS_PROTECTION, x_xss_protection, any),
+            (header::STRICT_TRANSPORT_SECURITY, strict_transport_security, any),
+        ] {
+            let Some(value) = value.as_ref().filter(|value| !value.value.is_empty()) else { continue };
+            let key = format!("http_server_config.headers.{name}");
+            if !valid.is_empty() && !valid.contains(&value.value.as_str()) {
+                self.report(value.referenced, &key, format!("it can be {}", valid.join(" or ")));
+            } else if let Ok(value) = HeaderValue::from_str(&value.value) {
+                headers.insert(name, value);
+            } else {
+                self.report(value.referenced, &key, "a header's value is one line of visible characters");
+            }
+        }
+        headers
+    }
+
+    fn rate_limit(&mut self, raw: &Spanned<shape::RateLimit>) -> Result<Option<RateLimit>, Reported> {
+        let shape::RateLimit { interval, burst } = &raw.value;
+        let interval = match interval {
+            None => Duration::ZERO,
+            Some(given) => duration(&given.value).ok_or_else(|| {
+                let message = format!("{:?} is no duration; 500ms, 1s or 1m30s is meant", given.value);
+                self.report(given.referenced, "rate_limit.interval", message)
+            })?,
+        };
+        if interval.is_zero() {
+            return Ok(None);
+        }
+        let (burst, at) = burst.as_ref().map_or((0, raw.referenced), |burst| (burst.value, burst.referenced));
+        match u32::try_from(burst) {
+            Ok(burst @ 1..) => Ok(Some(RateLimit { interval, burst })),
+            Ok(0) | Err(_) => {
+                Err(self.report(at, "rate_limit.burst", "at least 1, or every request is refused; 20 is usual"))
+            }
+        }
+    }
+
+    /// The content of a file that the configuration names.
+    fn file(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.path.parent().unwrap_or(Path::new("")).join(name);
+        self.read(&path)
+    }
+
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = content(path);
+        let fingerprint = bytes.as_deref().ok().map(fingerprint);
+        self.seen.push(Seen { path: path.to_owned(), fingerprint });
+        bytes
+    }
+
+    fn report(&mut self, at: Location, key: &str, message: impl Into<String>) -> Reported {
+        self.note(Some(at), key, message.into())
+    }
+
+    fn note(&mut self, at: Option<Location>, key: &str, message: String) -> Reported {
+        self.problems.push(Problem {
+            file: self.path.display().to_string(),
+            place: at.map(|at| (at.line(), at.column())),
+            key: key.to_owned(),
+            message,
+        });
+        Reported
+    }
+}
+
+/// Bounded, because a path may lead to a device that never ends.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn fingerprint(bytes: &[u8]) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    fingerprint
+}
+
+/// A duration as Go writes it: numbers, decimals too, each with a unit.
+fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let unit_at = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
+        let number: f64 = rest[..unit_at].parse().ok()?;
+        let after = &rest[unit_at..];
+        let unit_end = after.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(after.len());
+        let seconds = match &after[..unit_end] {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = &after[unit_end..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What the algorithm is defined for.
+const BCRYPT_COSTS: RangeInclusive<u32> = 4..=31;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::CertifiedKey;
+    use rcgen::generate_simple_self_signed;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A directory with `web.pem`, `web.key` and a key that belongs to neither.
+    fn with_certificates() -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(directory.path().join("web.pem"), cert.pem()).unwrap();
+        fs::write(directory.path().join("web.key"), signing_key.serialize_pem()).unwrap();
+        fs::write(directory.path().join("other.key"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        fs::write(directory.path().join("empty.pem"), "").unwrap();
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        fs::write(directory.path().join("locked.key"), encrypted).unwrap();
+        directory
+    }
+
+    fn read(directory: &TempDir, text: &str) -> Result<WebConfig, String> {
+        let path = directory.path().join("web.yml");
+        fs::write(&path, text).unwrap();
+        WebConfigFile::new(path).read().map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\n").replace(&format!("{}/", directory.path().display()), "")
+        })
+    }
+
+    /// The certificate and key that every block needs, and one more line.
+    fn tls(line: &str) -> String {
+        format!("tls_server_config:\n  cert_file: web.pem\n  key_file: web.key\n  {line}\n")
+    }
+
+    const HASH: &str = "$2y$10$LBRq.sj0SdcKBC0UFY3XvuPJWXxCBbtjNE61cHkL/vDMeFn.45iHe";
+
+    #[test]
+    fn nothing_in_the_file_means_plain_http_for_everybody() {
+        for text in ["", "# nothing\n", "tls_server_config:\n", "basic_auth_users: {}\n", "http_server_config: {}\n"] {
+            let config = read(&with_certificates(), text).unwrap();
+            assert!(config.tls.is_none() && config.users.is_empty() && config.rate_limit.is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_toolkit_is_understood() {
+        let directory = with_certificates();
+        let text = format!(
+            "tls_server_config:
+  cert_file: web.pem
+  key_file: {}/web.key
+  client_ca_file: web.pem
+  client_auth_type: RequireAndVerifyClientCert
+  client_allowed_sans: [scraper.example]
+  min_version: TLS12
+  max_version: TLS12
+  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]
+  prefer_server_cipher_suites: false
+  curve_preferences: [CurveP384, X25519]
+http_server_config:
+  http2: false
+  headers:
+    Content-Security-Policy: default-src 'none'
+    X-Frame-Options: sameorigin
+    X-Content-Type-Options: nosniff
+    X-XSS-Protection: \"\"
+    Strict-Transport-Security: max-age=31536000
+basic_auth_users:
+  alice: {HASH}
+rate_limit: {{interval: 500ms, burst: 20}}
+",
+            directory.path().display()
+        );
+        let config = read(&directory, &text).unwrap();
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.alpn_protocols, [b"http/1.1".to_vec()]);
+        assert!(!tls.ignore_client_order);
+        let groups: Vec<_> = tls.crypto_provider().kx_groups.iter().map(|group| group.name()).collect();
+        assert_eq!(groups, [rustls::NamedGroup::secp384r1, rustls::NamedGroup::X25519]);
+        let tls12: Vec<_> =
+            tls.crypto_provider().cipher_suites.iter().filter(|suite| suite.tls13().is_none()).collect();
+        assert_eq!(tls12.len(), 1);
+        assert_eq!(config.users, [("alice".to_owned(), HASH.to_owned())]);
+        assert_eq!(config.headers.len(), 4);
+        assert_eq!(config.headers[header::X_FRAME_OPTIONS], "sameorigin");
+        assert_eq!(config.rate_limit, Some(RateLimit { interval: Duration::from_millis(500), burst: 20 }));
+    }
+
+    #[test]
+    fn certificates_may_stand_in_the_file_itself() {
+        let directory = with_certificates();
+        let block = |name: &str| {
+            let text = fs::read_to_string(directory.path().join(name)).unwrap();
+            text.replace("-----BEGIN", "    -----BEGIN").trim_end().replace('\n', "\n    ") + "\n"
+        };
+        let (cert, key) = (block("web.pem"), block("web.key"));
+        let text = format!(
+            "tls_server_config:\n  cert: |\n{cert}  key: |\n{key}  client_ca: |\n{cert}  client_auth_type: VerifyClientCertIfGiven\n"
+        );
+        let config = read(&directory, &text).unwrap();
+        assert_eq!(config.tls.unwrap().alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
+        fn check(text: &str, expected: &str) {
+            let problems = read(&with_certificates(), text).unwrap_err();
+            assert!(problems.contains(expected), "{text}\n{problems}\n{expected}");
+            assert!(problems.starts_with("web.yml:"), "{problems}");
+        }
+        check("tls_config: {}\n", "web.yml:1:1: unknown field `tls_config`, expected one of tls_server_config");
+        check(&tls("cert_fil: x"), "web.yml:4:3: unknown field `cert_fil`");
+        check("http_server_config:\n  headers:\n    Server: x\n", "web.yml:3:5: unknown field `Server`");
+        check("basic_auth_users:\n  a: x\n  a: y\n", "web.yml:3:3: duplicate mapping key: a");
+        check("tls_server_config: [\n", "web.yml:1:20");
+        check("tls_server_config: {}\n", "web.yml:1:20: tls_server_config: the certificate is missing: give cert_file");
+        check("tls_server_config: {}\n", "tls_server_config: the private key is missing: give key_file");
+        check("tls_server_config: {min_version: TLS13}\n", "the certificate is missing");
+        check(
+            "tls_server_config:\n  cert_file: no.pem\n",
+            "web.yml:2:14: tls_server_config.cert_file: cannot read no.pem",
+        );
+        check("tls_server_config:\n  cert_file: empty.pem\n", "tls_server_config.cert_file: no certificate in it");
+        check("tls_server_config:\n  cert_file: web.pem\n  key_file: web.pem\n", "key_file: no private key in it");
+        check(
+            "tls_server_config:\n  cert_file: web.pem\n  key_file: locked.key\n",
+            "key_file: the private key is encrypted",
+        );
+        check(
+            "tls_server_config:\n  cert_file: web.pem\n  key_file: other.key\n",
+            "the key does not belong to the certificate",
+        );
+        check(&tls("key: x"), "tls_server_config.key_file: both key and key_file are given");
+        check(&tls("min_version: TLS10"), "web.yml:4:16: tls_server_config.min_version: TLS10 is not spoken by rustls");
+        check(&tls("max_version: TLS11"), "TLS11 is not spoken by rustls");
+        check(&tls("min_version: 1.2"), "unknown TLS version \"1.2\"; TLS12 or TLS13");
+        check(&tls("min_version: TLS13\n  max_version: TLS12"), "it is above max_version");
+        check(
+            &tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"),
+            "web.yml:4:19: tls_server_config.cipher_suites[0]",
+        );
+        check(&tls("cipher_suites: [x]"), "valid are TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, ");
+        check(&tls("max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]"), "do not go together");
+        check(
+            &tls("curve_preferences: [X25519, CurveP521]"),
+            "curve_preferences[1]: unknown or unsupported curve \"CurveP521\"; valid are CurveP256, CurveP384, X25519",
+        );
+        check(&tls("client_auth_type: Sometimes"), "unknown type \"Sometimes\"; one of NoClientCert, ");
+        check(&tls("client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file");
+        check(&tls("client_auth_type: VerifyClientCertIfGiven"), "needs client_ca_file");
+        check(
+            &tls("client_ca_file: web.pem"),
+            "client_ca_file: a client CA is given, but client_auth_type asks for no",
+        );
+        check(&tls("client_allowed_sans: [a]"), "client_allowed_sans: it needs client_auth_type");
+        check(&tls("client_allowed_sans: [a]\n  client_auth_type: RequestClientCert"), "it needs client_auth_type");
+        check(&tls("client_allowed_sans: []\n  client_auth_type: RequireAnyClientCert"), "the list is empty");
+        check("http_server_config:\n  headers:\n    X-Frame-Options: allow\n", "it can be deny or sameorigin");
+        check("http_server_config:\n  headers:\n    X-XSS-Protection: \"a\\nb\"\n", "one line of visible");
+        check("basic_auth_users:\n  alice: secret\n", "web.yml:2:10: basic_auth_users.alice: this is no bcrypt hash");
+        check(&format!("basic_auth_users:\n  alice: {}\n", HASH.replace("$10$", "$03$")), "this is no bcrypt hash");
+        check(&format!("basic_auth_users:\n  \"a:b\": {HASH}\n"), "has no colon in it");
+        check("rate_limit: {interval: 1 second, burst: 1}\n", "rate_limit.interval: \"1 second\" is no duration");
+        check("rate_limit: {interval: 1s}\n", "rate_limit.burst: at least 1");
+        check("rate_limit: {interval: 1s, burst: -1}\n", "web.yml:1:35: rate_limit.burst: at least 1");
+    }
+
+    #[test]
+    fn no_secret_is_repeated_in_a_problem() {
+        let problems =
+            read(&with_certificates(), "basic_auth_users:\n  alice: hunter2\ntls_server_config:\n  key: s3cr3t\n");
+        let problems = problems.unwrap_err();
+        assert!(problems.lines().count() >= 3, "every problem at once: {problems}");
+        assert!(!problems.contains("hunter2") && !problems.contains("s3cr3t"), "{problems}");
+    }
+
+    #[test]
+    fn a_missing_file_is_a_problem_without_a_place() {
+        let problems = WebConfigFile::new("/nowhere/web.yml").read().unwrap_err();
+        assert!(problems[0].to_string().starts_with("/nowhere/web.yml: cannot read it: "), "{problems:?}");
+    }
+
+    #[test]
+    fn a_change_of_any_file_that_counts_is_seen_once() {
+        let directory = with_certificates();
+        let path = directory.path().join("web.yml");
+        fs::write(&path, tls("")).unwrap();
+        let mut file = WebConfigFile::new(&path);
+        file.read().unwrap();
+        assert_eq!(file.files().count(), 3);
+        assert!(file.read_if_changed().is_none());
+
+        fs::copy(directory.path().join("other.key"), directory.path().join("web.key")).unwrap();
+        assert!(file.read_if_changed().unwrap().is_err(), "certificate and key no longer match");
+        assert!(file.read_if_changed().is_none(), "the same fault is told once");
+
+        let other = with_certificates();
+        for name in ["web.pem", "web.key"] {
+            fs::copy(other.path().join(name), directory.path().join(name)).unwrap();
+        }
+        file.read_if_changed().unwrap().unwrap();
+
+        fs::remove_file(&path).unwrap();
+        assert!(file.read_if_changed().unwrap().is_err());
+        assert!(file.read_if_changed().is_none());
+        fs::write(&path, "").unwrap();
+        assert!(file.read_if_changed().unwrap().unwrap().tls.is_none());
+        assert_eq!(file.files().count(), 1);
+    }
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        fn check(text: &str, milliseconds: Option<u64>) {
+            assert_eq!(duration(text), milliseconds.map(Duration::from_millis), "{text:?}");
+        }
+        check("0", Some(0));
+        check("0s", Some(0));
+        check("500ms", Some(500));
+        check("1s", Some(1000));
+        check("1.5s", Some(1500));
+        check("1m30s", Some(90_000));
+        check("2h", Some(7_200_000));
+        check("1000us", Some(1));
+        check("", None);
+        check("20", None);
+        check("s", None);
+        check("1d", None);
+        check("-1s", None);
+        check("1 s", None);
+        check("1..5s", None);
+        check("99999999999999999999h", None);
+    }
+}
