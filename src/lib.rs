@@ -33,5 +33,7 @@
 pub mod config;
 pub mod resolver;
 pub mod discovery;
+pub mod target;
+pub mod scheduler;
 pub mod probe;
 pub mod verdict;

@@ -1,0 +1,178 @@
+//! `expand`: pool × server × settings → [`Target`]. Pure.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::BackendSettings;
+use crate::config::Config;
+use crate::config::Pool;
+use crate::discovery::Host;
+use crate::discovery::Server;
+pub use crate::probe::NameSource;
+use crate::probe::ProbeSpec;
+use crate::probe::Protocol;
+use crate::probe::Request;
+use crate::probe::TlsSpec;
+pub use crate::probe::VerifiedName;
+
+/// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId(pub u64);
+
+impl TargetId {
+    fn of(pool: &str, setting: &str, server: &str) -> Self {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for part in [pool, setting, server] {
+            // The length keeps ("ab", "c") apart from ("a", "bc").
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let digest = context.finish();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest.as_ref()[..8]);
+        Self(u64::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// One row: a server of a pool under a setting, with all that its probe needs. Compared whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub id: TargetId,
+    pub pool: Arc<str>,
+    pub setting: Arc<str>,
+    /// As written, without brackets.
+    pub server: Arc<str>,
+    pub interval: Duration,
+    pub unhealthy_threshold: u32,
+    pub probe: ProbeSpec,
+}
+
+/// Every row of a configuration, in the file's order: pools, then servers, then settings.
+#[must_use]
+pub fn expand(config: &Config) -> Vec<Arc<Target>> {
+    config
+        .pools
+        .iter()
+        .flat_map(|pool| pool.source.servers().iter().map(move |server| (pool, server)))
+        .flat_map(|(pool, server)| pool.settings.iter().map(move |settings| (pool, server, settings)))
+        .map(|(pool, server, settings)| Arc::new(target(config, pool, server, settings)))
+        .collect()
+}
+
+fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {
+    let probe = &settings.probe;
+    let host = host_header(server, settings);
+    let request = settings.protocol.is_http().then(|| Request { host, path: probe.path.clone() });
+    let tls = settings.trust.as_ref().map(|trust| {
+        let (name, source) = verified_name(server, settings);
+        TlsSpec {
+            name,
+            name_source: source,
+            trust: trust.clone(),
+            client_certificate: settings.client_certificate.clone(),
+            validate_chain: settings.validate_cert_chain_and_expiry,
+            validate_name: settings.validate_sni,
+            expiry_warning: config.certificate_expiry_warning,
+        }
+    });
+    Target {
+        id: TargetId::of(&pool.name, &settings.name, &server.written),
+        pool: pool.name.clone(),
+        setting: settings.name.clone(),
+        server: server.written.clone(),
+        interval: probe.interval,
+        unhealthy_threshold: probe.unhealthy_threshold,
+        probe: ProbeSpec {
+            protocol: settings.protocol,
+            server: server.host.clone(),
+            port: probe.port.unwrap_or(settings.port),
+            timeout: probe.timeout,
+            request,
+            expectation: probe.expectation.clone(),
+            proxy_protocol: probe.enable_probe_proxy_protocol_header,
+            tls,
+        },
+    }
+}
+
+/// The Host header: the probe's host, else the setting's host name, else (custom probe) the server as written, else
+/// 127.0.0.1. Without a port; an IPv6 address in brackets (RFC 9110, section 7.2).
+fn host_header(server: &Server, settings: &BackendSettings) -> Arc<str> {
+    let probe = &settings.probe;
+    let own_name = || match server.host {
+        Host::Ip(std::net::IpAddr::V6(ip)) => format!("[{ip}]").into(),
+        Host::Ip(_) | Host::Name(_) => server.written.clone(),
+    };
+    if settings.pick_host_name_from_backend_address {
+        return own_name();
+    }
+    match (&probe.host, &settings.host_name) {
+        (Some(host), _) | (None, Some(host)) => host.clone(),
+        (None, None) if probe.name.is_some() => own_name(),
+        (None, None) => "127.0.0.1".into(),
+    }
+}
+
+/// The name sent as SNI and validated: `sni_name`, else the probe's host, else the setting's host name, else the
+/// server's own name.
+fn verified_name(server: &Server, settings: &BackendSettings) -> (VerifiedName, NameSource) {
+    let own = match &server.host {
+        Host::Ip(ip) => VerifiedName::Ip(*ip),
+        Host::Name(name) => VerifiedName::Dns(name.clone()),
+    };
+    let candidates = [
+        (settings.sni_name.as_ref(), NameSource::SniName),
+        (settings.probe.host.as_ref(), NameSource::ProbeHost),
+        (settings.host_name.as_ref(), NameSource::SettingHostName),
+    ];
+    if settings.pick_host_name_from_backend_address && settings.sni_name.is_none() {
+        return (own, NameSource::Server);
+    }
+    candidates
+        .into_iter()
+        .find_map(|(name, source)| Some((VerifiedName::of(name?), source)))
+        .unwrap_or((own, NameSource::Server))
+}
+
+impl Target {
+    /// Whether a verdict under `other` still says something of this row: the same question to the same server, though
+    /// perhaps at other times or with newer certificates of ours.
+    #[must_use]
+    pub fn asks_the_same_as(&self, other: &Self) -> bool {
+        let mut normal = other.clone();
+        normal.interval = self.interval;
+        normal.unhealthy_threshold = self.unhealthy_threshold;
+        normal.probe.timeout = self.probe.timeout;
+        if let (Some(theirs), Some(ours)) = (&mut normal.probe.tls, &self.probe.tls) {
+            theirs.trust = ours.trust.clone();
+            theirs.client_certificate.clone_from(&ours.client_certificate);
+            theirs.expiry_warning = ours.expiry_warning;
+        }
+        normal == *self
+    }
+
+    /// The port that is really probed.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.probe.port
+    }
+
+    /// The name that the certificate must be for, when the protocol has certificates; sent as SNI unless it is an IP
+    /// address.
+    #[must_use]
+    pub fn verified_name(&self) -> Option<&VerifiedName> {
+        self.probe.tls.as_ref().map(|tls| &tls.name)
+    }
+
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.probe.protocol
+    }
+}
