@@ -37,3 +37,4 @@ pub mod target;
 pub mod scheduler;
 pub mod probe;
 pub mod verdict;
+pub mod health;

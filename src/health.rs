@@ -1,0 +1,501 @@
+//! The health table: states after thresholds, streaks, counters and the latest probe of every row. The only mutable
+//! state of the program; everything that shows something reads a [`Snapshot`] of it.
+
+mod streak;
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use self::streak::Event;
+use self::streak::Streak;
+use crate::target::Target;
+use crate::target::TargetId;
+use crate::verdict::Cause;
+use crate::verdict::Finding;
+use crate::verdict::PresentedChain;
+use crate::verdict::ProbeResult;
+use crate::verdict::ScanFacts;
+use crate::verdict::Stage;
+use crate::verdict::TlsSession;
+use crate::verdict::Verdict;
+
+/// Every row, behind one lock that is held for microseconds and never across a wait.
+#[derive(Default)]
+pub struct HealthTable {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// In the configuration's order.
+    entries: Vec<Entry>,
+    index: HashMap<TargetId, usize>,
+    pools: Vec<PoolTotals>,
+    /// Rows present at start that have not ended a probe yet; `None` before the first configuration.
+    awaited: Option<HashSet<TargetId>>,
+}
+
+struct Entry {
+    row: Row,
+    streak: Streak,
+    scan: Option<Box<RememberedScan>>,
+}
+
+struct RememberedScan {
+    alert: u8,
+    at: SystemTime,
+    facts: Arc<ScanFacts>,
+}
+
+/// What the table knows of an alert that explains nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScanMemory {
+    Found(Arc<ScanFacts>),
+    /// Nothing, and it may be found out.
+    Due,
+    /// Nothing, and it was tried not long ago.
+    TooSoon,
+}
+
+/// An extra ClientHello is sent to a row no more often than this.
+const SCAN_INTERVAL: Duration = Duration::from_mins(10);
+
+/// A change of a row's state.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    pub target: Arc<Target>,
+    pub from: State,
+    pub to: State,
+    /// `None` when the row became Healthy.
+    pub cause: Option<Arc<Finding<Cause>>>,
+    pub at: SystemTime,
+}
+
+impl HealthTable {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes `targets` the rows. Those that ask their server the same as before keep all they have; those that ask
+    /// something else become Unknown, and keep counting. Says whose state that changed.
+    pub fn replace(&self, targets: &[Arc<Target>], now: SystemTime) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        let mut inner = self.lock();
+        let mut old: HashMap<TargetId, Entry> =
+            std::mem::take(&mut inner.entries).into_iter().map(|entry| (entry.row.target.id, entry)).collect();
+        inner.entries = targets
+            .iter()
+            .map(|target| match old.remove(&target.id) {
+                Some(mut entry) if target.asks_the_same_as(&entry.row.target) => {
+                    entry.row.target = target.clone();
+                    entry
+                }
+                Some(mut entry) if entry.row.has_labels_of(target) => {
+                    transitions.extend(entry.begin_anew(target, now));
+                    entry
+                }
+                Some(_) | None => Entry { row: Row::new(target.clone(), now), streak: Streak::default(), scan: None },
+            })
+            .collect();
+        inner.index = targets.iter().enumerate().map(|(index, target)| (target.id, index)).collect();
+        let mut old_pools = std::mem::take(&mut inner.pools);
+        for target in targets {
+            let same = |totals: &PoolTotals| totals.pool == target.pool && totals.setting == target.setting;
+            if inner.pools.iter().rev().any(same) {
+                continue;
+            }
+            let kept = old_pools.iter().position(|totals| same(totals) && totals.fits(target));
+            let totals = kept.map_or_else(|| PoolTotals::new(target), |at| old_pools.swap_remove(at));
+            inner.pools.push(totals);
+        }
+        let present: HashSet<TargetId> = targets.iter().map(|target| target.id).collect();
+        match &mut inner.awaited {
+            Some(awaited) => awaited.retain(|id| present.contains(id)),
+            None => inner.awaited = Some(present),
+        }
+        transitions
+    }
+
+    /// Books what a probe that ended at `now` says. A verdict for a target that is gone, or has changed, is dropped.
+    pub fn record(&self, target: &Target, verdict: Verdict, now: SystemTime) -> Option<Transition> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let entry = inner.index.get(&target.id).map(|index| &mut inner.entries[*index])?;
+        if *entry.row.target != *target {
+            return None;
+        }
+        if let Some(awaited) = &mut inner.awaited {
+            awaited.remove(&target.id);
+        }
+        let totals =
+            inner.pools.iter_mut().find(|totals| totals.pool == target.pool && totals.setting == target.setting);
+        if let Some(totals) = totals {
+            totals.count(&verdict);
+        }
+        entry.record(verdict, now)
+    }
+
+    /// What is known of an alert that explains nothing, and whether an extra ClientHello may be spent on it: its finding
+    /// holds for this alert, and the next one is due ten minutes after the last.
+    #[must_use]
+    pub fn scan_memory(&self, target: &Target, alert: u8, now: SystemTime) -> ScanMemory {
+        let inner = self.lock();
+        let entry = inner.index.get(&target.id).map(|index| &inner.entries[*index]);
+        let Some(remembered) = entry.and_then(|entry| entry.scan.as_ref()) else { return ScanMemory::Due };
+        // A clock that was set back must not keep a row from being looked at again.
+        let age = now.duration_since(remembered.at).unwrap_or(SCAN_INTERVAL);
+        match remembered.alert == alert {
+            _ if age >= SCAN_INTERVAL => ScanMemory::Due,
+            true => ScanMemory::Found(remembered.facts.clone()),
+            false => ScanMemory::TooSoon,
+        }
+    }
+
+    /// Keeps what an extra ClientHello found.
+    pub fn remember_scan(&self, target: &Target, alert: u8, facts: Arc<ScanFacts>, now: SystemTime) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if let Some(entry) = inner.index.get(&target.id).map(|index| &mut inner.entries[*index]) {
+            entry.scan = Some(Box::new(RememberedScan { alert, at: now, facts }));
+        }
+    }
+
+    /// Books a beat that could not be probed because of our own trouble: `cause`, described by `detail`.
+    pub fn record_skip(&self, target: &Target, cause: Cause, detail: &str, now: SystemTime) -> Option<Transition> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let entry = inner.index.get(&target.id).map(|index| &mut inner.entries[*index])?;
+        let cause = Finding::new(cause, detail);
+        entry.advance(Event::NoVerdict, Some(Arc::new(cause)), now)
+    }
+
+    /// All rows and totals at this moment.
+    #[must_use]
+    pub fn snapshot(&self, now: SystemTime) -> Snapshot {
+        let inner = self.lock();
+        Snapshot {
+            at: now,
+            rows: inner.entries.iter().map(|entry| entry.row.clone()).collect(),
+            pools: inner.pools.clone(),
+        }
+    }
+
+    /// Whether every row present at start has ended a probe.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.lock().awaited.as_ref().is_some_and(HashSet::is_empty)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half-way; a table with one lost update is better than none.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Nothing is known of what is asked now; what was counted stays counted.
+    fn begin_anew(&mut self, target: &Arc<Target>, now: SystemTime) -> Option<Transition> {
+        let from = self.row.state;
+        let Row { probes, failures, transitions, last_transition, .. } =
+            std::mem::replace(&mut self.row, Row::new(target.clone(), now));
+        self.row = Row { probes, failures, transitions, last_transition, ..self.row.clone() };
+        self.streak = Streak::default();
+        self.scan = None;
+        (from != State::Unknown).then(|| self.change(from, State::Unknown, now))
+    }
+
+    fn record(&mut self, verdict: Verdict, now: SystemTime) -> Option<Transition> {
+        let row = &mut self.row;
+        row.probes += 1;
+        if let Some(finding) = &verdict.cause {
+            match row.failures.iter_mut().find(|(cause, _)| *cause == finding.code) {
+                Some((_, count)) => *count += 1,
+                None => row.failures.push((finding.code, 1)),
+            }
+        }
+        if let Some(chain) = &verdict.evidence.chain {
+            // The same certificates again and again are kept once.
+            let chain = match &row.presented {
+                Some(presented) if presented.chain == *chain => presented.chain.clone(),
+                _ => chain.clone(),
+            };
+            row.presented = Some(Presented { at: verdict.evidence.at, chain, session: verdict.evidence.tls });
+        }
+        let event = match (verdict.result(), &verdict.cause) {
+            (ProbeResult::Success, _) | (_, None) => Event::Success,
+            (ProbeResult::NoVerdict, Some(_)) => Event::NoVerdict,
+            (ProbeResult::Failure, Some(finding)) if finding.code.stage() == Stage::Dns => Event::DnsFailure,
+            (ProbeResult::Failure, Some(_)) => Event::Failure,
+        };
+        let cause = verdict.cause.clone().map(Arc::new);
+        row.last_probe = Some(Arc::new(verdict));
+        self.advance(event, cause, now)
+    }
+
+    fn advance(&mut self, event: Event, cause: Option<Arc<Finding<Cause>>>, now: SystemTime) -> Option<Transition> {
+        let from = self.row.state;
+        let step = self.streak.advance(event, self.row.target.unhealthy_threshold);
+        self.row.consecutive_failures = self.streak.failures();
+        if step.takes_cause {
+            self.row.cause = cause;
+        }
+        let to = step.state.filter(|to| *to != from)?;
+        Some(self.change(from, to, now))
+    }
+
+    fn change(&mut self, from: State, to: State, now: SystemTime) -> Transition {
+        self.row.state = to;
+        self.row.since = now;
+        self.row.last_transition = Some(now);
+        self.row.transitions[to as usize] += 1;
+        Transition { target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
+    }
+}
+
+impl Row {
+    /// Whether `target`'s series are those of this row.
+    fn has_labels_of(&self, target: &Target) -> bool {
+        self.target.port() == target.port() && self.target.protocol() == target.protocol()
+    }
+
+    fn new(target: Arc<Target>, now: SystemTime) -> Self {
+        let explanation = Cause::NotProbedYet.words().explanation;
+        Self {
+            target,
+            state: State::Unknown,
+            since: now,
+            cause: Some(Arc::new(Finding::new(Cause::NotProbedYet, explanation))),
+            consecutive_failures: 0,
+            probes: 0,
+            failures: Vec::new(),
+            transitions: [0; 3],
+            last_transition: None,
+            last_probe: None,
+            presented: None,
+        }
+    }
+}
+
+impl PoolTotals {
+    fn new(target: &Target) -> Self {
+        let possible = Cause::ALL.iter().filter(|cause| cause.possible_for(target.protocol()));
+        Self {
+            pool: target.pool.clone(),
+            setting: target.setting.clone(),
+            failures: possible.map(|cause| (*cause, 0)).collect(),
+            latency: LatencyHistogram::default(),
+        }
+    }
+
+    /// Whether these totals have a place for every cause that `target` can have: not after a change of protocol.
+    fn fits(&self, target: &Target) -> bool {
+        let possible = Cause::ALL.iter().filter(|cause| cause.possible_for(target.protocol()));
+        possible.eq(self.failures.iter().map(|(cause, _)| cause))
+    }
+
+    fn count(&mut self, verdict: &Verdict) {
+        let Some(finding) = &verdict.cause else {
+            self.latency.observe(verdict.evidence.duration);
+            return;
+        };
+        if let Some((_, count)) = self.failures.iter_mut().find(|(cause, _)| *cause == finding.code) {
+            *count += 1;
+        }
+    }
+}
+
+impl LatencyHistogram {
+    fn observe(&mut self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let bucket = Self::BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(Self::BOUNDS.len());
+        self.counts[bucket] += 1;
+        self.sum += duration;
+    }
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    Healthy,
+    Unhealthy,
+    Unknown,
+}
+
+impl State {
+    pub const ALL: [Self; 3] = [Self::Healthy, Self::Unhealthy, Self::Unknown];
+
+    /// For people and for JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Unhealthy => "Unhealthy",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// For metric labels.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The table at one instant.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub at: SystemTime,
+    /// In the configuration's order.
+    pub rows: Vec<Row>,
+    /// One for each pool and setting, in the configuration's order.
+    pub pools: Vec<PoolTotals>,
+}
+
+/// A row at one instant.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub target: Arc<Target>,
+    pub state: State,
+    /// When the row took its state.
+    pub since: SystemTime,
+    /// Of the latest probe that gave a verdict, `not_probed_yet`, or the local trouble that made the row Unknown;
+    /// `None` when that probe succeeded.
+    pub cause: Option<Arc<Finding<Cause>>>,
+    /// Failed probes in a row.
+    pub consecutive_failures: u32,
+    pub probes: u64,
+    /// Failed probes, and those without a verdict, by cause; only causes that occurred.
+    pub failures: Vec<(Cause, u64)>,
+    /// Changes of state, in the order of [`State::ALL`].
+    pub transitions: [u64; 3],
+    /// `None` before the first change of state.
+    pub last_transition: Option<SystemTime>,
+    pub last_probe: Option<Arc<Verdict>>,
+    /// The certificates as last presented, for 24 hours.
+    pub presented: Option<Presented>,
+}
+
+/// Certificates, and when a probe last saw them.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    pub at: SystemTime,
+    pub chain: Arc<PresentedChain>,
+    pub session: Option<TlsSession>,
+}
+
+/// What is counted for a pool under a setting. Rows come and go; these only grow.
+#[derive(Clone, Debug)]
+pub struct PoolTotals {
+    pub pool: Arc<str>,
+    pub setting: Arc<str>,
+    /// Every cause that the setting's protocol can have, zeros too.
+    pub failures: Vec<(Cause, u64)>,
+    pub latency: LatencyHistogram,
+}
+
+/// Durations of successful probes.
+#[derive(Clone, Debug, Default)]
+pub struct LatencyHistogram {
+    /// Not cumulative, one for each of [`LatencyHistogram::BOUNDS`] and one for all above.
+    pub counts: [u64; 16],
+    pub sum: Duration,
+}
+
+impl LatencyHistogram {
+    /// Upper bounds of the buckets, in seconds, inclusive.
+    pub const BOUNDS: [f64; 15] =
+        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Expectation;
+    use crate::probe::Host;
+    use crate::probe::ProbeSpec;
+    use crate::probe::Protocol;
+    use crate::probe::Request;
+    use crate::verdict::Evidence;
+    use crate::verdict::Phases;
+
+    fn target(path: &str, threshold: u32, port: u16) -> Arc<Target> {
+        Arc::new(Target {
+            id: TargetId(7),
+            pool: "pool".into(),
+            setting: "setting".into(),
+            server: "server".into(),
+            interval: Duration::from_secs(1),
+            unhealthy_threshold: threshold,
+            probe: ProbeSpec {
+                protocol: Protocol::Http,
+                server: Host::Name("server".into()),
+                port,
+                timeout: Duration::from_secs(1),
+                request: Some(Request { host: "server".into(), path: path.into() }),
+                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
+                proxy_protocol: false,
+                tls: None,
+            },
+        })
+    }
+
+    fn success() -> Verdict {
+        let evidence = Evidence {
+            at: SystemTime::UNIX_EPOCH,
+            duration: Duration::from_millis(3),
+            phases: Phases::default(),
+            address: None,
+            response: None,
+            tls: None,
+            chain: None,
+        };
+        Verdict { cause: None, also: Vec::new(), warnings: Vec::new(), evidence }
+    }
+
+    /// A Healthy row after one probe, and the only row after a reload to `to`.
+    fn reloaded(to: &Arc<Target>) -> (Vec<Transition>, Row) {
+        let table = HealthTable::new();
+        let from = target("/", 3, 80);
+        table.replace(std::slice::from_ref(&from), SystemTime::now());
+        assert!(table.record(&from, success(), SystemTime::now()).is_some());
+        let transitions = table.replace(std::slice::from_ref(to), SystemTime::now());
+        let late = table.record(&from, success(), SystemTime::now());
+        assert!(late.is_none(), "a verdict of before says nothing of a changed row");
+        let row = table.snapshot(SystemTime::now()).rows.remove(0);
+        (transitions, row)
+    }
+
+    #[test]
+    fn a_row_that_asks_the_same_keeps_its_state_across_a_reload() {
+        let (transitions, row) = reloaded(&target("/", 5, 80));
+        assert!(transitions.is_empty());
+        assert_eq!((row.state, row.probes, row.target.unhealthy_threshold), (State::Healthy, 1, 5));
+    }
+
+    #[test]
+    fn a_row_that_asks_something_else_is_unknown_and_keeps_counting() {
+        let (transitions, row) = reloaded(&target("/healthz", 3, 80));
+        assert_eq!(transitions.len(), 1);
+        assert_eq!((transitions[0].from, transitions[0].to), (State::Healthy, State::Unknown));
+        assert_eq!((row.state, row.probes, row.transitions), (State::Unknown, 1, [1, 0, 1]));
+        assert_eq!(row.cause.map(|cause| cause.code), Some(Cause::NotProbedYet));
+    }
+
+    #[test]
+    fn a_row_with_other_labels_is_a_new_one() {
+        let (transitions, row) = reloaded(&target("/", 3, 8080));
+        assert!(transitions.is_empty());
+        assert_eq!((row.state, row.probes, row.transitions), (State::Unknown, 0, [0; 3]));
+    }
+}
