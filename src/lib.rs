@@ -38,3 +38,4 @@ pub mod scheduler;
 pub mod probe;
 pub mod verdict;
 pub mod health;
+pub mod view;

@@ -1,0 +1,66 @@
+//! What needs a person first: rows in groups, the worst group on top.
+
+use std::cmp::Reverse;
+
+use crate::health::Row;
+use crate::health::State;
+use crate::verdict::ProbeResult;
+
+/// How urgent a row is, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Urgency {
+    Unhealthy,
+    Unknown,
+    /// Still Healthy, but its latest probe did not succeed.
+    Failing,
+    /// Healthy, with a warning.
+    Warned,
+    Healthy,
+}
+
+impl Urgency {
+    pub const ALL: [Self; 5] = [Self::Unhealthy, Self::Unknown, Self::Failing, Self::Warned, Self::Healthy];
+
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        let last = row.last_probe.as_deref();
+        let unclear = row.cause.is_some() || last.is_some_and(|probe| probe.result() != ProbeResult::Success);
+        match row.state {
+            State::Unhealthy => Self::Unhealthy,
+            State::Unknown => Self::Unknown,
+            State::Healthy if unclear => Self::Failing,
+            State::Healthy if last.is_some_and(|probe| !probe.warnings.is_empty()) => Self::Warned,
+            State::Healthy => Self::Healthy,
+        }
+    }
+
+    /// As a heading over such rows.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Unhealthy => "Unhealthy",
+            Self::Unknown => "Unknown",
+            Self::Failing => "Healthy, but the latest probe did not succeed",
+            Self::Warned => "Healthy, with a warning",
+            Self::Healthy => "Healthy",
+        }
+    }
+}
+
+/// Every row in its group, the worst group first, groups without rows left out. Among rows that are not well the one
+/// that changed last stands first: it is what somebody was just woken for. Rows that are well keep their order.
+#[must_use]
+pub fn worst_first(rows: &[Row]) -> Vec<(Urgency, Vec<&Row>)> {
+    let mut groups = Urgency::ALL.map(|urgency| (urgency, Vec::new()));
+    for row in rows {
+        let urgency = Urgency::of(row);
+        groups.iter_mut().filter(|(of, _)| *of == urgency).for_each(|(_, members)| members.push(row));
+    }
+    for (urgency, members) in &mut groups {
+        match urgency {
+            Urgency::Unhealthy | Urgency::Unknown => members.sort_by_key(|row| Reverse(row.since)),
+            Urgency::Failing | Urgency::Warned | Urgency::Healthy => {}
+        }
+    }
+    groups.into_iter().filter(|(_, members)| !members.is_empty()).collect()
+}

@@ -1,0 +1,307 @@
+//! What to do about a finding, and the command that shows it: the texts of the cause table with their slots filled in.
+//!
+//! Values may come from a certificate, a backend or a configuration. In commands only harmless ones are filled in,
+//! quoted where a shell needs it; elsewhere they lose what could move, hide or end the text around them. Markup is for
+//! the caller to escape.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+
+use crate::target::NameSource;
+use crate::target::Target;
+use crate::target::VerifiedName;
+use crate::verdict::Code;
+use crate::verdict::Facts;
+use crate::verdict::Finding;
+use crate::verdict::Side;
+use crate::verdict::Slot;
+use crate::verdict::Step;
+use crate::verdict::Words;
+
+/// The texts of a cause or notice, with what is known for their slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Remedy<'a> {
+    words: &'static Words,
+    values: Option<Values<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Values<'a> {
+    facts: &'a Facts,
+    target: &'a Target,
+    address: Option<IpAddr>,
+}
+
+impl<'a> Remedy<'a> {
+    /// For a finding of a probe of `target` that connected, or tried to, to `address`.
+    #[must_use]
+    pub fn of<C: Copy + Into<Code>>(finding: &'a Finding<C>, target: &'a Target, address: Option<SocketAddr>) -> Self {
+        let Finding { code, detail: _, facts } = finding;
+        let code: Code = (*code).into();
+        Self { words: code.words(), values: Some(Values { facts, target, address: address.map(|to| to.ip()) }) }
+    }
+
+    /// For anybody: a word in upper case stands in each slot.
+    #[must_use]
+    pub fn generic(words: &'static Words) -> Self {
+        Self { words, values: None }
+    }
+
+    /// What to do, in the order in which to try it. When more than one side may have to act, each step begins with its
+    /// side. Code stands between backticks.
+    #[must_use]
+    pub fn steps(&self) -> Vec<String> {
+        let sides_differ = self.words.remedy.iter().any(|step| step.side != self.words.side);
+        let known = self.words.remedy.iter().filter(|step| self.says_something(step));
+        known
+            .map(|step| {
+                let text = self.filled(step.text);
+                if sides_differ { format!("{}: {text}", name(step.side)) } else { text }
+            })
+            .collect()
+    }
+
+    /// The first thing to do, for where the cause's side stands beside it already.
+    #[must_use]
+    pub fn first_step(&self) -> Option<String> {
+        let mut own = self.words.remedy.iter().filter(|step| step.side == self.words.side);
+        own.find(|step| self.says_something(step)).map(|step| self.filled(step.text))
+    }
+
+    /// The shell command that shows the same.
+    #[must_use]
+    pub fn reproduce(&self) -> Option<String> {
+        self.words.reproduce.map(|template| {
+            let mut command = String::new();
+            self.fill(template, Place::Code, &mut command);
+            command
+        })
+    }
+
+    fn says_something(&self, step: &Step) -> bool {
+        let Some(values) = &self.values else { return true };
+        let mut missing = Slot::ALL.iter().filter(|slot| slot.is_essential() && values.get(**slot).is_none());
+        missing.all(|slot| !step.text.contains(&format!("{{{}}}", slot.key())))
+    }
+
+    fn filled(&self, template: &str) -> String {
+        let mut text = String::with_capacity(template.len());
+        for (index, part) in template.split('`').enumerate() {
+            if index > 0 {
+                text.push('`');
+            }
+            self.fill(part, if index % 2 == 0 { Place::Sentence } else { Place::Code }, &mut text);
+        }
+        text
+    }
+
+    fn fill(&self, template: &str, place: Place, text: &mut String) {
+        let mut rest = template;
+        while let Some((before, slot, after)) = next_slot(rest) {
+            text.push_str(before);
+            text.push_str(&self.value(slot, place));
+            rest = after;
+        }
+        text.push_str(rest);
+    }
+
+    fn value(&self, slot: Slot, place: Place) -> String {
+        let value = self.values.as_ref().and_then(|values| values.get(slot));
+        let value = value.and_then(|value| match place {
+            Place::Sentence => Some(plain(&value)),
+            Place::Code => shell_word(&value).map(|word| format!("{}{word}", self.option(slot))),
+        });
+        match (slot, value) {
+            // An address is never sent as SNI.
+            (Slot::Servername, Some(_)) if self.is_for_an_address() => "-noservername".to_owned(),
+            (_, Some(value)) => value,
+            (_, None) => slot.word().to_owned(),
+        }
+    }
+
+    /// What stands before a value that is an option's argument.
+    fn option(&self, slot: Slot) -> &'static str {
+        match slot {
+            Slot::Servername => "-servername ",
+            Slot::CheckName if self.is_for_an_address() => "-checkip ",
+            Slot::CheckName => "-checkhost ",
+            _ => "",
+        }
+    }
+
+    fn is_for_an_address(&self) -> bool {
+        let target = self.values.as_ref().map(|values| values.target);
+        matches!(target.and_then(Target::verified_name), Some(VerifiedName::Ip(_)))
+    }
+}
+
+impl Values<'_> {
+    /// What the finding says, else what the row says.
+    fn get(&self, slot: Slot) -> Option<String> {
+        let Self { facts, target, address: _ } = self;
+        facts.get(slot).map(str::to_owned).or_else(|| match slot {
+            Slot::Server => Some(target.server.to_string()),
+            Slot::Address => Some(self.address().map_or_else(|| target.server.to_string(), |ip| ip.to_string())),
+            Slot::Port => Some(target.port().to_string()),
+            Slot::Endpoint => Some(self.endpoint()),
+            Slot::Pool => Some(target.pool.to_string()),
+            Slot::Setting => Some(target.setting.to_string()),
+            Slot::Host => match &target.probe.request {
+                Some(request) => Some(request.host.to_string()),
+                None => self.name(),
+            },
+            Slot::Path => target.probe.request.as_ref().map(|request| request.path.to_string()),
+            Slot::Url => Some(self.url()),
+            Slot::Name | Slot::Servername | Slot::CheckName => self.name(),
+            Slot::NameSource => self.name_source(),
+            Slot::ProbeTimeout => Some(humantime::format_duration(target.probe.timeout).to_string()),
+            Slot::Subject
+            | Slot::Issuer
+            | Slot::Serial
+            | Slot::Fingerprint
+            | Slot::NotBefore
+            | Slot::NotAfter
+            | Slot::IssuerUrl
+            | Slot::Expected
+            | Slot::Received
+            | Slot::Alert => None,
+        })
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        let at_fault = self.facts.get(Slot::Address).and_then(|address| address.parse().ok());
+        at_fault.or(self.address).or_else(|| self.target.server.parse().ok())
+    }
+
+    fn endpoint(&self) -> String {
+        let port = self.target.port();
+        match self.address() {
+            Some(ip) => SocketAddr::new(ip, port).to_string(),
+            None => format!("{}:{port}", self.target.server),
+        }
+    }
+
+    /// As the probe asks; a protocol without requests is asked for its front page.
+    fn url(&self) -> String {
+        let path = self.target.probe.request.as_ref().map_or("/", |request| &*request.path);
+        match (self.target.verified_name(), &self.target.probe.request) {
+            (Some(VerifiedName::Dns(name)), _) => format!("https://{name}:{}{path}", self.target.port()),
+            (Some(VerifiedName::Ip(ip)), _) => {
+                format!("https://{}{path}", SocketAddr::new(*ip, self.target.port()))
+            }
+            (None, Some(_)) => format!("http://{}{path}", self.endpoint()),
+            (None, None) => format!("telnet://{}", self.endpoint()),
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        self.target.verified_name().map(ToString::to_string)
+    }
+
+    fn name_source(&self) -> Option<String> {
+        let Target { pool, setting, .. } = self.target;
+        Some(match self.target.probe.tls.as_ref()?.name_source {
+            NameSource::SniName => format!("sni_name of the backend setting {setting}"),
+            NameSource::ProbeHost => "host of the probe".to_owned(),
+            NameSource::SettingHostName => format!("host_name of the backend setting {setting}"),
+            NameSource::Server => format!("the server's own name in the pool {pool}"),
+        })
+    }
+}
+
+/// Where a value is to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Sentence,
+    Code,
+}
+
+/// What stands before the next slot, the slot, and what stands behind it.
+fn next_slot(template: &str) -> Option<(&str, Slot, &str)> {
+    template.match_indices('{').find_map(|(start, _)| {
+        let (key, after) = template[start + 1..].split_once('}')?;
+        Some((&template[..start], Slot::parse(key)?, after))
+    })
+}
+
+/// As a step begins with it.
+fn name(side: Side) -> &'static str {
+    match side {
+        Side::Network => "Network",
+        Side::Gateway => "Gateway",
+        Side::Server => "Server",
+        Side::Exporter => "Exporter",
+    }
+}
+
+/// A value within a sentence: in one line, and nothing that ends code or turns the direction of writing.
+fn plain(value: &str) -> String {
+    value
+        .chars()
+        .map(|character| match character {
+            '`' => '\'',
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            _ if character.is_control() => '\u{fffd}',
+            _ => character,
+        })
+        .collect()
+}
+
+/// A value as one word of a shell's command, if it consists of nothing but what is harmless there.
+fn shell_word(value: &str) -> Option<String> {
+    let is_bare = |character: char| character.is_ascii_alphanumeric() || "-._:/@%+=,".contains(character);
+    // None of these means anything between single quotes.
+    let is_quotable =
+        |character: char| is_bare(character) || character.is_alphanumeric() || "[]?&~#() *;".contains(character);
+    if value.is_empty() || value.starts_with(['-', '+', '@']) || !value.chars().all(is_quotable) {
+        return None;
+    }
+    Some(if value.chars().all(is_bare) { value.to_owned() } else { format!("'{value}'") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_harmless_values_become_words_of_a_command() {
+        fn check(value: &str, expected: Option<&str>) {
+            assert_eq!(shell_word(value).as_deref(), expected, "{value:?}");
+        }
+        check("app.example.com", Some("app.example.com"));
+        check("[2001:db8::7]:443", Some("'[2001:db8::7]:443'"));
+        check("http://10.0.0.4:80/a?b=c&d=e", Some("'http://10.0.0.4:80/a?b=c&d=e'"));
+        check("my setting", Some("'my setting'"));
+        check("größe", Some("'größe'"));
+        check("a'b", None);
+        check("a\"b", None);
+        check("$(reboot)", None);
+        check("`reboot`", None);
+        check("a\nb", None);
+        check("a\\b", None);
+        check("a\u{202e}b", None);
+        check("<b>", None);
+        check("-oProxyCommand=x", None);
+        check("@resolver", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_sentence_keeps_its_shape_whatever_is_put_into_it() {
+        fn check(value: &str, expected: &str) {
+            assert_eq!(plain(value), expected);
+        }
+        check("CN=app.example.com,O=Größe", "CN=app.example.com,O=Größe");
+        check("a\nb\r\u{0}c\u{1b}[31m", "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}[31m");
+        check("`rm`", "'rm'");
+        check("a\u{202e}b\u{2028}", "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn only_known_slots_are_slots() {
+        assert_eq!(next_slot("a {port} b"), Some(("a ", Slot::Port, " b")));
+        assert_eq!(next_slot("awk {print} {port}"), Some(("awk {print} ", Slot::Port, "")));
+        assert_eq!(next_slot("{ {port"), None);
+        assert_eq!(next_slot(""), None);
+    }
+}

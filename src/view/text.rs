@@ -1,0 +1,37 @@
+//! Renderings for a terminal.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::target::Target;
+use crate::target::VerifiedName;
+
+/// What would be probed, a line for each row.
+#[must_use]
+pub fn rows(targets: &[Arc<Target>]) -> String {
+    let count = targets.len();
+    let mut text = format!("{count} {} probed:\n", if count == 1 { "row is" } else { "rows are" });
+    for target in targets {
+        text.push_str("  ");
+        row(&mut text, target);
+        text.push('\n');
+    }
+    text
+}
+
+// Writing to a String cannot fail.
+fn row(text: &mut String, target: &Target) {
+    let server = if target.server.contains(':') { format!("[{}]", target.server) } else { target.server.to_string() };
+    let Target { pool, setting, interval, .. } = target;
+    let (protocol, port) = (target.protocol(), target.port());
+    let every = humantime::format_duration(*interval);
+    let _ = write!(text, "{pool} / {setting} / {server}: {protocol} on port {port} every {every}");
+    if let Some(request) = &target.probe.request {
+        let _ = write!(text, ", GET {} with Host {}", request.path, request.host);
+    }
+    let _ = match target.verified_name() {
+        Some(VerifiedName::Dns(name)) => write!(text, ", SNI {name}"),
+        Some(VerifiedName::Ip(ip)) => write!(text, ", no SNI, certificate for {ip}"),
+        None => Ok(()),
+    };
+}
