@@ -39,3 +39,4 @@ pub mod probe;
 pub mod verdict;
 pub mod health;
 pub mod view;
+pub mod web;

@@ -1,0 +1,262 @@
+//! Who may ask: TLS, users, rate limit and the headers that an administrator adds. One value, swapped whole.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
+use tokio::sync::Semaphore;
+
+use crate::web::bucket::Bucket;
+use crate::web::bucket::Rate;
+
+/// What stands between the network and the routes. It applies to every route, the health endpoints too.
+#[derive(Debug)]
+pub struct Access {
+    tls: Option<Arc<ServerConfig>>,
+    users: Users,
+    headers: HeaderMap,
+    bucket: Option<Bucket>,
+}
+
+impl Access {
+    /// Plain HTTP for everybody.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(None, [], HeaderMap::new(), None)
+    }
+
+    /// Whether connections are TLS.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// `users` are names and bcrypt hashes, none: no login; `headers` are set on every response, over our own.
+    #[must_use]
+    pub fn new(
+        tls: Option<Arc<ServerConfig>>,
+        users: impl IntoIterator<Item = (String, String)>,
+        headers: HeaderMap,
+        rate: Option<Rate>,
+    ) -> Self {
+        Self { tls, users: Users::new(users), headers, bucket: rate.map(Bucket::full) }
+    }
+
+    pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {
+        self.tls.as_ref()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Lets a request pass, or gives the answer that refuses it.
+    pub(super) async fn admit(&self, request: &HeaderMap) -> Result<(), Response> {
+        if let Some(bucket) = &self.bucket {
+            bucket.take(Instant::now()).map_err(too_many_requests)?;
+        }
+        if self.users.0.is_empty() {
+            return Ok(());
+        }
+        let Some((name, password)) = request.get(header::AUTHORIZATION).and_then(credentials) else {
+            return Err(unauthorized());
+        };
+        match self.users.verify(&name, password).await {
+            Login::Accepted => Ok(()),
+            Login::Refused => Err(unauthorized()),
+            Login::Busy => Err(too_many_requests(Duration::from_secs(1))),
+        }
+    }
+}
+
+/// What became of a login.
+enum Login {
+    Accepted,
+    Refused,
+    /// Too many wrong passwords are being checked just now.
+    Busy,
+}
+
+/// Names with their hashes.
+#[derive(Debug)]
+struct Users(HashMap<String, User>);
+
+#[derive(Debug)]
+struct User {
+    hash: String,
+    /// Digest of the hash and the password that was right the last time, so that bcrypt runs once and not on every
+    /// scrape. One entry for each user bounds the memory.
+    last_good: Mutex<Option<[u8; 32]>>,
+}
+
+impl Users {
+    fn new(users: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(users.into_iter().map(|(name, hash)| (name, User { hash, last_good: Mutex::new(None) })).collect())
+    }
+
+    async fn verify(&self, name: &str, password: Vec<u8>) -> Login {
+        let user = self.0.get(name);
+        let hash = user.map_or_else(|| self.decoy(), |user| user.hash.clone());
+        let fingerprint = fingerprint(&hash, &password);
+        if user.is_some_and(|user| user.knows(&fingerprint)) {
+            return Login::Accepted;
+        }
+        let Ok(Ok(turn)) = tokio::time::timeout(LOGIN_WAIT, LOGINS.acquire()).await else {
+            return Login::Busy;
+        };
+        // The turn goes along, so that a client that hangs up does not make room for a third computation.
+        let matches = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            bcrypt::verify(&password, &hash).unwrap_or(false)
+        });
+        match (matches.await.unwrap_or(false), user) {
+            (true, Some(user)) => {
+                *user.last_good.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
+                Login::Accepted
+            }
+            (true | false, None) | (false, Some(_)) => Login::Refused,
+        }
+    }
+
+    /// A hash that no password is known for and that takes as long as the dearest real one, so that the time of a
+    /// refusal does not tell which names exist.
+    fn decoy(&self) -> String {
+        let costs = self.0.values().filter_map(|user| user.hash.split('$').nth(2)?.parse::<u32>().ok());
+        format!("$2b${:02}${DECOY_SALT_AND_DIGEST}", costs.max().unwrap_or(bcrypt::DEFAULT_COST))
+    }
+}
+
+impl User {
+    fn knows(&self, fingerprint: &[u8; 32]) -> bool {
+        let last_good = self.last_good.lock().unwrap_or_else(PoisonError::into_inner);
+        last_good.is_some_and(|known| verify_slices_are_equal(&known, fingerprint).is_ok())
+    }
+}
+
+/// The hash carries the salt, and its length is fixed, so nothing else can give the same input.
+fn fingerprint(hash: &str, password: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(hash.as_bytes());
+    context.update(password);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.finish().as_ref());
+    bytes
+}
+
+/// Name and password of an `Authorization: Basic` header (RFC 7617).
+fn credentials(header: &HeaderValue) -> Option<(String, Vec<u8>)> {
+    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let name = String::from_utf8(decoded[..colon].to_vec()).ok()?;
+    Some((name, decoded[colon + 1..].to_vec()))
+}
+
+fn unauthorized() -> Response {
+    let challenge = (header::WWW_AUTHENTICATE, "Basic realm=\"backend_health_exporter\", charset=\"UTF-8\"");
+    (StatusCode::UNAUTHORIZED, [challenge], "unauthorized: user name or password missing or wrong\n").into_response()
+}
+
+fn too_many_requests(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let retry = (header::RETRY_AFTER, seconds.max(1).to_string());
+    (StatusCode::TOO_MANY_REQUESTS, [retry], "too many requests\n").into_response()
+}
+
+/// bcrypt is made to be slow; two at once leave the other cores to the probes.
+static LOGINS: Semaphore = Semaphore::const_new(2);
+
+/// Longer than a handful of computations, shorter than a scrape's timeout.
+const LOGIN_WAIT: Duration = Duration::from_secs(5);
+
+/// 22 characters of salt and 31 of digest, in bcrypt's alphabet.
+const DECOY_SALT_AND_DIGEST: &str = "backend.health.decoy..e2WmXb0Qv5RzT7uYc1NfKj8LhGp4Sd.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(text: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(text)).parse().unwrap());
+        headers
+    }
+
+    fn access(rate: Option<Rate>) -> Access {
+        let hash = bcrypt::hash("open:sesame", 4).unwrap();
+        Access::new(None, [("alice".to_owned(), hash)], HeaderMap::new(), rate)
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_user_passes() {
+        async fn check(access: &Access, headers: HeaderMap, expected: Option<StatusCode>) {
+            let refusal = access.admit(&headers).await.err();
+            assert_eq!(refusal.map(|response| response.status()), expected, "{headers:?}");
+        }
+        let access = access(None);
+        let no = Some(StatusCode::UNAUTHORIZED);
+        check(&access, HeaderMap::new(), no).await;
+        check(&access, basic("alice:open:sesame"), None).await;
+        check(&access, basic("alice:open:sesame"), None).await;
+        check(&access, basic("alice:open:sesamE"), no).await;
+        check(&access, basic("alice:"), no).await;
+        check(&access, basic("alice"), no).await;
+        check(&access, basic("Alice:open:sesame"), no).await;
+        check(&access, basic("bob:open:sesame"), no).await;
+        check(&access, basic(":"), no).await;
+        check(&access, basic("alice:open:sesame\0"), no).await;
+        for header in ["Basic", "Basic !!!", "Bearer YWxpY2U6b3BlbjpzZXNhbWU=", "YWxpY2U6b3BlbjpzZXNhbWU="] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, header.parse().unwrap());
+            check(&access, headers, no).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
+        let access = access(None);
+        let alice = &access.users.0["alice"];
+        assert!(access.admit(&basic("alice:wrong")).await.is_err());
+        assert!(alice.last_good.lock().unwrap().is_none());
+        assert!(access.admit(&basic("alice:open:sesame")).await.is_ok());
+        assert!(alice.knows(&fingerprint(&alice.hash, b"open:sesame")));
+        assert!(access.admit(&basic("alice:wrong")).await.is_err());
+        assert!(alice.knows(&fingerprint(&alice.hash, b"open:sesame")));
+    }
+
+    #[test]
+    fn an_unknown_user_costs_as_much_as_the_dearest_known_one() {
+        let users =
+            Users::new([("a", 4), ("b", 6)].map(|(name, cost)| (name.into(), bcrypt::hash("x", cost).unwrap())));
+        let decoy = users.decoy();
+        assert_eq!(decoy.len(), 60);
+        assert!(decoy.starts_with("$2b$06$"), "{decoy}");
+        assert!(!bcrypt::verify("", &decoy).expect("the decoy is a well-formed hash"));
+    }
+
+    #[tokio::test]
+    async fn a_full_bucket_is_told_when_to_come_back() {
+        let access = access(Some(Rate { interval: Duration::from_secs(90), burst: 1 }));
+        assert_eq!(access.admit(&HeaderMap::new()).await.unwrap_err().status(), StatusCode::UNAUTHORIZED);
+        let refusal = access.admit(&HeaderMap::new()).await.unwrap_err();
+        assert_eq!(refusal.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refusal.headers()[header::RETRY_AFTER], "90");
+    }
+}

@@ -1,0 +1,71 @@
+//! The exporter's own web site: routes, listeners, TLS, logins and limits.
+//!
+//! | route (below the route prefix) | methods | answer |
+//! |---|---|---|
+//! | `/` | GET, HEAD | the landing page |
+//! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
+//! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
+//! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
+//! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
+//!
+//! Every other path is 404, every other method 405 with `Allow`. With a prefix, `/` and the prefix without its last
+//! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
+//! request that changes something is 403 when another site's page sent it.
+//!
+//! What is shown comes from outside as functions: nothing here knows what a row is.
+
+mod access;
+mod bucket;
+mod encoding;
+mod guard;
+mod listen;
+mod paths;
+mod pulse;
+mod routes;
+mod scrape;
+mod serve;
+
+use std::pin::Pin;
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+pub use access::Access;
+pub use bucket::Rate;
+pub use listen::BindError;
+pub use listen::bind;
+pub use paths::Paths;
+pub use paths::PathsError;
+pub use paths::RoutePrefix;
+pub use scrape::MetricsPage;
+pub use scrape::PageWriter;
+pub use serve::Limits;
+pub use serve::serve;
+
+/// What there is to see.
+pub struct Site {
+    pub paths: Paths,
+    /// The metrics, for the value of the request's `Accept` headers.
+    pub metrics: Answer<MetricsPage>,
+    /// The landing page as HTML, for the request's query as sent.
+    pub landing: Answer<String>,
+    /// Whether `/-/ready` says so.
+    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Reads the configuration again; an error is told to the client as it is.
+    pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
+    /// More routes, relative to the route prefix, under the same guard; none of those above, and no fallback.
+    pub further: Router,
+}
+
+/// What to answer, for one optional text of the request.
+pub type Answer<T> = Box<dyn Fn(Option<&str>) -> T + Send + Sync>;
+
+/// A reload under way.
+pub type Reloading = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// The connection that a request came on; routes find it among the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Ends the connection at once, whatever is under way on it.
+    pub cut: CancellationToken,
+}

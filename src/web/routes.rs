@@ -1,0 +1,106 @@
+//! The routes of a site, below its prefix.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::Html;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use axum::routing::get;
+use axum::routing::post;
+
+use crate::web::Connection;
+use crate::web::Limits;
+use crate::web::Site;
+use crate::web::scrape::Scrapes;
+
+pub(super) fn router(site: Site, limits: &Limits) -> Router {
+    let prefix = site.paths.prefix().clone();
+    let telemetry = site.paths.telemetry();
+    let further = site.further.clone();
+    let state = Arc::new(Shared {
+        scrapes: Scrapes::new(limits.scrapes, limits.scrape_wait, limits.scrape),
+        where_to_look: format!("not found; the report is at {}, the metrics are at {telemetry}\n", prefix.join("/")),
+        site,
+    });
+    let mut router = Router::new()
+        .route(&prefix.join("/"), get(landing))
+        .route(&telemetry, get(metrics))
+        .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
+        .route(&prefix.join("/-/ready"), get(ready))
+        .route(&prefix.join("/-/reload"), post(reload).put(reload))
+        .fallback(not_found)
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n"));
+    if let Some((_, last)) = prefix.as_str().rsplit_once('/') {
+        // Relative targets hold behind a proxy that shows another path to the outside.
+        let from_root = format!("{}/", prefix.as_str().trim_start_matches('/'));
+        router = router.route("/", redirect(from_root)).route(prefix.as_str(), redirect(format!("{last}/")));
+    }
+    let router = router.with_state(state);
+    match prefix.as_str() {
+        "" => router.merge(further),
+        prefix => router.nest(prefix, further),
+    }
+}
+
+struct Shared {
+    site: Site,
+    scrapes: Scrapes,
+    where_to_look: String,
+}
+
+async fn landing(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {
+    // A page of thousands of rows takes milliseconds, which the probes' threads do not have.
+    match tokio::task::spawn_blocking(move || (shared.site.landing)(query.as_deref())).await {
+        Ok(page) => Html(page).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
+    }
+}
+
+async fn metrics(
+    State(shared): State<Arc<Shared>>,
+    Extension(connection): Extension<Connection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    shared.scrapes.answer(&method, &headers, |accept| (shared.site.metrics)(accept), connection.cut).await
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    if (shared.site.is_ready)() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready: the first probes have not all ended\n").into_response()
+}
+
+async fn reload(State(shared): State<Arc<Shared>>) -> Response {
+    // A task of its own, so that a client that hangs up does not leave a reload half done.
+    match tokio::spawn((shared.site.reload)()).await {
+        Ok(Ok(())) => "reloaded\n".into_response(),
+        Ok(Err(problem)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("reload failed: {}\n", problem.trim_end())).into_response()
+        }
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "reload failed: it ended early\n").into_response(),
+    }
+}
+
+async fn not_found(State(shared): State<Arc<Shared>>) -> Response {
+    (StatusCode::NOT_FOUND, shared.where_to_look.clone()).into_response()
+}
+
+fn redirect(target: String) -> MethodRouter<Arc<Shared>> {
+    get(async move |RawQuery(query): RawQuery| {
+        let target = query.map_or_else(|| target.clone(), |query| format!("{target}?{query}"));
+        let location = HeaderValue::try_from(target).map_err(|_| StatusCode::BAD_REQUEST)?;
+        Ok::<_, StatusCode>((StatusCode::FOUND, [(header::LOCATION, location)]))
+    })
+}

@@ -1,0 +1,250 @@
+//! The telemetry path: a page rendered off the async threads and sent in chunks, compressed when asked for.
+//!
+//! A page is never held whole. Rendering waits for the client, so a client that does not read holds a few chunks, one
+//! of a bounded number of slots and one blocking thread, and loses all of it when its time is over.
+
+use std::fmt;
+use std::io;
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::Body as HttpBody;
+use hyper::body::Frame;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
+
+use crate::web::encoding::Encoding;
+
+/// A rendering of the metrics, still to be written.
+pub struct MetricsPage {
+    /// The whole `Content-Type`, for example `text/plain; version=0.0.4; charset=utf-8`.
+    pub content_type: &'static str,
+    /// Writes the page, piece by piece, on a thread that may block; ends early when the client is gone.
+    pub write: PageWriter,
+}
+
+/// Writes a whole page.
+pub type PageWriter = Box<dyn FnOnce(&mut dyn fmt::Write) -> fmt::Result + Send>;
+
+/// The slots of running scrapes, and how long one may take.
+#[derive(Debug)]
+pub(super) struct Scrapes {
+    slots: Arc<Semaphore>,
+    wait: Duration,
+    delivery: Duration,
+}
+
+impl Scrapes {
+    pub(super) fn new(at_once: usize, wait: Duration, delivery: Duration) -> Self {
+        Self { slots: Arc::new(Semaphore::new(at_once)), wait, delivery }
+    }
+
+    /// Answers a GET or HEAD. `render` is asked for the page with the request's `Accept`; `cut` ends the connection.
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        request: &HeaderMap,
+        render: impl FnOnce(Option<&str>) -> MetricsPage,
+        cut: CancellationToken,
+    ) -> Response {
+        let Ok(Ok(slot)) = tokio::time::timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await else {
+            let retry = (header::RETRY_AFTER, "1");
+            return (StatusCode::SERVICE_UNAVAILABLE, [retry], "too many scrapes at once\n").into_response();
+        };
+        let page = render(joined(request, header::ACCEPT).as_deref());
+        let encodings = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let encoding = Encoding::negotiate(encodings);
+        let mut response = if *method == Method::HEAD {
+            Response::new(Body::new(OfUnknownLength))
+        } else {
+            match self.start(page.write, encoding, slot, cut).await {
+                Some(body) => Response::new(Body::new(body)),
+                None => return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n").into_response(),
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+        match encoding {
+            Encoding::Gzip => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            Encoding::Identity => {}
+        }
+        response
+    }
+
+    /// Renders up to the first chunk; `None` when not even that can be written, while there is still time to say so.
+    async fn start(
+        &self,
+        write: PageWriter,
+        encoding: Encoding,
+        slot: OwnedSemaphorePermit,
+        cut: CancellationToken,
+    ) -> Option<Chunks> {
+        let deadline = Instant::now() + self.delivery;
+        let (sender, mut chunks) = mpsc::channel(CHANNEL_CHUNKS);
+        let sink = Sink { sender, deadline, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK_BYTES) };
+        tokio::task::spawn_blocking(move || render(write, encoding, sink));
+        let over = CancellationToken::new();
+        let guard = over.clone().drop_guard();
+        tokio::spawn(async move {
+            let _slot = slot;
+            if tokio::time::timeout_at(deadline, over.cancelled()).await.is_err() {
+                tracing::warn!("a scrape was not read to its end in time");
+                cut.cancel();
+            }
+        });
+        let first = chunks.recv().await?;
+        Some(Chunks { first: Some(first), rest: chunks, _guard: guard })
+    }
+}
+
+/// A list-valued header as one string (RFC 9110, section 5.3).
+fn joined(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+fn render(write: PageWriter, encoding: Encoding, sink: Sink) -> io::Result<()> {
+    let sink = match encoding {
+        Encoding::Identity => {
+            let mut text = Text(sink);
+            write(&mut text).map_err(io::Error::other)?;
+            text.0
+        }
+        Encoding::Gzip => {
+            // Renderers write a few bytes at a time, and each call of the compressor has its price.
+            let encoder = GzEncoder::new(sink, Compression::fast());
+            let mut text = Text(io::BufWriter::with_capacity(CHUNK_BYTES, encoder));
+            write(&mut text).map_err(io::Error::other)?;
+            text.0.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?
+        }
+    };
+    sink.finish()
+}
+
+/// Text into a byte sink.
+struct Text<W>(W);
+
+impl<W: Write> fmt::Write for Text<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// What the rendering thread says; the channel's end without `End` means that the page is not whole.
+enum Chunk {
+    Data(Bytes),
+    End,
+}
+
+/// Collects bytes and hands them over a chunk at a time, waiting for the client.
+struct Sink {
+    sender: mpsc::Sender<Chunk>,
+    deadline: Instant,
+    runtime: Handle,
+    chunk: Vec<u8>,
+}
+
+impl Sink {
+    fn finish(mut self) -> io::Result<()> {
+        self.hand_over()?;
+        self.send(Chunk::End)
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES));
+        self.send(Chunk::Data(Bytes::from(full)))
+    }
+
+    fn send(&self, chunk: Chunk) -> io::Result<()> {
+        let sent = self.runtime.block_on(tokio::time::timeout_at(self.deadline, self.sender.send(chunk)));
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(CHUNK_BYTES - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        if self.chunk.len() == CHUNK_BYTES {
+            self.hand_over()?;
+        }
+        Ok(taken)
+    }
+
+    /// Chunks are cut by size alone.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The response's body.
+struct Chunks {
+    first: Option<Chunk>,
+    rest: mpsc::Receiver<Chunk>,
+    _guard: DropGuard,
+}
+
+/// What answers a HEAD: nothing, without saying that a GET would have nothing, too (RFC 9110, section 8.6).
+struct OfUnknownLength;
+
+impl HttpBody for OfUnknownLength {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(None)
+    }
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let chunk = match self.first.take() {
+            Some(first) => Some(first),
+            None => std::task::ready!(self.rest.poll_recv(context)),
+        };
+        Poll::Ready(match chunk {
+            Some(Chunk::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(Chunk::End) => None,
+            // An error makes the client see a page that is cut off, where a plain end would look like a whole one.
+            None => Some(Err(io::Error::other("the page could not be written to its end"))),
+        })
+    }
+}
+
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// Chunks that wait for the client, besides the one that is being filled.
+const CHANNEL_CHUNKS: usize = 2;

@@ -1,0 +1,275 @@
+//! Listeners and connections: TLS, limits against clients that only hold on, and an orderly end.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::web::Connection;
+use crate::web::Site;
+use crate::web::access::Access;
+use crate::web::guard;
+use crate::web::paths::Origin;
+use crate::web::paths::Scheme;
+use crate::web::pulse::Advice;
+use crate::web::pulse::Patience;
+use crate::web::pulse::Pulse;
+use crate::web::pulse::RunningBody;
+use crate::web::pulse::Version;
+use crate::web::pulse::Watched;
+use crate::web::routes;
+
+/// How much a client may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once, over all listeners; more wait in the kernel's queue.
+    pub connections: usize,
+    /// For the whole TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Without a byte taken from what we write.
+    pub write: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Scrapes at once.
+    pub scrapes: usize,
+    /// How long a scrape waits for its turn before it is refused with 503.
+    pub scrape_wait: Duration,
+    /// From the start of a scrape to its last byte.
+    pub scrape: Duration,
+    /// What running requests get when the exporter ends.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            idle: Duration::from_mins(2),
+            scrapes: 16,
+            scrape_wait: Duration::from_secs(5),
+            scrape: Duration::from_mins(1),
+            shutdown: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Serves `site` on all listeners until `shutdown`; returns when the last connection has ended.
+///
+/// A new [`Access`] holds for every request from then on, and for every new connection; those that are open end after
+/// the request that they are in, so that nobody stays in by what no longer holds.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    site: Site,
+    access: watch::Receiver<Arc<Access>>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let server = Arc::new(Server {
+        slots: Arc::new(Semaphore::new(limits.connections)),
+        external: site.paths.external_origin().cloned(),
+        routes: routes::router(site, &limits),
+        access,
+        shutdown,
+        kill: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+        limits,
+    });
+    for listener in listeners {
+        server.tasks.spawn(accept(listener, Arc::clone(&server)));
+    }
+    server.shutdown.cancelled().await;
+    server.tasks.close();
+    if tokio::time::timeout(server.limits.shutdown, server.tasks.wait()).await.is_err() {
+        tracing::info!("ending connections that are still busy");
+        server.kill.cancel();
+        server.tasks.wait().await;
+    }
+}
+
+struct Server {
+    routes: Router,
+    external: Option<Origin>,
+    access: watch::Receiver<Arc<Access>>,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    shutdown: CancellationToken,
+    /// Ends every connection at once.
+    kill: CancellationToken,
+    tasks: TaskTracker,
+}
+
+async fn accept(listener: TcpListener, server: Arc<Server>) {
+    let next = async || {
+        let slot = Arc::clone(&server.slots).acquire_owned().await.expect("the semaphore is never closed");
+        (slot, listener.accept().await)
+    };
+    while let Some((slot, accepted)) = server.shutdown.run_until_cancelled(next()).await {
+        match accepted {
+            Ok((stream, _)) => {
+                server.tasks.spawn(connection(stream, slot, Arc::clone(&server)));
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // Out of descriptors, most likely: at once it would fail again.
+                server.shutdown.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+async fn connection(stream: TcpStream, slot: OwnedSemaphorePermit, server: Arc<Server>) {
+    let _slot = slot;
+    // Without it an answer's last piece may wait for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let mut access = server.access.clone();
+    let tls = access.borrow_and_update().tls().cloned();
+    let Some(tls) = tls else {
+        return talk(stream, Scheme::Http, Version::Http1, access, &server).await;
+    };
+    let handshake = tokio::time::timeout(server.limits.handshake, TlsAcceptor::from(tls).accept(stream));
+    match server.shutdown.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => {
+            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let version = if is_h2 { Version::Http2 } else { Version::Http1 };
+            talk(stream, Scheme::Https, version, access, &server).await;
+        }
+        Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+        None => {}
+    }
+}
+
+/// Answers requests on one connection until it ends, or has to.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    scheme: Scheme,
+    version: Version,
+    mut access: watch::Receiver<Arc<Access>>,
+    server: &Arc<Server>,
+) {
+    let cut = server.kill.child_token();
+    let _guard = cut.clone().drop_guard();
+    let pulse = Arc::new(Pulse::new(version, Instant::now()));
+    let service = {
+        let (server, pulse, cut) = (Arc::clone(server), Arc::clone(&pulse), cut.clone());
+        service_fn(move |mut request: Request<Incoming>| {
+            let (server, running) = (Arc::clone(&server), pulse.request());
+            request.extensions_mut().insert(Connection { cut: cut.clone() });
+            async move {
+                let access = Arc::clone(&server.access.borrow());
+                let routes = server.routes.clone();
+                let response = guard::answer(routes, &access, scheme, server.external.as_ref(), request).await;
+                Ok::<_, Infallible>(response.map(|body| RunningBody { body, _running: running }))
+            }
+        })
+    };
+    let builder = builder(version, Streams { tasks: server.tasks.clone(), cut: cut.clone() });
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) }), service));
+    let patience = Patience { head: server.limits.head, write: server.limits.write, idle: server.limits.idle };
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Set once the connection takes no further request: until when the one that runs may go on.
+    let mut last_call: Option<Instant> = None;
+    loop {
+        let finish = tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a connection ended early");
+                }
+                return;
+            }
+            () = cut.cancelled() => return,
+            () = server.shutdown.cancelled(), if last_call.is_none() => true,
+            // When nobody can change it any more, nothing is to be waited for.
+            Ok(()) = access.changed(), if last_call.is_none() => true,
+            now = ticks.tick() => match pulse.advice(now, &patience) {
+                Advice::Leave if last_call.is_some_and(|until| now >= until) => return,
+                Advice::Leave => false,
+                Advice::Finish if last_call.is_some() => return,
+                Advice::Finish => true,
+                Advice::Cut => return,
+            },
+        };
+        if finish {
+            connection.as_mut().graceful_shutdown();
+            last_call = Some(Instant::now() + server.limits.scrape);
+        }
+    }
+}
+
+fn builder(version: Version, streams: Streams) -> Builder<Streams> {
+    let builder = Builder::new(streams);
+    let mut builder = match version {
+        Version::Http1 => builder.http1_only(),
+        Version::Http2 => builder.http2_only(),
+    };
+    // The pulse watches over heads: hyper's own timer would run between two requests, too.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(32)
+        .max_header_list_size(16 * 1024)
+        .max_send_buf_size(BUFFER_BYTES)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    builder
+}
+
+/// Runs the streams of an HTTP/2 connection, and ends them with it.
+#[derive(Clone)]
+struct Streams {
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move { cut.run_until_cancelled(stream).await.is_some() });
+    }
+}
+
+/// How often a connection's state is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one connection may hold of requests' heads and of responses that the client does not take.
+const BUFFER_BYTES: usize = 64 * 1024;
