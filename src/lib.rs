@@ -40,3 +40,4 @@ pub mod verdict;
 pub mod health;
 pub mod view;
 pub mod web;
+pub mod lab;
