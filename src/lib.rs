@@ -30,6 +30,8 @@
 //! A cause: `verdict/cause.rs` and the arm that sees it. A protocol: a file in `probe/` and `probe/mod.rs`. A metric:
 //! `view/metrics.rs`. A source of servers: a file in `discovery/` and its `mod.rs`.
 
+pub mod cli;
+pub mod app;
 pub mod config;
 pub mod resolver;
 pub mod discovery;

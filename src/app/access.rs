@@ -1,0 +1,57 @@
+//! The web configuration file → who may see what, kept up to date.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::FILE_BEAT;
+use crate::config::web::WebConfig;
+use crate::config::web::WebConfigFile;
+use crate::web;
+
+/// Reads the file for the first time.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(super) fn read(file: &mut WebConfigFile) -> anyhow::Result<web::Access> {
+    file.read().map(of).map_err(|problems| anyhow::anyhow!(lines(&problems)))
+}
+
+/// Publishes the file anew when it, or a file that it names, has other content. A broken file keeps what was there.
+pub(super) async fn watch_access(file: Option<WebConfigFile>, publish: watch::Sender<Arc<web::Access>>) {
+    let Some(mut file) = file else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(FILE_BEAT).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            let changed = file.read_if_changed();
+            (file, changed)
+        });
+        // Cancelled with the runtime; the other watchers must not end before it.
+        let Ok((same, changed)) = looked.await else { return std::future::pending().await };
+        file = same;
+        match changed {
+            None => {}
+            Some(Ok(config)) => {
+                // Fails only when nobody serves any more.
+                let _ = publish.send(Arc::new(of(config)));
+                tracing::info!("the web configuration has changed and is in use");
+            }
+            Some(Err(problems)) => {
+                tracing::error!(
+                    problems = lines(&problems),
+                    "the web configuration is wrong; the one before stays in use"
+                );
+            }
+        }
+    }
+}
+
+fn of(config: WebConfig) -> web::Access {
+    let WebConfig { tls, users, headers, rate_limit } = config;
+    let rate = rate_limit.map(|limit| web::Rate { interval: limit.interval, burst: limit.burst });
+    web::Access::new(tls, users, headers, rate)
+}
+
+fn lines(problems: &[crate::config::Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,308 @@
+//! Composition root: the only place that knows the order of the stages. Loads, schedules, and for each beat observes,
+//! judges and records; serves what came of it; reloads; ends.
+
+mod access;
+mod demo;
+mod process;
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::access::watch_access;
+use self::process::ProcessReader;
+use self::reload::Reloader;
+use crate::config::Config;
+use crate::config::ConfigFile;
+use crate::config::Problems;
+use crate::config::web::WebConfigFile;
+use crate::health::HealthTable;
+use crate::health::ScanMemory;
+use crate::health::State;
+use crate::health::Transition;
+use crate::probe::Observation;
+use crate::probe::Prober;
+use crate::probe::ScanFacts;
+use crate::resolver;
+use crate::resolver::Resolver;
+use crate::scheduler::DELAY_BOUNDS;
+use crate::scheduler::Scheduler;
+use crate::scheduler::Skip;
+use crate::target::Target;
+use crate::target::expand;
+use crate::verdict::Cause;
+use crate::verdict::judge;
+use crate::verdict::unexplained_alert;
+use crate::view::exposition;
+use crate::view::metrics;
+use crate::view::metrics::DelayHistogram;
+use crate::view::metrics::ExporterNumbers;
+use crate::view::page;
+use crate::web;
+
+pub use self::demo::DemoStarted;
+pub use self::demo::run_demo;
+
+pub use crate::resolver::Options as ResolverOptions;
+
+/// What `run` was told.
+#[derive(Debug)]
+pub struct Options {
+    pub config_file: PathBuf,
+    pub web: WebOptions,
+    pub resolver: resolver::Options,
+}
+
+/// How the exporter's own site is served.
+#[derive(Debug)]
+pub struct WebOptions {
+    /// At least one, for example `:19115`.
+    pub listen_addresses: Vec<String>,
+    pub telemetry_path: String,
+    pub external_url: Option<String>,
+    /// By default the path of the external URL.
+    pub route_prefix: Option<String>,
+    pub config_file: Option<PathBuf>,
+}
+
+/// Reads the configuration as [`run`] would.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn check(config_file: &Path) -> Result<(Config, Vec<Arc<Target>>), Problems> {
+    let config = ConfigFile::read(config_file)?.parse()?;
+    let targets = expand(&config);
+    Ok((config, targets))
+}
+
+/// Where a started exporter answers.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Of the site's landing page, without a slash at the end.
+    pub url: String,
+    /// Below the URL.
+    pub telemetry_path: String,
+}
+
+/// Probes and serves until `shutdown`.
+///
+/// # Errors
+/// When the configuration is wrong ([`crate::config::Problems`] or, for the web configuration, a list of its problems), or an
+/// address cannot be listened on.
+pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let (listening, _) = oneshot::channel();
+    run_and_tell(options, shutdown, listening).await
+}
+
+/// Like [`run`], and tells when and where it has started.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_and_tell(
+    options: Options,
+    shutdown: CancellationToken,
+    listening: oneshot::Sender<Started>,
+) -> anyhow::Result<()> {
+    // First of all: whoever sends it while this starts wants the file to be read again, not the process to end.
+    let hangup = signal(SignalKind::hangup()).context("cannot take SIGHUP")?;
+    let WebOptions { listen_addresses, telemetry_path, external_url, route_prefix, config_file } = options.web;
+    let paths = web::Paths::parse(external_url.as_deref(), route_prefix.as_deref(), &telemetry_path)?;
+    let file = ConfigFile::read(&options.config_file)?;
+    let config = file.parse()?;
+    let mut web_config_file = config_file.map(WebConfigFile::new);
+    let access = match &mut web_config_file {
+        Some(file) => access::read(file)?,
+        None => web::Access::open(),
+    };
+    let mut listeners = Vec::new();
+    for address in &listen_addresses {
+        listeners.push(web::bind(address).await?);
+    }
+
+    let slots = process::raise_descriptor_limit();
+    let table = Arc::new(HealthTable::new());
+    let scheduler = Arc::new(start_probing(slots, &table, Resolver::new(options.resolver), &shutdown));
+    let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    for address in &addresses {
+        tracing::info!(%address, "listening");
+    }
+    // Nobody needs to wait for this.
+    let _ = listening.send(started(&paths, &addresses, access.has_tls()));
+
+    let (publish, access) = watch::channel(Arc::new(access));
+    let watchers = tokio::spawn({
+        let (reloader, shutdown) = (reloader.clone(), shutdown.clone());
+        async move {
+            let files = watch_access(web_config_file, publish);
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = reloader.watch_files() => {}
+                () = reload::on_hangup(hangup, &reloader) => {}
+                () = files => {}
+            }
+        }
+    });
+    let site = site(paths, &table, &scheduler, &reloader);
+    web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
+    scheduler.ended().await;
+    watchers.await.context("the file watcher failed")?;
+    Ok(())
+}
+
+/// The address that a person on this host can open.
+fn started(paths: &web::Paths, addresses: &[SocketAddr], tls: bool) -> Started {
+    let scheme = if tls { "https" } else { "http" };
+    let here = addresses.first().map(|address| match address.ip() {
+        ip if ip.is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        _ => format!("{scheme}://{address}"),
+    });
+    let prefix = paths.prefix().as_str().trim_end_matches('/');
+    let url = paths.external_url().map_or_else(|| format!("{}{prefix}", here.unwrap_or_default()), str::to_owned);
+    Started { url, telemetry_path: below_prefix(paths) }
+}
+
+/// The telemetry path as it was given.
+fn below_prefix(paths: &web::Paths) -> String {
+    paths.telemetry().strip_prefix(paths.prefix().as_str()).unwrap_or_default().to_owned()
+}
+
+/// Observe, judge, record: what happens on every beat of every row.
+fn start_probing(
+    slots: usize,
+    table: &Arc<HealthTable>,
+    resolver: Resolver,
+    shutdown: &CancellationToken,
+) -> Scheduler {
+    let prober = Arc::new(Prober::new(resolver));
+    let (runs, skips) = (table.clone(), table.clone());
+    let run = move |target: Arc<Target>| {
+        let (prober, table) = (prober.clone(), runs.clone());
+        async move {
+            let mut observation = prober.probe(&target.probe).await;
+            observation.scan = scan(&prober, &table, &target, &observation).await;
+            let verdict = judge(&target.probe, &observation);
+            drop(observation);
+            if let Some(transition) = table.record(&target, verdict, SystemTime::now()) {
+                log(&transition);
+            }
+        }
+    };
+    let skipped = move |target: &Target, why| {
+        let (cause, detail) = match why {
+            // Its verdict is still to come: nothing is missing.
+            Skip::StillRunning => return,
+            Skip::NoSlot => (Cause::LocalExhausted, "as many probes are under way as this host has descriptors for"),
+            Skip::Missed => (Cause::LocalOverloaded, "this host did not let the exporter run when the probe was due"),
+        };
+        if let Some(transition) = skips.record_skip(target, cause, detail, SystemTime::now()) {
+            log(&transition);
+        }
+    };
+    Scheduler::start(slots, shutdown.clone(), run, skipped)
+}
+
+/// What the server would have needed, when all that it said is an alert; asked for rarely, remembered in between.
+async fn scan(
+    prober: &Prober,
+    table: &HealthTable,
+    target: &Target,
+    observation: &Observation,
+) -> Option<Arc<ScanFacts>> {
+    let alert = unexplained_alert(observation)?;
+    match table.scan_memory(target, alert, SystemTime::now()) {
+        ScanMemory::Found(facts) => Some(facts),
+        ScanMemory::TooSoon => None,
+        ScanMemory::Due => {
+            let facts = Arc::new(prober.scan(&target.probe, observation.address?).await?);
+            table.remember_scan(target, alert, facts.clone(), SystemTime::now());
+            Some(facts)
+        }
+    }
+}
+
+/// One line for a change of state.
+fn log(transition: &Transition) {
+    let Transition { target, from, to, cause, at: _ } = transition;
+    let (code, detail) = match cause {
+        Some(finding) => (finding.code.code(), finding.detail.as_str()),
+        None => ("", ""),
+    };
+    let (pool, setting, server, port) = (&*target.pool, &*target.setting, &*target.server, target.port());
+    let (from, to_label) = (from.as_str(), to.as_str());
+    match to {
+        State::Healthy => tracing::info!(pool, setting, server, port, from, to = to_label, "state changed"),
+        State::Unhealthy | State::Unknown => {
+            tracing::warn!(pool, setting, server, port, from, to = to_label, cause = code, detail, "state changed");
+        }
+    }
+}
+
+fn site(
+    paths: web::Paths,
+    table: &Arc<HealthTable>,
+    scheduler: &Arc<Scheduler>,
+    reloader: &Arc<Reloader>,
+) -> web::Site {
+    let process = ProcessReader::default();
+    let numbers = {
+        let (scheduler, reloader) = (scheduler.clone(), reloader.clone());
+        move || exporter_numbers(&scheduler, &reloader, &process)
+    };
+    // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
+    let telemetry = below_prefix(&paths);
+    let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
+    let reloader = reloader.clone();
+    web::Site {
+        paths,
+        metrics: Box::new(move |accept| {
+            let format = exposition::negotiate(accept);
+            let (snapshot, numbers) = (Arc::new(scraped.snapshot(SystemTime::now())), numbers());
+            web::MetricsPage {
+                content_type: format.content_type(),
+                write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
+            }
+        }),
+        landing: Box::new(move |_| page::render(&shown.snapshot(SystemTime::now()), ".", &telemetry)),
+        is_ready: Box::new(move || ready.is_ready()),
+        reload: Box::new(move || {
+            let reloader = reloader.clone();
+            Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
+        }),
+        further: Router::new(),
+    }
+}
+
+fn exporter_numbers(scheduler: &Scheduler, reloader: &Reloader, process: &ProcessReader) -> ExporterNumbers {
+    let beats = scheduler.numbers();
+    ExporterNumbers {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("BACKEND_HEALTH_EXPORTER_REVISION").unwrap_or("unknown"),
+        config_last_reload: reloader.outcome(),
+        config_last_reload_success: Some(reloader.last_success()),
+        probes_in_flight: beats.in_flight,
+        probe_start_delay: DelayHistogram {
+            bounds: &DELAY_BOUNDS,
+            counts: beats.delays.to_vec(),
+            sum: beats.delay_sum,
+        },
+        probes_skipped: beats.skipped,
+        process: process.read(),
+    }
+}
+
+/// How often files are looked at for other content.
+const FILE_BEAT: Duration = Duration::from_secs(5);

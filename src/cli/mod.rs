@@ -1,0 +1,190 @@
+//! The command line: what was asked for, and the exit code that says how it went.
+
+mod check;
+mod demo;
+pub mod log;
+
+use std::io;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio_util::sync::CancellationToken;
+
+use self::log::LogFormat;
+use self::log::LogLevel;
+use crate::app;
+use crate::config::parse_duration;
+
+/// Probes every server of every backend pool and tells which are healthy, and of the others exactly why not, whose side
+/// has to act and what to do.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Probe and serve: the default command
+    Run(Run),
+    /// Start real local backends, most of them broken on purpose, and run against them; needs no file
+    Demo(demo::Demo),
+    /// Say what is wrong with the configuration file, or what would be probed
+    Check(check::Check),
+}
+
+#[derive(Args, Debug)]
+struct Run {
+    #[command(flatten)]
+    config: ConfigFlag,
+    #[command(flatten)]
+    web: WebFlags,
+    /// Resolver to ask instead of the system's, as ADDRESS:PORT; may be given several times
+    #[arg(long = "dns.nameserver", value_name = "ADDRESS:PORT")]
+    nameservers: Vec<SocketAddr>,
+    /// How long the last good answer for a name is probed while its lookup fails; 0s: not at all
+    #[arg(long = "dns.last-known-good", value_name = "DURATION", default_value = "1h", value_parser = duration_or_zero)]
+    last_known_good: Duration,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Args, Debug)]
+struct ConfigFlag {
+    /// Configuration file: pools, servers, settings and probes
+    #[arg(long = "config.file", value_name = "FILE", default_value = "backend_health.yml")]
+    config_file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct WebFlags {
+    /// Address to listen on, as HOST:PORT or :PORT; may be given several times
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":19115")]
+    listen_addresses: Vec<String>,
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
+    telemetry_path: String,
+    /// File with TLS and logins for the exporter's own web site, in the format of Prometheus' exporter-toolkit
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config_file: Option<PathBuf>,
+    /// URL under which people reach the exporter, when that is not where it listens
+    #[arg(long = "web.external-url", value_name = "URL")]
+    external_url: Option<String>,
+    /// Path below which everything is served; by default that of --web.external-url
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    route_prefix: Option<String>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct LogFlags {
+    /// Least urgent messages to write
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    level: LogLevel,
+    /// How messages are written
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt")]
+    format: LogFormat,
+}
+
+/// It could not run: a bad flag, a bad file, an address in use.
+const COULD_NOT_RUN: u8 = 2;
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(run) => run.execute(),
+        Command::Demo(demo) => demo.execute(),
+        Command::Check(check) => check.execute(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format_args!("{error:#}"));
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+impl Run {
+    fn execute(self) -> anyhow::Result<()> {
+        self.log.start()?;
+        let Self { config, web, nameservers, last_known_good, log: _ } = self;
+        let options = app::Options {
+            config_file: config.config_file,
+            web: web.into(),
+            resolver: app::ResolverOptions { nameservers, last_known_good },
+        };
+        runtime()?.block_on(async {
+            let shutdown = shutdown_on_signal()?;
+            app::run(options, shutdown).await
+        })
+    }
+}
+
+impl From<WebFlags> for app::WebOptions {
+    fn from(flags: WebFlags) -> Self {
+        let WebFlags { listen_addresses, telemetry_path, web_config_file, external_url, route_prefix } = flags;
+        Self { listen_addresses, telemetry_path, external_url, route_prefix, config_file: web_config_file }
+    }
+}
+
+impl LogFlags {
+    fn start(self) -> anyhow::Result<()> {
+        log::init(self.level, self.format)?;
+        Ok(())
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Cancelled by SIGTERM or SIGINT. Must be called within a runtime.
+fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("ending after SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("ending after SIGINT"),
+        }
+        token.cancel();
+    });
+    Ok(shutdown)
+}
+
+fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => parse_duration(text),
+    }
+}
+
+/// Errors go to standard error, each problem on a line of its own. When nobody reads it, the exit code has to do.
+fn complain(words: &std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{words}");
+}
+
+/// Data goes to standard output. A reader that has seen enough, like `head`, is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::Write::write_all(&mut io::stdout(), text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
