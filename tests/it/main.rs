@@ -1,0 +1,27 @@
+//! The integration tests: the product against real backends over real sockets. One binary, a module for each theme; what
+//! is pure is tested in its own file.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a test says when it skips, and what it measured")]
+
+// Who may name whom, and what is pure.
+mod architecture;
+
+// The configuration file.
+mod config;
+
+// Names and addresses.
+mod dns;
+
+// The lab's backends do what their names say.
+mod lab;
+
+// Renderings of a sample table.
+mod exposition;
+mod metrics;
+mod page;
+mod sample;
+
+// The exporter's own listener, and its log.
+mod log;
+mod web;

@@ -1,0 +1,182 @@
+//! Snapshots made by hand, for everything that renders one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use backend_health_exporter::discovery::Server;
+use backend_health_exporter::health::LatencyHistogram;
+use backend_health_exporter::health::PoolTotals;
+use backend_health_exporter::health::Row;
+use backend_health_exporter::health::Snapshot;
+use backend_health_exporter::health::State;
+use backend_health_exporter::probe::Expectation;
+use backend_health_exporter::probe::ProbeSpec;
+use backend_health_exporter::probe::Protocol;
+use backend_health_exporter::target::Target;
+use backend_health_exporter::target::TargetId;
+use backend_health_exporter::verdict::Cause;
+use backend_health_exporter::verdict::Evidence;
+use backend_health_exporter::verdict::Finding;
+use backend_health_exporter::verdict::Phases;
+use backend_health_exporter::verdict::PresentedCertificate;
+use backend_health_exporter::verdict::PresentedChain;
+use backend_health_exporter::verdict::ResponseSummary;
+use backend_health_exporter::verdict::Role;
+use backend_health_exporter::verdict::TlsSession;
+use backend_health_exporter::verdict::Verdict;
+
+/// 2026-11-22 03:12:05 UTC: when every sample is looked at.
+pub fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_317_125)
+}
+
+pub const SESSION: TlsSession = TlsSession { version: "TLS 1.3", cipher: "TLS_AES_128_GCM_SHA256" };
+
+/// The rows, and the totals of the pools and settings that they name.
+pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
+    let mut pools: Vec<PoolTotals> = Vec::new();
+    for Row { target, .. } in &rows {
+        if !pools.iter().any(|known| known.pool == target.pool && known.setting == target.setting) {
+            let possible = Cause::ALL.iter().filter(|cause| cause.possible_for(target.protocol()));
+            pools.push(PoolTotals {
+                pool: target.pool.clone(),
+                setting: target.setting.clone(),
+                failures: possible.map(|cause| (*cause, 0)).collect(),
+                latency: LatencyHistogram::default(),
+            });
+        }
+    }
+    Arc::new(Snapshot { at: now(), rows, pools })
+}
+
+/// A row that no probe has ended for, on port 8080.
+pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> Row {
+    let host = Server::parse("10.0.0.1").expect("this is an address").host;
+    let target = Target {
+        id: TargetId(0),
+        pool: pool.into(),
+        setting: setting.into(),
+        server: server.into(),
+        interval: Duration::from_secs(30),
+        unhealthy_threshold: 3,
+        probe: ProbeSpec {
+            protocol,
+            server: host,
+            port: 8080,
+            timeout: Duration::from_secs(30),
+            request: None,
+            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
+            proxy_protocol: false,
+            tls: None,
+        },
+    };
+    Row {
+        target: Arc::new(target),
+        state: State::Unknown,
+        since: now() - Duration::from_secs(5),
+        cause: Some(finding(Cause::NotProbedYet, "the first probe has not ended yet")),
+        consecutive_failures: 0,
+        probes: 0,
+        failures: Vec::new(),
+        transitions: [0; 3],
+        last_transition: None,
+        last_probe: None,
+        presented: None,
+    }
+}
+
+/// A row whose one probe succeeded, an hour ago.
+pub fn healthy_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> Row {
+    Row {
+        state: State::Healthy,
+        since: now() - Duration::from_hours(1),
+        cause: None,
+        probes: 1,
+        transitions: [1, 0, 0],
+        last_transition: Some(now() - Duration::from_hours(1)),
+        last_probe: Some(Arc::new(success(protocol))),
+        ..new_row(pool, setting, server, protocol)
+    }
+}
+
+/// A row that failed its threshold of probes, the last one with `cause`.
+pub fn unhealthy_row(pool: &str, setting: &str, server: &str, protocol: Protocol, cause: Cause, detail: &str) -> Row {
+    Row {
+        state: State::Unhealthy,
+        since: now() - Duration::from_mins(2),
+        cause: Some(finding(cause, detail)),
+        consecutive_failures: 3,
+        probes: 12,
+        failures: vec![(cause, 3)],
+        transitions: [1, 1, 0],
+        last_transition: Some(now() - Duration::from_mins(2)),
+        last_probe: Some(Arc::new(failure(protocol, cause, detail))),
+        ..new_row(pool, setting, server, protocol)
+    }
+}
+
+pub fn finding(cause: Cause, detail: &str) -> Arc<Finding<Cause>> {
+    Arc::new(Finding::new(cause, detail))
+}
+
+pub fn success(protocol: Protocol) -> Verdict {
+    let spent = |micros, has| if has { Duration::from_micros(micros) } else { Duration::ZERO };
+    let response = ResponseSummary { status: 200, version: "HTTP/1.1", body_excerpt: "ok".to_owned() };
+    Verdict {
+        cause: None,
+        also: Vec::new(),
+        warnings: Vec::new(),
+        evidence: Evidence {
+            at: now() - Duration::from_millis(12_250),
+            duration: Duration::from_micros(15_200),
+            phases: Phases {
+                dns: Duration::ZERO,
+                connect: Duration::from_micros(1_200),
+                tls: spent(3_000, protocol.is_tls()),
+                first_byte: spent(10_000, protocol.is_http()),
+                transfer: spent(1_000, protocol.is_http()),
+            },
+            address: Some(SocketAddr::from(([10, 0, 0, 1], 8080))),
+            response: protocol.is_http().then_some(response),
+            tls: protocol.is_tls().then_some(SESSION),
+            chain: None,
+        },
+    }
+}
+
+/// A probe that got no response.
+pub fn failure(protocol: Protocol, cause: Cause, detail: &str) -> Verdict {
+    let Verdict { evidence, .. } = success(protocol);
+    Verdict {
+        cause: Some(Finding::new(cause, detail)),
+        also: Vec::new(),
+        warnings: Vec::new(),
+        evidence: Evidence { response: None, tls: None, ..evidence },
+    }
+}
+
+/// A chain of `length` certificates: the leaf, intermediates, the root.
+pub fn chain(subject: &str, length: usize) -> Arc<PresentedChain> {
+    let certificate = |position: usize| PresentedCertificate {
+        position,
+        role: match position {
+            0 => Role::Leaf,
+            _ if position + 1 == length => Role::Root,
+            _ => Role::Intermediate,
+        },
+        subject: subject.to_owned(),
+        issuer: "CN=Issuing CA,O=Corp".to_owned(),
+        serial: "0a1b2c".to_owned(),
+        fingerprint_sha256: "5e".repeat(32),
+        not_before: now() - Duration::from_hours(24 * 30),
+        not_after: now() + Duration::from_hours(24 * 60),
+        dns_names: vec!["app.example.com".to_owned()],
+        ip_addresses: Vec::new(),
+        public_key: "EC P-256".to_owned(),
+        signature_algorithm: "ecdsa-with-SHA256".to_owned(),
+        faults: Vec::new(),
+    };
+    Arc::new(PresentedChain { certificates: (0..length).map(certificate).collect() })
+}

@@ -1,0 +1,376 @@
+//! The web site over real sockets: what starts one here, and its routes.
+
+mod access;
+mod clients;
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use backend_health_exporter::web;
+use backend_health_exporter::web::Access;
+use backend_health_exporter::web::Limits;
+use backend_health_exporter::web::MetricsPage;
+use backend_health_exporter::web::PageWriter;
+use backend_health_exporter::web::Paths;
+use backend_health_exporter::web::Site;
+use reqwest::Client;
+use reqwest::ClientBuilder;
+use reqwest::Method;
+use reqwest::Response;
+use reqwest::StatusCode;
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A site to be started, with what differs from the usual one.
+struct Setup {
+    paths: Paths,
+    access: Access,
+    limits: Limits,
+    listen: Vec<&'static str>,
+    /// Given the request's `Accept`.
+    page: fn(Option<String>) -> PageWriter,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            paths: Paths::parse(None, None, "/metrics").unwrap(),
+            access: Access::open(),
+            limits: Limits::default(),
+            listen: vec!["127.0.0.1:0"],
+            page: |accept| Box::new(move |out| writeln!(out, "accept {accept:?}")),
+        }
+    }
+}
+
+/// A running site.
+struct Running {
+    addresses: Vec<SocketAddr>,
+    access: watch::Sender<Arc<Access>>,
+    shutdown: CancellationToken,
+    served: JoinHandle<()>,
+    knobs: Arc<Knobs>,
+}
+
+#[derive(Default)]
+struct Knobs {
+    is_ready: AtomicBool,
+    reload_fails: AtomicBool,
+    reloads: AtomicUsize,
+    pages_written: AtomicUsize,
+}
+
+async fn start(setup: Setup) -> Running {
+    let Setup { paths, access, limits, listen, page } = setup;
+    let knobs = Arc::new(Knobs::default());
+    let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
+    let site = Site {
+        paths,
+        metrics: Box::new(move |accept| {
+            let (accept, pages) = (accept.map(str::to_owned), pages.clone());
+            let open_metrics = accept.as_ref().is_some_and(|accept| accept.contains("openmetrics"));
+            MetricsPage {
+                content_type: if open_metrics { OPEN_METRICS } else { TEXT },
+                write: Box::new(move |out| {
+                    pages.pages_written.fetch_add(1, Ordering::SeqCst);
+                    page(accept)(out)
+                }),
+            }
+        }),
+        landing: Box::new(|query| format!("<!doctype html><title>landing {query:?}</title>")),
+        is_ready: Box::new(move || ready.is_ready.load(Ordering::SeqCst)),
+        reload: Box::new(move || {
+            let knobs = reload.clone();
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                knobs.reloads.fetch_add(1, Ordering::SeqCst);
+                let fails = knobs.reload_fails.load(Ordering::SeqCst);
+                if fails { Err("backend_health.yml:3:5: unknown key".to_owned()) } else { Ok(()) }
+            })
+        }),
+        further: Router::new().route("/api/v1/echo", post(async |body: String| body)),
+    };
+    let mut listeners = Vec::new();
+    for address in listen {
+        listeners.push(web::bind(address).await.unwrap());
+    }
+    let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    let (access, accesses) = watch::channel(Arc::new(access));
+    let shutdown = CancellationToken::new();
+    let served = tokio::spawn(web::serve(listeners, site, accesses, limits, shutdown.clone()));
+    Running { addresses, access, shutdown, served, knobs }
+}
+
+impl Running {
+    fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        client().get(self.http(path)).send().await.unwrap()
+    }
+}
+
+fn client() -> Client {
+    builder(RootCertStore::empty()).build().unwrap()
+}
+
+/// A client that trusts `roots`, follows no redirect and keeps to a deadline.
+fn builder(roots: RootCertStore) -> ClientBuilder {
+    over(trusting(roots), &[b"h2", b"http/1.1"])
+}
+
+fn trusting(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn over(mut tls: ClientConfig, protocols: &[&[u8]]) -> ClientBuilder {
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let none = reqwest::redirect::Policy::none();
+    Client::builder().no_proxy().redirect(none).timeout(Duration::from_secs(20)).tls_backend_preconfigured(tls)
+}
+
+fn header(response: &Response, name: &str) -> String {
+    let values: Vec<_> = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+    values.join(" & ")
+}
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[tokio::test]
+async fn every_route_answers_its_methods_and_no_other() {
+    let site = start(Setup::default()).await;
+    let check = async |method: &str, path: &str, status: u16, text: &str| {
+        let method: Method = method.parse().unwrap();
+        let response = client().request(method.clone(), site.http(path)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{method} {path}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{method} {path}");
+        assert_eq!(header(&response, "cache-control"), "no-store", "{method} {path}");
+        let allow = header(&response, "allow");
+        let body = response.text().await.unwrap();
+        if method == Method::HEAD {
+            assert_eq!(body, "", "HEAD {path}");
+        } else {
+            assert!(format!("{body}{allow}").contains(text), "{method} {path}: {body:?} {allow:?}");
+        }
+    };
+    check("GET", "/", 200, "landing None").await;
+    check("GET", "/?state=unhealthy&pool=a%20b", 200, "landing Some(\"state=unhealthy&pool=a%20b\")").await;
+    check("HEAD", "/", 200, "").await;
+    check("GET", "/metrics", 200, "accept Some(\"*/*\")").await;
+    check("HEAD", "/metrics", 200, "").await;
+    check("GET", "/-/healthy", 200, "healthy").await;
+    check("HEAD", "/-/healthy", 200, "").await;
+    check("GET", "/-/ready", 503, "not ready").await;
+    check("HEAD", "/-/ready", 503, "").await;
+    site.knobs.is_ready.store(true, Ordering::SeqCst);
+    check("GET", "/-/ready", 200, "ready").await;
+    check("POST", "/-/reload", 200, "reloaded").await;
+    check("PUT", "/-/reload", 200, "reloaded").await;
+    assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 2);
+    site.knobs.reload_fails.store(true, Ordering::SeqCst);
+    check("POST", "/-/reload", 500, "reload failed: backend_health.yml:3:5: unknown key").await;
+    check("GET", "/-/reload", 405, "POST,PUT").await;
+    check("HEAD", "/-/reload", 405, "").await;
+    check("DELETE", "/-/reload", 405, "method not allowed").await;
+    assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 3);
+    check("POST", "/metrics", 405, "GET,HEAD").await;
+    check("POST", "/", 405, "GET,HEAD").await;
+    for path in ["/metrics/", "/metric", "/-/", "/-/nothing", "/favicon.ico", "//", "/metrics%2f"] {
+        check("GET", path, 404, "not found; the report is at /, the metrics are at /metrics").await;
+    }
+    check("POST", "/nothing", 404, "not found").await;
+}
+
+#[tokio::test]
+async fn pages_are_html_that_loads_nothing_from_elsewhere() {
+    let site = start(Setup::default()).await;
+    let response = site.get("/").await;
+    assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
+    let policy = header(&response, "content-security-policy");
+    assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(header(&response, "x-frame-options"), "deny");
+    assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+    let response = site.get("/-/healthy").await;
+    assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
+    assert_eq!(header(&response, "content-security-policy"), "");
+}
+
+#[tokio::test]
+async fn the_format_is_chosen_by_the_renderer_from_what_the_client_accepts() {
+    let site = start(Setup::default()).await;
+    let response = client()
+        .get(site.http("/metrics"))
+        .header("accept", "application/openmetrics-text;version=1.0.0")
+        .header("accept", "text/plain;q=0.5")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(header(&response, "content-type"), OPEN_METRICS);
+    assert_eq!(header(&response, "vary"), "Accept, Accept-Encoding");
+    let expected = "accept Some(\"application/openmetrics-text;version=1.0.0, text/plain;q=0.5\")\n";
+    assert_eq!(response.text().await.unwrap(), expected);
+    assert_eq!(header(&site.get("/metrics").await, "content-type"), TEXT);
+}
+
+/// About 2 MB, many times the chunks that may wait.
+fn large_page(_: Option<String>) -> PageWriter {
+    Box::new(|out| (0..50_000).try_for_each(|number| writeln!(out, "a_sample{{of=\"{number:06}\"}} {number}")))
+}
+
+fn large_text() -> String {
+    let mut text = String::new();
+    large_page(None)(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_large_page_arrives_whole_plain_and_compressed() {
+    let site = start(Setup { page: large_page, ..Setup::default() }).await;
+    let check = async |accept: &str, coding: &str| {
+        let request = client().get(site.http("/metrics")).header("accept-encoding", accept);
+        let response = request.send().await.unwrap();
+        assert_eq!(header(&response, "content-encoding"), coding, "{accept}");
+        assert_eq!(header(&response, "transfer-encoding"), "chunked", "{accept}");
+        assert_eq!(header(&response, "vary"), "Accept, Accept-Encoding", "{accept}");
+        let bytes = response.bytes().await.unwrap();
+        let mut text = String::new();
+        match coding {
+            "gzip" => {
+                assert!(bytes.len() < large_text().len() / 2, "{}", bytes.len());
+                flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap()
+            }
+            _ => (&bytes[..]).read_to_string(&mut text).unwrap(),
+        };
+        assert!(text == large_text(), "{accept}: the page differs");
+    };
+    check("gzip", "gzip").await;
+    check("deflate, gzip;q=0.3", "gzip").await;
+    check("gzip;q=0", "").await;
+    check("identity", "").await;
+    check("br", "").await;
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_headers_and_costs_no_rendering() {
+    let site = start(Setup { page: large_page, ..Setup::default() }).await;
+    let response = client().head(site.http("/metrics")).header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(&response, "content-type"), TEXT);
+    assert_eq!(header(&response, "content-encoding"), "gzip");
+    assert_eq!(header(&response, "vary"), "Accept, Accept-Encoding");
+    assert_eq!(response.bytes().await.unwrap().len(), 0);
+    assert_eq!(site.knobs.pages_written.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_written_is_no_success() {
+    fn fails(_: Option<String>) -> PageWriter {
+        Box::new(|_| Err(std::fmt::Error))
+    }
+    fn panics(_: Option<String>) -> PageWriter {
+        Box::new(|_| panic!("a renderer's fault"))
+    }
+    fn fails_late(_: Option<String>) -> PageWriter {
+        Box::new(|out| {
+            out.write_str(&large_text())?;
+            Err(std::fmt::Error)
+        })
+    }
+    for page in [fails, panics] {
+        let site = start(Setup { page, ..Setup::default() }).await;
+        assert_eq!(site.get("/metrics").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    let site = start(Setup { page: fails_late, ..Setup::default() }).await;
+    let response = site.get("/metrics").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.bytes().await.is_err(), "a page that is cut off must not look whole");
+}
+
+#[tokio::test]
+async fn another_sites_page_cannot_reload() {
+    let paths = Paths::parse(Some("https://outer.example"), Some("/"), "/metrics").unwrap();
+    let site = start(Setup { paths, ..Setup::default() }).await;
+    let own = site.http("");
+    let check = async |path: &str, name: &str, value: &str, expected: u16| {
+        let response = client().post(site.http(path)).header(name, value).send().await.unwrap();
+        assert_eq!(response.status(), expected, "{path} {name}: {value}");
+    };
+    check("/-/reload", "origin", "https://evil.example", 403).await;
+    check("/-/reload", "origin", "null", 403).await;
+    check("/-/reload", "sec-fetch-site", "cross-site", 403).await;
+    check("/-/reload", "sec-fetch-site", "same-site", 403).await;
+    check("/api/v1/echo", "origin", "https://evil.example", 403).await;
+    assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 0);
+    check("/-/reload", "origin", &own, 200).await;
+    check("/-/reload", "origin", "https://outer.example", 200).await;
+    check("/-/reload", "sec-fetch-site", "same-origin", 200).await;
+    check("/api/v1/echo", "origin", &own, 200).await;
+    let read = client().get(site.http("/metrics")).header("origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(read.status(), 200);
+}
+
+#[tokio::test]
+async fn everything_lies_below_the_route_prefix() {
+    let paths = Paths::parse(Some("https://outer.example/a/probes/"), None, "/telemetry").unwrap();
+    let site = start(Setup { paths, ..Setup::default() }).await;
+    let check = async |path: &str, status: u16, location: &str| {
+        let response = site.get(path).await;
+        assert_eq!((response.status().as_u16(), header(&response, "location").as_str()), (status, location), "{path}");
+    };
+    check("/", 302, "a/probes/").await;
+    check("/?x=1", 302, "a/probes/?x=1").await;
+    check("/a/probes", 302, "probes/").await;
+    check("/a/probes?x=1", 302, "probes/?x=1").await;
+    check("/a/probes/", 200, "").await;
+    check("/a/probes/telemetry", 200, "").await;
+    check("/a/probes/-/healthy", 200, "").await;
+    for path in ["/a", "/telemetry", "/-/healthy", "/a/probes/metrics", "/a/probes/a/probes/", "/b/probes/"] {
+        check(path, 404, "").await;
+    }
+    let text = site.get("/nothing").await.text().await.unwrap();
+    assert_eq!(text, "not found; the report is at /a/probes/, the metrics are at /a/probes/telemetry\n");
+    let text = site.get("/a/probes/nothing").await.text().await.unwrap();
+    assert!(text.starts_with("not found; the report is at /a/probes/"), "{text}");
+    let echo = client().post(site.http("/a/probes/api/v1/echo")).body("hello").send().await.unwrap();
+    assert_eq!(echo.text().await.unwrap(), "hello");
+    let reload = client().post(site.http("/a/probes/-/reload")).send().await.unwrap();
+    assert_eq!(reload.status(), 200);
+}
+
+#[tokio::test]
+async fn every_listener_serves_the_same_site() {
+    let listen = vec!["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"];
+    let site = start(Setup { listen, ..Setup::default() }).await;
+    assert!(site.addresses[1].is_ipv6());
+    for address in &site.addresses {
+        let response = client().get(format!("http://{address}/-/healthy")).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{address}");
+    }
+    site.shutdown.cancel();
+    site.served.await.unwrap();
+    for address in &site.addresses {
+        assert!(client().get(format!("http://{address}/-/healthy")).send().await.is_err(), "{address} still listens");
+    }
+}
