@@ -13,8 +13,15 @@ mod config;
 // Names and addresses.
 mod dns;
 
+// The fault table: what each behaviour of a backend comes to.
+mod faults;
+
 // The lab's backends do what their names say.
 mod lab;
+
+// Networks of their own, and this host in trouble.
+mod network;
+mod overload;
 
 // Renderings of a sample table.
 mod exposition;
@@ -25,3 +32,6 @@ mod sample;
 // The exporter's own listener, and its log.
 mod log;
 mod web;
+
+// The program itself, as a process of its own.
+mod exporter;

@@ -1,0 +1,105 @@
+//! `demo`: what a newcomer sees in the first minute, and that nothing is left of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use backend_health_exporter::lab;
+use backend_health_exporter::lab::demo::Expected;
+use nix::sys::signal::Signal;
+use tokio::time::Instant;
+use tokio::time::sleep;
+
+use super::DEADLINE;
+use super::Exporter;
+use super::PAUSE;
+use super::scrape::Scrape;
+
+/// Starts a demo and waits until every row shows what it must.
+pub(super) async fn settled() -> (Exporter, Vec<Expected>) {
+    let expected = plan().await;
+    let exporter = Exporter::start(&["demo"]).await;
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let scrape = exporter.scrape().await;
+        let wrong: Vec<String> = expected.iter().filter_map(|row| difference(row, &scrape)).collect();
+        if wrong.is_empty() {
+            return (exporter, expected);
+        }
+        assert!(Instant::now() < deadline, "{}", wrong.join("\n"));
+        sleep(PAUSE).await;
+    }
+}
+
+/// Every demo has the same rows.
+async fn plan() -> Vec<Expected> {
+    lab::Demo::start().await.expect("a demo starts in this process").expected().to_vec()
+}
+
+fn difference(expected: &Expected, scrape: &Scrape) -> Option<String> {
+    let row = [("pool", expected.pool), ("setting", expected.setting), ("server", expected.server)];
+    let (state, cause) = (scrape.state(&row), scrape.cause(&row));
+    let as_expected = state.as_deref() == Some(&expected.state.to_lowercase()) && cause.as_deref() == expected.cause;
+    (!as_expected).then(|| format!("{expected:?}, but it is {state:?} because of {cause:?}"))
+}
+
+#[tokio::test]
+async fn every_row_of_the_demo_soon_shows_its_state_and_its_cause() {
+    let (exporter, expected) = settled().await;
+    let scrape = exporter.scrape().await;
+    assert_eq!(scrape.samples("backend_health_state", &[]).len(), 3 * expected.len(), "{}", scrape.rows());
+    assert_eq!(exporter.get_until("/-/ready", 200).await.body, "ready\n");
+
+    let page = exporter.get("/").await;
+    assert_eq!(page.status, 200);
+    // Long names may be broken in the page.
+    let words = page.body.replace("<wbr>", "");
+    for Expected { pool, setting, server, .. } in &expected {
+        for word in [pool, setting, server] {
+            assert!(words.contains(word), "{word} is not on the page");
+        }
+    }
+    for state in ["Healthy", "Unhealthy", "Unknown"] {
+        let count = expected.iter().filter(|row| row.state == state).count();
+        assert!(words.contains(&format!("<b>{count}</b> {state}")), "{count} {state}");
+    }
+}
+
+#[tokio::test]
+async fn the_demo_welcomes_its_user_and_leaves_nothing_behind() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut exporter = Exporter::start(&["demo"]).await;
+        let rows = plan().await;
+        let broken = rows.iter().filter(|row| row.cause.is_some()).count();
+        let deadline = Instant::now() + DEADLINE;
+        while !exporter.process.stdout().iter().any(|line| line.contains("Ctrl-C")) {
+            assert!(Instant::now() < deadline, "no welcome: {:?}", exporter.process.stdout());
+            sleep(PAUSE).await;
+        }
+        let welcome = exporter.process.stdout();
+        let value = |key: &str| {
+            let line = welcome.iter().find_map(|line| line.trim().strip_prefix(key));
+            line.unwrap_or_else(|| panic!("no {key} in {welcome:#?}")).trim().to_owned()
+        };
+        assert!(welcome[0].starts_with(&format!("{} rows", rows.len())), "{welcome:#?}");
+        assert!(welcome[0].contains(&format!("{broken} of them broken")), "{welcome:#?}");
+        assert_eq!(value("Report"), format!("http://{}/", exporter.address));
+        assert_eq!(value("Metrics"), format!("http://{}/metrics", exporter.address));
+        let config = value("Configuration");
+        let directory = Path::new(&config).parent().expect("it lies in a directory");
+        assert!(Path::new(&config).is_file() && directory.join("lab-root.pem").is_file(), "{config}");
+
+        // In the middle of its work: some backends keep their clients waiting.
+        exporter.process.signal(signal);
+        let ended = exporter.process.ended(Duration::from_secs(5)).await;
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {}", ended.stderr);
+        assert!(!directory.exists(), "{} is still there after {signal}", directory.display());
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn two_demos_run_side_by_side() {
+    let (first, _) = settled().await;
+    let (second, _) = settled().await;
+    assert_ne!(first.address, second.address);
+}

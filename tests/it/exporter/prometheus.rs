@@ -1,0 +1,175 @@
+//! A real Prometheus scrapes the demo and finds in its database what the demo's plan says.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use backend_health_exporter::view::exposition::Format;
+use reqwest::Client;
+use rustls::RootCertStore;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::Instant;
+use tokio::time::sleep;
+
+use super::DEADLINE;
+use super::PAUSE;
+use super::demo::settled;
+use super::http_client;
+use super::process::Process;
+use super::text;
+use crate::exposition;
+
+/// A running Prometheus server that scrapes one target every second.
+struct Prometheus {
+    _process: Process,
+    _directory: TempDir,
+    address: SocketAddr,
+    client: Client,
+}
+
+impl Prometheus {
+    async fn scraping(target: SocketAddr) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let config = directory.path().join("prometheus.yml");
+        let yaml = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        std::fs::write(&config, yaml).expect("the configuration can be written");
+        installed("prometheus");
+        let mut process = Process::spawn(
+            Command::new("prometheus")
+                .arg(format!("--config.file={}", text(&config)))
+                .arg(format!("--storage.tsdb.path={}", text(&directory.path().join("data"))))
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        let address = process
+            .said("where Prometheus listens", |line| {
+                line.split_once("msg=\"Listening on\" address=")?.1.split(' ').next()?.parse().ok()
+            })
+            .await;
+        let client = http_client(RootCertStore::empty()).build().unwrap();
+        Self { _process: process, _directory: directory, address, client }
+    }
+
+    /// `None` while the server starts.
+    async fn api(&self, path: &str, query: &[(&str, &str)]) -> Option<Value> {
+        let request = self.client.get(format!("http://{}/api/v1/{path}", self.address)).query(query);
+        let answer: Value = request.send().await.ok()?.error_for_status().ok()?.json().await.ok()?;
+        assert_eq!(answer["status"], "success", "{answer:#}");
+        Some(answer["data"].clone())
+    }
+
+    /// The series of an instant vector: their labels and their values.
+    async fn query(&self, expression: &str) -> Vec<(Value, String)> {
+        let data = self.api("query", &[("query", expression)]).await.unwrap_or_default();
+        let series = data["result"].as_array().cloned().unwrap_or_default();
+        series
+            .into_iter()
+            .map(|series| (series["metric"].clone(), series["value"][1].as_str().unwrap_or_default().to_owned()))
+            .collect()
+    }
+
+    /// Pool, setting and server of every series.
+    async fn rows(&self, expression: &str) -> BTreeSet<[String; 3]> {
+        let series = self.query(expression).await;
+        let label = |labels: &Value, name| labels[name].as_str().unwrap_or_default().to_owned();
+        series.iter().map(|(labels, _)| ["pool", "setting", "server"].map(|name| label(labels, name))).collect()
+    }
+}
+
+fn installed(program: &str) {
+    assert!(
+        Command::new(program).arg("--version").output().is_ok(),
+        "{program} is not installed: this test needs Debian's package `prometheus`, which ./tests/run installs"
+    );
+}
+
+#[tokio::test]
+async fn prometheus_finds_every_row_of_the_demo_in_its_state() {
+    let (exporter, expected) = settled().await;
+    let prometheus = Prometheus::scraping(exporter.address).await;
+    let deadline = Instant::now() + DEADLINE;
+    let wanted = |state: &str| -> BTreeSet<[String; 3]> {
+        let rows = expected.iter().filter(|row| row.state.to_lowercase() == state);
+        rows.map(|row| [row.pool, row.setting, row.server].map(str::to_owned)).collect()
+    };
+    for state in ["healthy", "unhealthy", "unknown"] {
+        assert!(!wanted(state).is_empty());
+        let expression = format!("backend_health_state{{state=\"{state}\"}} == 1");
+        loop {
+            let found = prometheus.rows(&expression).await;
+            if found == wanted(state) {
+                break;
+            }
+            let targets = prometheus.api("targets", &[]).await.unwrap_or_default();
+            let difference: Vec<_> = wanted(state).symmetric_difference(&found).cloned().collect();
+            assert!(Instant::now() < deadline, "{state}: {difference:#?}\n{targets:#}");
+            sleep(PAUSE).await;
+        }
+    }
+
+    let up = prometheus.query("up").await;
+    assert_eq!(up.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["1"], "{up:?}");
+    let targets = prometheus.api("targets", &[]).await.expect("Prometheus answers");
+    assert_eq!(targets["activeTargets"][0]["lastError"], "", "{targets:#}");
+    // What alerts are made of: the cause's words join to the rows that have it.
+    let joined = prometheus
+        .query(
+            "count(backend_health_cause_info * on (cause) group_left (title, remedy) backend_health_cause_help_info)",
+        )
+        .await;
+    let with_cause = expected.iter().filter(|row| row.cause.is_some()).count();
+    assert_eq!(joined.first().map(|(_, value)| value.as_str()), Some(with_cause.to_string().as_str()));
+    // And a counter counts, as rate() sees it.
+    loop {
+        let rates = prometheus.query("count(rate(backend_health_probes_total[1m]) > 0)").await;
+        if rates.first().is_some_and(|(_, value)| *value == expected.len().to_string()) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{rates:?}");
+        sleep(PAUSE).await;
+    }
+}
+
+#[tokio::test]
+async fn both_formats_of_the_running_demo_hold_their_rules() {
+    let (exporter, expected) = settled().await;
+    let cases = [
+        ("text/plain;version=0.0.4", "text/plain", Format::Text),
+        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text", Format::OpenMetrics),
+        // Prometheus 2.42's own header.
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text",
+            Format::OpenMetrics,
+        ),
+        ("*/*", "text/plain", Format::Text),
+    ];
+    for (accept, content_type, format) in cases {
+        let request = exporter.client.get(format!("http://{}/metrics", exporter.address));
+        let response = request.header("Accept", accept).send().await.expect("an answer");
+        let answered = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(answered.starts_with(content_type), "{accept}: {answered}");
+        let body = response.text().await.expect("the body is complete");
+        let families = exposition::read(&body, format);
+        let states = families.iter().find(|family| family.name == "backend_health_state").expect("the family is there");
+        assert_eq!(states.samples.len(), 3 * expected.len());
+    }
+}
+
+#[tokio::test]
+async fn promtool_has_no_complaint_about_the_running_demo() {
+    let (exporter, _) = settled().await;
+    installed("promtool");
+    let scrape = exporter.scrape().await;
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), scrape.text()).expect("the file can be written");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(file.reopen().expect("the file can be read"));
+    let output = promtool.output().expect("promtool runs");
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}

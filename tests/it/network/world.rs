@@ -1,0 +1,192 @@
+//! Network namespaces that are gone when the test is, and an exporter inside one of them.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+/// A network of its own; removed with all that is in it on drop.
+pub(super) struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// `None`, with a printed message, where kernel or privileges refuse namespaces.
+    pub(super) fn new(word: &str) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bhe{}-{}-{word}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let output = run(Command::new("ip").args(["netns", "add", &name]));
+        if !output.status.success() {
+            println!("skipped: no network namespace can be made here: {}", said(&output));
+            return None;
+        }
+        // From here on dropping it removes it.
+        let this = Self { name };
+        this.ip("link set lo up");
+        Some(this)
+    }
+
+    /// Runs `ip` in here; it must succeed.
+    pub(super) fn ip(&self, arguments: &str) {
+        succeed(Command::new("ip").args(["-n", &self.name]).args(arguments.split(' ')));
+    }
+
+    /// A cable from `interface` in here to `other_interface` in `other`.
+    pub(super) fn connect(&self, interface: &str, other: &Self, other_interface: &str) {
+        self.ip(&format!("link add {interface} type veth peer name {other_interface} netns {}", other.name));
+        self.ip(&format!("link set {interface} up"));
+        other.ip(&format!("link set {other_interface} up"));
+    }
+
+    pub(super) fn sysctl(&self, setting: &str) {
+        succeed(self.command("sysctl").args(["-q", "-w", setting]));
+    }
+
+    /// Makes these the rules of a new chain. Where there is no nftables it says so and returns false.
+    pub(super) fn firewall(&self, chain: &str, hook: &str, rules: &[&str]) -> bool {
+        let mut text = format!("table inet f {{\n chain {chain} {{\n type filter hook {hook} priority 0;\n");
+        for rule in rules {
+            writeln!(text, " {rule}").unwrap();
+        }
+        text.push_str(" }\n}\n");
+        let child = self
+            .command("nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let output = child.and_then(|mut child| {
+            child.stdin.take().expect("piped").write_all(text.as_bytes())?;
+            child.wait_with_output()
+        });
+        match output {
+            Ok(output) if output.status.success() => true,
+            Ok(output) => {
+                println!("skipped: the rows that need nftables: {}", said(&output));
+                false
+            }
+            Err(error) => {
+                println!("skipped: the rows that need nftables: {error}");
+                false
+            }
+        }
+    }
+
+    /// `program` in here.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        run(Command::new("ip").args(["netns", "del", &self.name]));
+    }
+}
+
+/// An exporter inside a namespace, listening only there.
+pub(super) struct Exporter<'a> {
+    namespace: &'a Namespace,
+    listen: String,
+    child: Child,
+    directory: TempDir,
+}
+
+impl<'a> Exporter<'a> {
+    pub(super) fn start(namespace: &'a Namespace, config: &str, flags: &[&str]) -> Self {
+        static PORT: AtomicU16 = AtomicU16::new(19115);
+        let listen = format!("127.0.0.1:{}", PORT.fetch_add(1, Ordering::Relaxed));
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("backend_health.yml");
+        std::fs::write(&file, config).unwrap();
+        let log = std::fs::File::create(directory.path().join("log")).unwrap();
+        let child = namespace
+            .command(env!("CARGO_BIN_EXE_backend_health_exporter"))
+            .args(["run", "--web.listen-address", &listen, "--config.file"])
+            .arg(&file)
+            .args(flags)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { namespace, listen, child, directory }
+    }
+
+    /// Waits until this holds of the metrics, and gives them.
+    pub(super) fn metrics_when(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let metrics = self.fetch("/metrics").unwrap_or_default();
+            if holds(&metrics) {
+                return metrics;
+            }
+            let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "waited in vain: {what}\n{}\n{log}", of_rows(&metrics));
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits until the page says this.
+    pub(super) fn page_when(&self, text: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let page = self.fetch("/").unwrap_or_default();
+            if page.contains(text) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {text}\n{}",
+                of_rows(&self.fetch("/metrics").unwrap_or_default())
+            );
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// `None`: no answer.
+    pub(super) fn fetch(&self, path: &str) -> Option<String> {
+        let url = format!("http://{}{path}", self.listen);
+        let output = run(self.namespace.command("curl").args(["-sSf", "--max-time", "10", &url]));
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Exporter<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines about rows.
+fn of_rows(metrics: &str) -> String {
+    metrics.lines().filter(|line| line.contains("{pool=")).collect::<Vec<_>>().join("\n")
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?} (from iproute2, curl) cannot be run: {error}"))
+}
+
+fn succeed(command: &mut Command) {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?}: {}", said(&output));
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
+
+const DEADLINE: Duration = Duration::from_mins(1);

@@ -1,0 +1,281 @@
+//! The exporter in trouble of its own: stopped, starved of CPU, out of descriptors. No healthy server may ever be called
+//! Unhealthy because of that.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use backend_health_exporter::lab::Backend;
+use backend_health_exporter::lab::Behaviour;
+use backend_health_exporter::lab::Service;
+use backend_health_exporter::lab::dns::Answer;
+use backend_health_exporter::lab::dns::Nameserver;
+use backend_health_exporter::lab::dns::Zone;
+use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::tcp;
+use backend_health_exporter::lab::tls::Chain;
+use backend_health_exporter::lab::tls::Pki;
+use backend_health_exporter::lab::tls::ServerTls;
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Healthy backends of every kind, the quick and the slow, and an exporter that probes them often.
+struct World {
+    _backends: Vec<Backend>,
+    _nameserver: Nameserver,
+    exporter: Exporter,
+    rows: usize,
+}
+
+/// An HTTP server that gives up on clients that keep it waiting, as all servers do some time.
+async fn impatient_server() -> u16 {
+    let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                if timeout(Duration::from_millis(400), connection.read(&mut request)).await.is_ok() {
+                    let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                }
+            });
+        }
+    });
+    port
+}
+
+struct Exporter {
+    child: Child,
+    url: String,
+    client: reqwest::Client,
+    directory: TempDir,
+}
+
+impl World {
+    /// Every server stands in `copies` rows. `launcher` comes before the exporter's own command line.
+    async fn start(launcher: &[&str], copies: usize, interval: Duration) -> Self {
+        let tls = ServerTls::new(&Pki::new().unwrap().identity(Chain::Good, "app.test").unwrap()).unwrap();
+        let slow = Duration::from_millis(200);
+        let kinds: [(&str, &str, Behaviour); 7] = [
+            ("tcp", "", tcp::holds().into()),
+            ("tcp", "enable_probe_proxy_protocol_header: true, ", tcp::accepts_proxy_line().into()),
+            ("http", "", http::ok().into()),
+            ("http", "", http::ok_after(slow).into()),
+            ("https", "", Service::tls(&tls, http::ok()).into()),
+            ("https", "", Service::tls(&tls, http::ok_after(slow)).into()),
+            ("tls", "", Service::tls(&tls, tcp::holds()).into()),
+        ];
+        let nameserver =
+            Nameserver::start(Zone::new().with("app.test", Answer::addresses([Ipv4Addr::LOCALHOST], 0))).await.unwrap();
+        let (mut probes, mut settings, mut pools) = (String::new(), String::new(), String::new());
+        let mut servers = vec![("http", "", impatient_server().await)];
+        let mut backends = Vec::new();
+        for (protocol, more, behaviour) in kinds {
+            let backend = Backend::start(LOCALHOST, behaviour).unwrap();
+            servers.push((protocol, more, backend.address().port()));
+            backends.push(backend);
+        }
+        let rows = servers.len() * copies * 2;
+        let interval = interval.as_millis();
+        for (number, (protocol, more, port)) in servers.into_iter().enumerate() {
+            let trust = match protocol {
+                "https" | "tls" => ", validate_cert_chain_and_expiry: false, validate_sni: false",
+                _ => "",
+            };
+            writeln!(
+                probes,
+                "  - {{name: p{number}, protocol: {protocol}, {more}interval: {interval}ms, timeout: {interval}ms, \
+                 unhealthy_threshold: 1}}"
+            )
+            .unwrap();
+            for copy in 0..copies {
+                let name = format!("s{number}-{copy}");
+                writeln!(settings, "  - {{name: {name}, protocol: {protocol}, port: {port}, probe: p{number}{trust}}}")
+                    .unwrap();
+                writeln!(pools, "  - {{name: {name}, settings: [{name}], servers: [127.0.0.1, app.test]}}").unwrap();
+            }
+        }
+        let config = format!("probes:\n{probes}backend_settings:\n{settings}backend_pools:\n{pools}");
+        let exporter = Exporter::start(launcher, &config, &nameserver.address().to_string()).await;
+        Self { _backends: backends, _nameserver: nameserver, exporter, rows }
+    }
+
+    /// Waits until every row is Healthy.
+    async fn all_healthy(&self) {
+        self.exporter.metrics_when(|metrics| in_state(metrics, "healthy") == self.rows).await;
+    }
+
+    /// No row may have become Unhealthy so far.
+    async fn none_was_unhealthy(&self, when: &str) {
+        let metrics = self.exporter.metrics().await;
+        let wrong: Vec<&str> = metrics
+            .lines()
+            .filter(|line| {
+                let counts = line.starts_with("backend_health_transitions_total{") && line.contains("to=\"unhealthy\"");
+                counts && !line.ends_with(" 0")
+            })
+            .collect();
+        let log = self.exporter.log();
+        let log: Vec<&str> = log.lines().filter(|line| line.contains("to=Unhealthy")).collect();
+        assert!(wrong.is_empty(), "{when}: {} rows: {log:#?}", wrong.len());
+    }
+}
+
+impl Exporter {
+    async fn start(launcher: &[&str], config: &str, nameserver: &str) -> Self {
+        // There is one for the whole process; who comes second finds it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("backend_health.yml");
+        std::fs::write(&file, config).unwrap();
+        let log = std::fs::File::create(directory.path().join("log")).unwrap();
+        let line = [launcher, &[env!("CARGO_BIN_EXE_backend_health_exporter")]].concat();
+        let child = Command::new(line[0])
+            .args(&line[1..])
+            .args(["run", "--web.listen-address", "127.0.0.1:0", "--dns.nameserver", nameserver])
+            .args(["--dns.last-known-good", "0s", "--config.file"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut this = Self { child, url: String::new(), client: reqwest::Client::new(), directory };
+        let deadline = Instant::now() + DEADLINE;
+        let address = loop {
+            let log = this.log();
+            if let Some((_, rest)) = log.split_once("address=") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "it does not listen: {log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        this.url = format!("http://{address}/metrics");
+        this
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Over one connection that is kept, as long as nobody closes it.
+    async fn metrics(&self) -> String {
+        let response = self.client.get(&self.url).timeout(DEADLINE).send().await.unwrap();
+        response.text().await.unwrap()
+    }
+
+    async fn metrics_when(&self, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let metrics = self.metrics().await;
+            if holds(&metrics) {
+                return metrics;
+            }
+            let causes = metrics.lines().filter(|line| line.starts_with("backend_health_cause_info{"));
+            let causes = causes.collect::<Vec<_>>().join("\n");
+            assert!(Instant::now() < deadline, "waited in vain\n{causes}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        succeed(Command::new("kill").args([name, &self.child.id().to_string()]));
+    }
+
+    /// Sets the soft limit of descriptors while it runs.
+    fn limit_descriptors(&self, limit: &str) {
+        let pid = self.child.id().to_string();
+        succeed(Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={limit}")]));
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A child that does nothing but use up one CPU, for a limited time.
+struct BusyLoop(Child);
+
+impl BusyLoop {
+    fn start(seconds: u64) -> Self {
+        let script = format!("end=$((SECONDS+{seconds})); while [ $SECONDS -lt $end ]; do :; done");
+        Self(Command::new("bash").args(["-c", &script]).spawn().unwrap())
+    }
+}
+
+impl Drop for BusyLoop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn succeed(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// How many rows are in this state.
+fn in_state(metrics: &str, state: &str) -> usize {
+    let label = format!("state=\"{state}\"}} 1");
+    metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&label)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_that_was_stopped_calls_no_server_unhealthy() {
+    let world = World::start(&[], 4, Duration::from_secs(1)).await;
+    world.all_healthy().await;
+    for millis in [300, 800, 1500, 5000] {
+        world.exporter.signal("-STOP");
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        world.exporter.signal("-CONT");
+        world.all_healthy().await;
+        // The probes that were under way have ended by then.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        world.none_was_unhealthy(&format!("after a stop of {millis} ms")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_without_cpu_calls_no_server_unhealthy() {
+    let world = World::start(&["nice", "-n", "19"], 8, Duration::from_secs(1)).await;
+    world.all_healthy().await;
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    let busy: Vec<BusyLoop> = (0..cpus * 2).map(|_| BusyLoop::start(30)).collect();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    drop(busy);
+    world.none_was_unhealthy("after 12 s without CPU").await;
+    world.all_healthy().await;
+    world.none_was_unhealthy("when the CPU is back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_out_of_descriptors_says_so_and_calls_no_server_unhealthy() {
+    let world = World::start(&[], 1, Duration::from_millis(500)).await;
+    world.all_healthy().await;
+    world.exporter.limit_descriptors("8:");
+    let metrics = world.exporter.metrics_when(|metrics| in_state(metrics, "unknown") == world.rows).await;
+    let causes: Vec<&str> = metrics.lines().filter(|line| line.starts_with("backend_health_cause_info{")).collect();
+    assert_eq!(causes.len(), world.rows, "{causes:#?}");
+    for cause in causes {
+        assert!(cause.contains("cause=\"local_exhausted\",stage=\"local\",side=\"exporter\""), "{cause}");
+    }
+    world.none_was_unhealthy("out of descriptors").await;
+    world.exporter.limit_descriptors("4096:");
+    world.all_healthy().await;
+    world.none_was_unhealthy("with descriptors again").await;
+}
+
+const DEADLINE: Duration = Duration::from_mins(1);
