@@ -10,6 +10,9 @@ mod architecture;
 // The configuration file.
 mod config;
 
+// The words for every cause, and the documentation that is made of them.
+mod docs;
+
 // Names and addresses.
 mod dns;
 
