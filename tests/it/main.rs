@@ -19,12 +19,21 @@ mod dns;
 // The fault table: what each behaviour of a backend comes to.
 mod faults;
 
+// The same against OpenSSL's servers, against hostile certificates, and with whatever comes by chance.
+mod openssl;
+mod hostile;
+mod fuzz;
+
 // The lab's backends do what their names say.
 mod lab;
 
 // Networks of their own, and this host in trouble.
 mod network;
 mod overload;
+
+// Certificate chains: ours, random ones and the world's test cases.
+mod chains;
+mod limbo;
 
 // Renderings of a sample table.
 mod exposition;

@@ -1,0 +1,87 @@
+//! Certificate chains as they are judged, without a handshake: a workshop that makes them, and what each one says.
+
+mod table;
+mod hostile;
+mod random;
+mod workshop;
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use backend_health_exporter::probe::Expectation;
+use backend_health_exporter::probe::Fault;
+use backend_health_exporter::probe::Host;
+use backend_health_exporter::probe::NameSource;
+use backend_health_exporter::probe::Observation;
+use backend_health_exporter::probe::Phases;
+use backend_health_exporter::probe::ProbeSpec;
+use backend_health_exporter::probe::Protocol;
+use backend_health_exporter::probe::TlsFacts;
+use backend_health_exporter::probe::TlsFault;
+use backend_health_exporter::probe::TlsSpec;
+use backend_health_exporter::probe::Trust;
+use backend_health_exporter::probe::VerifiedName;
+use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::verdict::judge;
+use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
+
+/// Everything is validated.
+pub fn tls(trust: Trust, name: &str) -> TlsSpec {
+    TlsSpec {
+        name: VerifiedName::of(&Arc::from(name)),
+        name_source: NameSource::SniName,
+        trust: Arc::new(trust),
+        client_certificate: None,
+        validate_chain: true,
+        validate_name: true,
+        expiry_warning: Duration::from_hours(24 * 21),
+    }
+}
+
+/// A TLS probe of a port of this host.
+pub fn probe(tls: TlsSpec, port: u16) -> ProbeSpec {
+    ProbeSpec {
+        protocol: Protocol::Tls,
+        server: Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        port,
+        timeout: Duration::from_secs(20),
+        request: None,
+        expectation: Arc::new(Expectation { status_codes: Vec::new(), body: String::new() }),
+        proxy_protocol: false,
+        tls: Some(tls),
+    }
+}
+
+/// What webpki says.
+pub fn is_refused(tls: &TlsSpec, facts: &TlsFacts) -> bool {
+    (tls.validate_chain && facts.path.as_ref().is_none_or(Result::is_err))
+        || (tls.validate_name && facts.name.as_ref().is_none_or(Result::is_err))
+}
+
+/// The verdict that a handshake with this chain would end in.
+pub fn verdict(tls: &TlsSpec, chain: &[CertificateDer<'static>], at: SystemTime) -> Verdict {
+    let facts = TlsFacts::of_chain(tls, chain, at);
+    let error = rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+    let fault = is_refused(tls, &facts).then_some(Fault::Tls(TlsFault::Rustls(error)));
+    verdict_on(tls, facts, fault, at)
+}
+
+pub fn verdict_on(tls: &TlsSpec, facts: TlsFacts, fault: Option<Fault>, at: SystemTime) -> Verdict {
+    let observation = Observation {
+        at,
+        duration: Duration::ZERO,
+        phases: Phases::default(),
+        address: None,
+        failed_addresses: Vec::new(),
+        stale: None,
+        tls: Some(Box::new(facts)),
+        response: None,
+        fault,
+        scan: None,
+    };
+    judge(&probe(tls.clone(), 443), &observation)
+}

@@ -1,0 +1,130 @@
+//! Kinds of keys: those that are accepted, and how the others are told.
+
+use backend_health_exporter::verdict::Cause;
+use backend_health_exporter::verdict::Role::Intermediate;
+use backend_health_exporter::verdict::Role::Leaf;
+use backend_health_exporter::verdict::Side;
+
+use super::Expected;
+use super::Row;
+use super::check;
+use super::fails;
+use super::files::Files;
+use super::files::and;
+use super::row;
+use super::succeeds;
+
+/// The key, over TLS 1.2 and over 1.3.
+struct Both {
+    tls12: Expected,
+    tls13: Expected,
+}
+
+fn rows(files: &Files, name: &str, server: &[String], expected: Both) -> [Row; 2] {
+    let Both { tls12, tls13 } = expected;
+    let lax = "-cipher ALL:@SECLEVEL=0";
+    [("-tls1_2", tls12), ("-tls1_3", tls13)].map(|(flag, expected)| {
+        row(format!("{name} {flag}"), and(server, &format!("{flag} {lax}")), &files.secure.trust, expected)
+    })
+}
+
+#[tokio::test]
+async fn keys_of_the_usual_kinds_and_sizes_are_accepted() {
+    let files = Files::new();
+    let mut all = Vec::new();
+    for (name, suite, genpkey) in [
+        ("P-256", "TLS_ECDHE_ECDSA_", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+        ("P-384", "TLS_ECDHE_ECDSA_", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384"),
+        ("P-521", "TLS_ECDHE_ECDSA_", "-algorithm EC -pkeyopt ec_paramgen_curve:P-521"),
+        ("Ed25519", "TLS_ECDHE_ECDSA_", "-algorithm ED25519"),
+        ("RSA-2048", "TLS_ECDHE_RSA_", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
+        // Several primes: made much faster, and nobody can tell from the public key.
+        ("RSA-4096", "TLS_ECDHE_RSA_", "-algorithm RSA -pkeyopt rsa_keygen_bits:4096 -pkeyopt rsa_keygen_primes:4"),
+        ("RSA-8192", "TLS_ECDHE_RSA_", "-algorithm RSA -pkeyopt rsa_keygen_bits:8192 -pkeyopt rsa_keygen_primes:5"),
+    ] {
+        let server = files.with_key(name, &genpkey.split(' ').collect::<Vec<_>>());
+        let well = succeeds().chain(&[Leaf, Intermediate]);
+        let tls12 = match name {
+            // To OpenSSL the curve of such a key is a group, and we do not offer that one.
+            "P-521" => fails(Cause::TlsCipherMismatch, Side::Server).saying("an unusual curve").chain(&well.chain),
+            _ => well.clone().over("TLS 1.2", suite),
+        };
+        all.extend(rows(&files, name, &server, Both { tls12, tls13: well.over("TLS 1.3", "TLS_AES_") }));
+    }
+    check(all).await;
+}
+
+#[tokio::test]
+async fn certificates_signed_with_a_longer_digest_are_accepted() {
+    let files = Files::new();
+    let mut all = Vec::new();
+    for digest in ["-sha384", "-sha512"] {
+        let server = files.with_key_signed(digest, &["-algorithm", "ED25519"], digest);
+        let well = succeeds().chain(&[Leaf, Intermediate]);
+        let expected =
+            Both { tls12: well.clone().over("TLS 1.2", "TLS_ECDHE_ECDSA_"), tls13: well.over("TLS 1.3", "TLS_AES_") };
+        all.extend(rows(&files, digest, &server, expected));
+    }
+    check(all).await;
+}
+
+#[tokio::test]
+async fn keys_that_no_scheme_of_ours_can_verify_are_a_mismatch() {
+    let files = Files::new();
+    let dsa = files.parameters("dsa.parameters", &["-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:1024"]);
+    let scheme =
+        |words: &str| fails(Cause::TlsCipherMismatch, Side::Server).saying("handshake_failure (40)").saying(words);
+    let goes_on = |suite| scheme(&format!("offered every signature scheme, it goes on with {suite}"));
+    // OpenSSL does not think that it can speak TLS 1.3 with such a key, whatever it was told.
+    let no_tls13 = || fails(Cause::TlsVersionMismatch, Side::Server).saying("protocol_version (70)");
+    let usual = [Leaf, Intermediate];
+    let mut all = Vec::new();
+    for (name, genpkey, tls12, tls13) in [
+        ("DSA", format!("-paramfile {dsa}"), scheme("it chose TLS_DHE_DSS_WITH_").chain(&usual), no_tls13()),
+        (
+            "secp256k1",
+            "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1".to_owned(),
+            goes_on("TLS_ECDHE_ECDSA_WITH_").chain(&usual),
+            no_tls13(),
+        ),
+        ("Ed448", "-algorithm ED448".to_owned(), goes_on("TLS_ECDHE_ECDSA_WITH_").chain(&usual), goes_on("TLS_AES_")),
+        (
+            "RSA-PSS",
+            "-algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048".to_owned(),
+            goes_on("TLS_ECDHE_RSA_WITH_").chain(&usual),
+            goes_on("TLS_AES_"),
+        ),
+    ] {
+        let server = files.with_key(name, &genpkey.split(' ').collect::<Vec<_>>());
+        all.extend(rows(&files, name, &server, Both { tls12, tls13 }));
+    }
+    check(all).await;
+}
+
+#[tokio::test]
+async fn weak_keys_and_signatures_are_the_certificates_fault() {
+    let files = Files::new();
+    let invalid = |words: &str| {
+        fails(Cause::CertInvalid, Side::Server).saying(words).saying("CN=app.lab.test").chain(&[Leaf, Intermediate])
+    };
+    let both = |suite, expected: &Expected| Both {
+        tls12: expected.clone().over("TLS 1.2", suite),
+        tls13: expected.clone().over("TLS 1.3", "TLS_AES_"),
+    };
+    let rsa_1024 = files.with_key("RSA-1024", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]);
+    let mut all: Vec<Row> = rows(&files, "RSA-1024", &rsa_1024, both("TLS_ECDHE_RSA_", &invalid("1024"))).into();
+    for digest in ["-sha1", "-sha224"] {
+        let server = files.with_key_signed(digest, &["-algorithm", "ED25519"], digest);
+        all.extend(rows(&files, digest, &server, both("TLS_ECDHE_ECDSA_", &invalid("signed"))));
+    }
+    check(all).await;
+}
+
+#[tokio::test]
+async fn a_serial_number_is_shown_without_the_zero_of_its_encoding() {
+    let files = Files::new();
+    let server = files.with_key_signed("serial", &["-algorithm", "ED25519"], "-sha256 -set_serial 0xff01");
+    let well = succeeds().chain(&[Leaf, Intermediate]);
+    let (tls12, tls13) = (well.clone().over("TLS 1.2", "TLS_ECDHE_ECDSA_"), well.over("TLS 1.3", "TLS_AES_"));
+    check(rows(&files, "serial", &server, Both { tls12, tls13 }).into()).await;
+}
