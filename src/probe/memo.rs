@@ -77,14 +77,20 @@ impl Memo {
 }
 
 /// A digest of everything but the time that the acceptance of `chain` depends on.
-pub(super) fn key(trust: &Trust, name: &ServerName<'_>, chain: &[CertificateDer<'_>]) -> [u8; 32] {
-    let name = name.to_str();
+pub(super) fn key<'a>(
+    trust: &Trust,
+    name: &ServerName<'_>,
+    chain: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     // Each part with its length before it, so that no two lists of parts look alike.
-    for part in [trust.digest().as_slice(), name.as_bytes()].into_iter().chain(chain.iter().map(AsRef::as_ref)) {
+    let mut add = |part: &[u8]| {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
-    }
+    };
+    add(trust.digest());
+    add(name.to_str().as_bytes());
+    chain.into_iter().for_each(|der| add(der));
     let mut key = [0; 32];
     key.copy_from_slice(context.finish().as_ref());
     key

@@ -87,16 +87,15 @@ impl Recorder {
         let Some(trust) = self.trust.as_deref() else {
             return Presented::judge(None, leaf, intermediates, name, now);
         };
-        let chain: Arc<[CertificateDer<'static>]> =
-            std::iter::once(leaf).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        let key = memo::key(trust, name, &chain);
+        let key = memo::key(trust, name, std::iter::once(leaf).chain(intermediates));
         if let Some(path) = self.memo.recall(&key, now) {
             let leaf_is_trusted_itself = path.links == [0] && trust.roots()[path.root] == *leaf;
+            let chain = owned(leaf, intermediates);
             return Presented { chain, path: Ok(path), name: Ok(()), leaf_is_trusted_itself, at: now };
         }
         let presented = Presented::judge(Some(trust), leaf, intermediates, name, now);
         if let (Ok(path), Ok(())) = (&presented.path, &presented.name) {
-            self.memo.keep(key, path, &chain, trust, now);
+            self.memo.keep(key, path, &presented.chain, trust, now);
         }
         presented
     }
@@ -111,7 +110,6 @@ impl Presented {
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> Self {
-        let chain = std::iter::once(leaf).chain(intermediates).map(|der| der.clone().into_owned()).collect();
         let own_root = trust.and_then(|trust| trust.roots().iter().position(|root| root == leaf));
         // A trusted CA that was sent first is not the server's own certificate.
         let own_root = own_root.filter(|_| can_be_a_servers(leaf));
@@ -126,8 +124,14 @@ impl Presented {
                 (path, parsed.verify_is_valid_for_subject_name(name))
             }
         };
+        let chain = owned(leaf, intermediates);
         Self { chain, path, name, leaf_is_trusted_itself: own_root.is_some(), at: now }
     }
+}
+
+/// The chain as sent, to keep.
+fn owned(leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Arc<[CertificateDer<'static>]> {
+    std::iter::once(leaf).chain(intermediates).map(|der| der.clone().into_owned()).collect()
 }
 
 impl ServerCertVerifier for Recorder {
