@@ -1,10 +1,12 @@
 //! The health table: states after thresholds, streaks, counters and the latest probe of every row. The only mutable
 //! state of the program; everything that shows something reads a [`Snapshot`] of it.
 
+mod history;
 mod streak;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -12,6 +14,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
+pub use self::history::History;
+pub use self::history::PastProbe;
 use self::streak::Event;
 use self::streak::Streak;
 use crate::target::Target;
@@ -39,6 +43,11 @@ struct Inner {
     pools: Vec<PoolTotals>,
     /// Rows present at start that have not ended a probe yet; `None` before the first configuration.
     awaited: Option<HashSet<TargetId>>,
+    /// The latest changes of state, the oldest first.
+    transitions: VecDeque<Transition>,
+    /// Of the latest change of anything, from 0, and when it was.
+    revision: u64,
+    changed_at: Option<SystemTime>,
 }
 
 struct Entry {
@@ -66,9 +75,14 @@ pub enum ScanMemory {
 /// An extra ClientHello is sent to a row no more often than this.
 const SCAN_INTERVAL: Duration = Duration::from_mins(10);
 
+/// Changes of state that are remembered.
+pub const REMEMBERED_TRANSITIONS: usize = 1_000;
+
 /// A change of a row's state.
 #[derive(Clone, Debug)]
 pub struct Transition {
+    /// Counts the changes of this process, from 1.
+    pub number: u64,
     pub target: Arc<Target>,
     pub from: State,
     pub to: State,
@@ -87,7 +101,8 @@ impl HealthTable {
     /// something else become Unknown, and keep counting. Says whose state that changed.
     pub fn replace(&self, targets: &[Arc<Target>], now: SystemTime) -> Vec<Transition> {
         let mut transitions = Vec::new();
-        let mut inner = self.lock();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let mut old: HashMap<TargetId, Entry> =
             std::mem::take(&mut inner.entries).into_iter().map(|entry| (entry.row.target.id, entry)).collect();
         inner.entries = targets
@@ -120,7 +135,8 @@ impl HealthTable {
             Some(awaited) => awaited.retain(|id| present.contains(id)),
             None => inner.awaited = Some(present),
         }
-        transitions
+        inner.changed(now);
+        transitions.into_iter().map(|transition| inner.remember(transition)).collect()
     }
 
     /// Books what a probe that ended at `now` says. A verdict for a target that is gone, or has changed, is dropped.
@@ -139,7 +155,9 @@ impl HealthTable {
         if let Some(totals) = totals {
             totals.count(&verdict);
         }
-        entry.record(verdict, now)
+        let transition = entry.record(verdict, now);
+        inner.changed(now);
+        transition.map(|transition| inner.remember(transition))
     }
 
     /// What is known of an alert that explains nothing, and whether an extra ClientHello may be spent on it: its finding
@@ -173,7 +191,9 @@ impl HealthTable {
         let inner = &mut *guard;
         let entry = inner.index.get(&target.id).map(|index| &mut inner.entries[*index])?;
         let cause = Finding::new(cause, detail);
-        entry.advance(Event::NoVerdict, Some(Arc::new(cause)), now)
+        let transition = entry.advance(Event::NoVerdict, Some(Arc::new(cause)), now)?;
+        inner.changed(now);
+        Some(inner.remember(transition))
     }
 
     /// All rows and totals at this moment.
@@ -182,9 +202,23 @@ impl HealthTable {
         let inner = self.lock();
         Snapshot {
             at: now,
+            revision: inner.revision,
+            changed_at: inner.changed_at.unwrap_or(now),
             rows: inner.entries.iter().map(|entry| entry.row.clone()).collect(),
             pools: inner.pools.clone(),
         }
+    }
+
+    /// The latest changes of state, the latest first; at most [`REMEMBERED_TRANSITIONS`].
+    #[must_use]
+    pub fn transitions(&self) -> Vec<Transition> {
+        self.lock().transitions.iter().rev().cloned().collect()
+    }
+
+    /// As [`Snapshot::revision`], without the snapshot.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.lock().revision
     }
 
     /// Whether every row present at start has ended a probe.
@@ -196,6 +230,24 @@ impl HealthTable {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics half-way; a table with one lost update is better than none.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn changed(&mut self, now: SystemTime) {
+        self.revision += 1;
+        self.changed_at = Some(now);
+    }
+
+    /// Gives it its number, and keeps it.
+    fn remember(&mut self, transition: Transition) -> Transition {
+        let number = self.transitions.back().map_or(0, |last| last.number) + 1;
+        let transition = Transition { number, ..transition };
+        if self.transitions.len() == REMEMBERED_TRANSITIONS {
+            self.transitions.pop_front();
+        }
+        self.transitions.push_back(transition.clone());
+        transition
     }
 }
 
@@ -234,6 +286,7 @@ impl Entry {
             (ProbeResult::Failure, Some(finding)) if finding.code.stage() == Stage::Dns => Event::DnsFailure,
             (ProbeResult::Failure, Some(_)) => Event::Failure,
         };
+        Arc::make_mut(&mut row.history).push(&verdict);
         let cause = verdict.cause.clone().map(Arc::new);
         row.last_probe = Some(Arc::new(verdict));
         self.advance(event, cause, now)
@@ -255,7 +308,7 @@ impl Entry {
         self.row.since = now;
         self.row.last_transition = Some(now);
         self.row.transitions[to as usize] += 1;
-        Transition { target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
+        Transition { number: 0, target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
     }
 }
 
@@ -278,6 +331,7 @@ impl Row {
             transitions: [0; 3],
             last_transition: None,
             last_probe: None,
+            history: Arc::default(),
             presented: None,
         }
     }
@@ -356,6 +410,10 @@ impl State {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub at: SystemTime,
+    /// Grows with everything that ends a probe or changes a row.
+    pub revision: u64,
+    /// When that last happened.
+    pub changed_at: SystemTime,
     /// In the configuration's order.
     pub rows: Vec<Row>,
     /// One for each pool and setting, in the configuration's order.
@@ -382,6 +440,7 @@ pub struct Row {
     /// `None` before the first change of state.
     pub last_transition: Option<SystemTime>,
     pub last_probe: Option<Arc<Verdict>>,
+    pub history: Arc<History>,
     /// The certificates as last presented, for 24 hours.
     pub presented: Option<Presented>,
 }
@@ -456,8 +515,10 @@ mod tests {
             duration: Duration::from_millis(3),
             phases: Phases::default(),
             address: None,
+            attempts: Vec::new(),
             response: None,
             tls: None,
+            verified: false,
             chain: None,
         };
         Verdict { cause: None, also: Vec::new(), warnings: Vec::new(), evidence }

@@ -236,7 +236,7 @@ async fn scan(
 
 /// One line for a change of state.
 fn log(transition: &Transition) {
-    let Transition { target, from, to, cause, at: _ } = transition;
+    let Transition { number: _, target, from, to, cause, at: _ } = transition;
     let (code, detail) = match cause {
         Some(finding) => (finding.code.code(), finding.detail.as_str()),
         None => ("", ""),

@@ -48,7 +48,7 @@ pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
             });
         }
     }
-    Arc::new(Snapshot { at: now(), rows, pools })
+    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows, pools })
 }
 
 /// A row that no probe has ended for, on port 8080.
@@ -83,6 +83,7 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         transitions: [0; 3],
         last_transition: None,
         last_probe: None,
+        history: Arc::default(),
         presented: None,
     }
 }
@@ -139,8 +140,10 @@ pub fn success(protocol: Protocol) -> Verdict {
                 transfer: spent(1_000, protocol.is_http()),
             },
             address: Some(SocketAddr::from(([10, 0, 0, 1], 8080))),
+            attempts: Vec::new(),
             response: protocol.is_http().then_some(response),
             tls: protocol.is_tls().then_some(SESSION),
+            verified: protocol.is_tls(),
             chain: None,
         },
     }
@@ -153,7 +156,7 @@ pub fn failure(protocol: Protocol, cause: Cause, detail: &str) -> Verdict {
         cause: Some(Finding::new(cause, detail)),
         also: Vec::new(),
         warnings: Vec::new(),
-        evidence: Evidence { response: None, tls: None, ..evidence },
+        evidence: Evidence { response: None, tls: None, verified: false, ..evidence },
     }
 }
 
@@ -178,5 +181,5 @@ pub fn chain(subject: &str, length: usize) -> Arc<PresentedChain> {
         signature_algorithm: "ecdsa-with-SHA256".to_owned(),
         faults: Vec::new(),
     };
-    Arc::new(PresentedChain { certificates: (0..length).map(certificate).collect() })
+    Arc::new(PresentedChain { certificates: (0..length).map(certificate).collect(), trusted_root: None })
 }
