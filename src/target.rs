@@ -11,9 +11,10 @@ use crate::discovery::Host;
 use crate::discovery::Server;
 pub use crate::probe::NameSource;
 use crate::probe::ProbeSpec;
-use crate::probe::Protocol;
+pub use crate::probe::Protocol;
 use crate::probe::Request;
 use crate::probe::TlsSpec;
+pub use crate::probe::TrustMode;
 pub use crate::probe::VerifiedName;
 
 /// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.

@@ -89,12 +89,7 @@ pub fn judge(spec: &ProbeSpec, observation: &Observation) -> Verdict {
     }
 }
 
-fn evidence(
-    spec: &ProbeSpec,
-    observation: &Observation,
-    reading: &Reading<'_>,
-    diagnosis: &Diagnosis,
-) -> Evidence {
+fn evidence(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagnosis) -> Evidence {
     let handshake_held = !matches!(observation.fault, Some(Fault::Tls(_)));
     let accepted = |facts: &TlsFacts| matches!((&facts.path, &facts.name), (Some(Ok(_)), Some(Ok(()))));
     let trust = spec.tls.as_ref().map(|tls| &*tls.trust);

@@ -6,6 +6,7 @@ mod family;
 mod labels;
 pub mod metrics;
 mod numbers;
+pub mod report;
 pub mod page;
 pub mod ranking;
 pub mod remedy;

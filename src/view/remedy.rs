@@ -4,6 +4,7 @@
 //! quoted where a shell needs it; elsewhere they lose what could move, hide or end the text around them. Markup is for
 //! the caller to escape.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
@@ -199,13 +200,18 @@ impl Values<'_> {
     }
 
     fn name_source(&self) -> Option<String> {
-        let Target { pool, setting, .. } = self.target;
-        Some(match self.target.probe.tls.as_ref()?.name_source {
-            NameSource::SniName => format!("sni_name of the backend setting {setting}"),
-            NameSource::ProbeHost => "host of the probe".to_owned(),
-            NameSource::SettingHostName => format!("host_name of the backend setting {setting}"),
-            NameSource::Server => format!("the server's own name in the pool {pool}"),
-        })
+        Some(name_source(self.target.probe.tls.as_ref()?.name_source, self.target).into_owned())
+    }
+}
+
+/// Which key of the configuration a name came from, in words.
+pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, str> {
+    let Target { pool, setting, .. } = target;
+    match source {
+        NameSource::SniName => Cow::Owned(format!("sni_name of the backend setting {setting}")),
+        NameSource::ProbeHost => Cow::Borrowed("host of the probe"),
+        NameSource::SettingHostName => Cow::Owned(format!("host_name of the backend setting {setting}")),
+        NameSource::Server => Cow::Owned(format!("the server's own name in the pool {pool}")),
     }
 }
 

@@ -38,6 +38,7 @@ mod limbo;
 // Renderings of a sample table.
 mod exposition;
 mod metrics;
+mod report;
 mod page;
 mod sample;
 
