@@ -12,6 +12,7 @@ mod config;
 
 // The words for every cause, and the documentation that is made of them.
 mod docs;
+mod reference;
 
 // Names and addresses.
 mod dns;
