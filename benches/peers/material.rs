@@ -16,11 +16,11 @@ use crate::Scenario;
 /// The name that the certificates are for.
 pub const HOST: &str = "app.bench.test";
 /// Where the backends listen, on every address of 127/8.
-pub const PORT: u16 = 18_080;
+pub const PORT: u16 = 29_080;
 /// Where they tell what they saw.
-pub const COUNT_PORT: u16 = 18_081;
+pub const COUNT_PORT: u16 = 29_081;
 /// Where each contender serves its metrics.
-pub const METRICS_PORT: u16 = 18_082;
+pub const METRICS_PORT: u16 = 29_082;
 
 /// How the backends are spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn haproxy(scenario: &Scenario, root: &Path) -> String {
         "check".to_owned()
     };
     let mut text = format!(
-        "global\n  nbthread 1\n  maxconn 15000\n  log /dev/null local0\n  tune.ssl.default-dh-param 2048\n\
+        "global\n  nbthread 1\n  maxconn 1000\n  log /dev/null local0\n  tune.ssl.default-dh-param 2048\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 5s\n  timeout server 5s\n  timeout check 5s\n\
          frontend metrics\n  bind 127.0.0.1:{METRICS_PORT}\n  http-request use-service prometheus-exporter if {{ path /metrics }}\n\
          backend bench\n  option httpchk\n  http-check send meth GET uri / ver HTTP/1.1 hdr Host {HOST} hdr Connection close\n  \
