@@ -110,6 +110,7 @@ const TCP_PROBE: &str = "probes: [{name: p, protocol: tcp, @}]\nbackend_settings
 const WITHOUT_POOLS: &str = "backend_settings: [{name: s, protocol: http}]\n@";
 
 /// Every section with its keys, in the order in which they are shown.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn reference() -> Vec<(Section, Vec<Key>)> {
     let in_frame = |frame, key| Key { frame: Some(frame), ..key };
     vec![
