@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 mod configuration;
+mod getting_started;
 mod metrics;
 
 /// The file is `text`; with `BLESS` set it is made so.
