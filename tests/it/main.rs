@@ -41,6 +41,9 @@ mod metrics;
 mod page;
 mod sample;
 
+// Rules, alerts, routes, and what is said about them.
+mod alerts;
+
 // The exporter's own listener, and its log.
 mod log;
 mod web;
