@@ -607,6 +607,11 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     let (stage, side) = (stage.as_str(), side.as_str());
     write!(text, "\n<a id=\"{code}\"></a>\n\n### {title} (`{code}`)\n\n").unwrap();
     write!(text, "Stage `{stage}`, side `{side}`. {explanation}\n\n").unwrap();
+    let alerts: Vec<String> =
+        alerts(code_of(words)).iter().map(|(when, alert)| format!("{when}[`{alert}`](alerts.md#{alert})")).collect();
+    if !alerts.is_empty() {
+        write!(text, "Alerts: {}.\n\n", alerts.join("; ")).unwrap();
+    }
     let generic = Remedy::generic(words);
     if let Some(command) = generic.reproduce() {
         write!(text, "See it:\n\n```sh\n{command}\n```\n\n").unwrap();
@@ -624,6 +629,47 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     }
     if let Some(query) = query {
         write!(text, "\nRows with it:\n\n```promql\n{query}\n```\n").unwrap();
+    }
+}
+
+/// The alerts that it can lead to, and when: as the rules have it, by the state that its stage makes.
+fn alerts(code: Code) -> Vec<(&'static str, &'static str)> {
+    const POOL: (&str, &str) = ("when no server of the pool is healthy ", "BackendHealthPoolNoHealthyServer");
+    let cause = match code {
+        Code::Notice(Notice::CertExpiresSoon) => {
+            return vec![
+                ("", "BackendHealthCertificateExpiresSoon"),
+                ("later ", "BackendHealthCertificateExpiresVerySoon"),
+            ];
+        }
+        Code::Notice(Notice::ChainExtraCertificate) => return vec![("", "BackendHealthCertificateExpiresSoon")],
+        Code::Notice(_) => return Vec::new(),
+        Code::Cause(cause) => cause,
+    };
+    let unhealthy = ("", "BackendHealthServerUnhealthy");
+    let unknown = ("", "BackendHealthServerUnknown");
+    match (cause.stage(), cause) {
+        (Stage::Local, Cause::NotProbedYet) => vec![unknown],
+        (Stage::Local, _) => vec![unknown, ("on most rows of an exporter ", "BackendHealthExporterBlind")],
+        (Stage::Dns, _) => vec![unknown, POOL],
+        (Stage::Tcp | Stage::Http, _) => vec![unhealthy, POOL],
+        (Stage::Tls, _) => {
+            let ended = (cause == Cause::CertExpired).then_some(("", "BackendHealthCertificateExpired"));
+            let now_and_then = ("when it comes and goes ", "BackendHealthPoolTlsErrorsRising");
+            ended.into_iter().chain([unhealthy, POOL, now_and_then]).collect()
+        }
+    }
+}
+
+#[test]
+fn every_cause_names_alerts_that_there_are() {
+    let known = crate::alerts::alert_names();
+    for words in all_words() {
+        let alerts = alerts(code_of(words));
+        assert!(!alerts.is_empty() || matches!(code_of(words), Code::Notice(_)), "{}", words.code);
+        for (_, alert) in alerts {
+            assert!(known.contains(alert), "{alert}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program as its users have it: the real binary in a process of its own, asked over HTTP, ended by signals.
 
-mod demo;
+mod alerting;
+pub(crate) mod demo;
 mod flags;
 mod logs;
 mod names;

@@ -43,6 +43,9 @@ mod report;
 mod page;
 mod sample;
 
+// Rules, alerts, routes, and what is said about them.
+mod alerts;
+
 // The exporter's own listener, and its log.
 mod log;
 mod web;
