@@ -15,7 +15,7 @@ use super::PAUSE;
 use super::scrape::Scrape;
 
 /// Starts a demo and waits until every row shows what it must.
-pub(super) async fn settled() -> (Exporter, Vec<Expected>) {
+pub(crate) async fn settled() -> (Exporter, Vec<Expected>) {
     let expected = plan().await;
     let exporter = Exporter::start(&["demo"]).await;
     let deadline = Instant::now() + DEADLINE;
