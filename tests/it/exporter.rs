@@ -6,7 +6,7 @@ mod flags;
 mod logs;
 mod names;
 mod process;
-mod prometheus;
+pub(crate) mod prometheus;
 mod reload;
 mod scale;
 pub(crate) mod scrape;
@@ -39,7 +39,7 @@ use self::scrape::Scrape;
 /// A running exporter. Dropping it ends it with SIGTERM.
 pub(crate) struct Exporter {
     process: Process,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     client: Client,
 }
 
@@ -200,7 +200,7 @@ fn text(path: &(impl AsRef<OsStr> + ?Sized)) -> &str {
 const BINARY: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
 
 /// What has not come true by then never will, however busy the machine is.
-const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);

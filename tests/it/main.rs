@@ -52,3 +52,6 @@ mod web;
 
 // The program itself, as a process of its own.
 mod exporter;
+
+// The dashboards, against the real Prometheus that scrapes the demo.
+mod dashboards;

@@ -20,8 +20,8 @@ use super::process::Process;
 use super::text;
 use crate::exposition;
 
-/// A running Prometheus server.
-pub(super) struct Prometheus {
+/// A running Prometheus server that scrapes one target every second and gives it a label of its own, as people's do.
+pub(crate) struct Prometheus {
     _process: Process,
     _directory: TempDir,
     address: SocketAddr,
@@ -29,12 +29,12 @@ pub(super) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes this target every second.
-    async fn scraping(target: SocketAddr) -> Self {
+    pub(crate) async fn scraping(target: SocketAddr) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let yaml = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}'], \
+             labels: {{environment: test}}}}]}}]\n"
         );
         std::fs::write(directory.path().join("prometheus.yml"), yaml).expect("the configuration can be written");
         Self::start(directory).await
@@ -62,8 +62,16 @@ impl Prometheus {
         Some(answer["data"].clone())
     }
 
+    /// What the server answers to a question that it must understand, or the error that it answers with.
+    pub(crate) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let request = self.client.get(format!("http://{}/api/v1/{path}", self.address)).query(query);
+        let answer = request.send().await.map_err(|error| error.to_string())?;
+        let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
+        if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
+    }
+
     /// The series of an instant vector: their labels and their values.
-    pub(super) async fn query(&self, expression: &str) -> Vec<(Value, String)> {
+    pub(crate) async fn query(&self, expression: &str) -> Vec<(Value, String)> {
         let data = self.api("query", &[("query", expression)]).await.unwrap_or_default();
         let series = data["result"].as_array().cloned().unwrap_or_default();
         series
