@@ -7,7 +7,8 @@ use std::process::Command;
 /// The blocks of this language, in their order.
 fn blocks(language: &str) -> Vec<String> {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md")).unwrap();
-    let after = page.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let after = page.split(&fence).skip(1);
     after.map(|after| after.split_once("```").expect("a block ends").0.to_owned()).collect()
 }
 
@@ -20,7 +21,12 @@ fn prometheus_takes_the_configuration() {
     fs::copy(rules, directory.path().join("backend_health.rules.yml")).unwrap();
     let file = directory.path().join("prometheus.yml");
     let output = Command::new("promtool").args(["check", "config"]).arg(&file).output().expect("promtool is installed");
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
