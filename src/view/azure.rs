@@ -2,6 +2,7 @@
 //!
 //! Resource ids are made of the names in the configuration. The words and texts are ours; the structure is Azure's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Write;
@@ -179,17 +180,18 @@ fn log(row: &ReportRow<'_>) -> String {
     let last = row.last_probe.as_ref();
     match (&row.cause, last.and_then(|probe| probe.cause.as_ref())) {
         (Some(cause), _) => {
-            append(&mut text, cause);
-            let (failures, threshold) = (row.consecutive_failures, row.unhealthy_threshold);
+            text.push_str(&sentence(cause));
             if row.state == State::Healthy {
+                let (failures, threshold) = (row.consecutive_failures, row.unhealthy_threshold);
                 // Writing to a String does not fail.
-                let _ = write!(text, " Still Healthy: {failures} of {threshold} failed probes in a row.");
+                let _ = write!(text, " Still Healthy: {failures} failed in a row, Unhealthy at {threshold}.");
             }
+            append_remedy(&mut text, cause);
         }
         // Our own trouble, which leaves the row's state alone.
         (None, Some(without_verdict)) => {
-            text.push_str("The latest probe gave no verdict. ");
-            append(&mut text, without_verdict);
+            let _ = write!(text, "The latest probe gave no verdict. {}", sentence(without_verdict));
+            append_remedy(&mut text, without_verdict);
         }
         (None, None) => {
             let status = last.and_then(|probe| probe.response.as_ref()).map(|response| response.status);
@@ -207,20 +209,19 @@ fn log(row: &ReportRow<'_>) -> String {
     text
 }
 
-fn append(text: &mut String, problem: &Problem<'_>) {
-    text.push_str(&sentence(problem));
+fn append_remedy(text: &mut String, problem: &Problem<'_>) {
     if let Some(step) = problem.remedy.first() {
-        let _ = write!(text, " What to do: {step}");
+        let _ = write!(text, " What to do: {}", ended(step));
     }
 }
 
 fn sentence(problem: &Problem<'_>) -> String {
     let (title, detail) = (&problem.title, problem.detail.trim_end());
-    if detail.is_empty() {
-        return format!("{title}.");
-    }
-    let end = if detail.ends_with(['.', '!', '?', '…']) { "" } else { "." };
-    format!("{title}: {detail}{end}")
+    if detail.is_empty() { format!("{title}.") } else { format!("{title}: {}", ended(detail)) }
+}
+
+fn ended(text: &str) -> Cow<'_, str> {
+    if text.ends_with(['.', '!', '?', '…']) { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}.")) }
 }
 
 /// A name as the last part of an id: what would end it there, or make it look like another name, in percent encoding.

@@ -39,6 +39,7 @@ mod limbo;
 mod exposition;
 mod metrics;
 mod report;
+mod azure;
 mod page;
 mod sample;
 
