@@ -226,3 +226,65 @@ const MOST_IN_FLIGHT: usize = 256;
 
 /// Of all the probes that one request asks for: a longer timeout than this is cut short by it.
 const LONGEST: Duration = Duration::from_mins(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::State;
+    use crate::lab::Backend;
+    use crate::lab::tcp;
+    use crate::probe::Expectation;
+    use crate::probe::Host;
+    use crate::probe::ProbeSpec;
+    use crate::probe::Protocol;
+    use crate::probe::Request;
+    use crate::resolver;
+    use crate::resolver::Resolver;
+    use crate::target::TargetId;
+    use crate::verdict::Cause;
+
+    /// A server that may take a day to answer.
+    fn patient(number: u64, port: u16) -> Arc<Target> {
+        Arc::new(Target {
+            id: TargetId(number),
+            pool: "web".into(),
+            setting: "plain".into(),
+            server: "127.0.0.1".into(),
+            interval: Duration::from_secs(30),
+            unhealthy_threshold: 1,
+            probe: ProbeSpec {
+                protocol: Protocol::Http,
+                server: Host::Ip([127, 0, 0, 1].into()),
+                port,
+                timeout: Duration::from_hours(24),
+                request: Some(Request { host: "127.0.0.1".into(), path: "/".into() }),
+                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
+                proxy_protocol: false,
+                tls: None,
+            },
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_there_was_no_time_for_is_unknown() {
+        let backend = Backend::start([127, 0, 0, 1].into(), tcp::holds()).unwrap();
+        let nameservers = vec![([127, 0, 0, 1], 9).into()];
+        let last_known_good = resolver::DEFAULT_LAST_KNOWN_GOOD;
+        let prober = Prober::new(Resolver::new(resolver::Options { nameservers, last_known_good }));
+        // One at a time: the second one never begins.
+        let on_demand = OnDemand::new(Arc::new(prober), Arc::new(HealthTable::new()), 4);
+        assert_eq!(on_demand.in_flight.available_permits(), 1);
+        let port = backend.address().port();
+        let begun = tokio::time::Instant::now();
+        let snapshot = on_demand.probe(vec![patient(1, port), patient(2, port)], Names::Scheduled).await;
+        assert!(begun.elapsed() >= LONGEST && begun.elapsed() < LONGEST * 2, "{:?}", begun.elapsed());
+        assert_eq!(snapshot.rows.len(), 2);
+        for row in snapshot.rows {
+            assert_eq!(row.state, State::Unknown);
+            assert_eq!(row.cause.map(|cause| cause.code), Some(Cause::NotProbedYet));
+        }
+        while on_demand.in_flight.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -261,6 +261,8 @@ const SETTINGS: &str = "backendSettingsCollection";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn gateway() -> Gateway {
@@ -275,6 +277,19 @@ mod tests {
             for protocol in [Protocol::Https, Protocol::Tls] {
                 assert_eq!(gateway.setting_in(&gateway.setting_id(name, protocol)).as_deref(), Some(name));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_name_holds_its_id_leads_back_to_it(name in "\\PC{1,20}") {
+            let gateway = gateway();
+            prop_assert_eq!(gateway.pool_in(&gateway.pool_id(&name)), Some(name));
+        }
+
+        #[test]
+        fn no_reference_makes_a_reader_panic(reference in "\\PC{0,12}|[%/0-9a-f]{0,12}") {
+            let _ = (decoded(&reference), gateway().pool_in(&reference), gateway().setting_in(&reference));
         }
     }
 

@@ -36,7 +36,7 @@ const GATEWAY: &str = "/subscriptions/sub-1/resourceGroups/group/providers/Micro
 /// One server that answers, in a pool; and pools without servers and without settings.
 fn config_of(backend: &Backend, more: &str) -> ConfigFile {
     ConfigFile::new(&format!(
-        "probes: [{{name: quick, protocol: http, interval: 1s, timeout: 1s}}]\n\
+        "probes: [{{name: quick, protocol: http, interval: 1s, timeout: 20s}}]\n\
          backend_settings: [{{name: plain, protocol: http, port: {}, probe: quick}}]\n\
          backend_pools:\n  \
            - {{name: web, settings: [plain], servers: [127.0.0.1]}}\n  \

@@ -1,4 +1,4 @@
-//! Azure's own SDK for Python reads both calls, by the very lines that `docs/azure.md` shows.
+//! The very lines that `docs/azure.md` shows: Azure's own SDK for Python reads both calls, and so does curl.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use backend_health_exporter::lab::Backend;
 use backend_health_exporter::lab::http;
 use backend_health_exporter::lab::script::Script;
 
+use super::GATEWAY;
 use super::config_of;
 use super::with_tls;
 use crate::exporter::DEADLINE;
@@ -27,11 +28,18 @@ fn python() -> PathBuf {
     python
 }
 
-/// The blocks of Python in the documentation, with what a user would fill in.
-fn documented(exporter: &str, ca_file: &str) -> [String; 2] {
+/// The blocks of code in the documentation.
+fn blocks(language: &str) -> Vec<String> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/azure.md")).unwrap();
-    let blocks = text.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let blocks: Vec<String> = blocks
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(str::to_owned).collect()
+}
+
+/// The blocks of Python, with what a user would fill in.
+fn documented(exporter: &str, ca_file: &str) -> [String; 2] {
+    let blocks: Vec<String> = blocks("python")
+        .iter()
         .map(|block| {
             block
                 .replace("https://probes.example.com:19115", exporter)
@@ -90,4 +98,20 @@ async fn the_documented_login_works_without_tls() {
     let lines = run(config.path.parent().unwrap(), &format!("{before}\n{login}\n{after}")).await;
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[1][..3], ["now", "127.0.0.1", "Healthy"]);
+}
+
+#[tokio::test]
+async fn the_documented_curl_probes_on_demand() {
+    let backend = backend(http::ok());
+    let config = config_of(&backend, "");
+    let exporter = Exporter::start(&["--config.file", text(&config.path)]).await;
+    let shell = blocks("sh");
+    let [_, curl] = shell.as_slice() else { panic!("there are two examples: {shell:?}") };
+    let program = format!("set -eu\nexporter=http://127.0.0.1:{}\ngateway={GATEWAY}\n{curl}", exporter.port());
+    let mut command = Command::new("sh");
+    command.args(["-c", &program]).current_dir(config.path.parent().unwrap()).env("NO_PROXY", "*");
+    let ended = Process::spawn(&mut command).ended(DEADLINE).await;
+    assert!(ended.status.success(), "{ended:?}");
+    let answer: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(answer["backendHealthHttpSettings"]["servers"][0]["health"], "Healthy", "{answer}");
 }
