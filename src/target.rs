@@ -67,6 +67,12 @@ pub fn expand(config: &Config) -> Vec<Arc<Target>> {
         .collect()
 }
 
+/// The rows that a pool has, or would have, under a backend setting.
+#[must_use]
+pub fn expand_under(config: &Config, pool: &Pool, settings: &BackendSettings) -> Vec<Arc<Target>> {
+    pool.source.servers().iter().map(|server| Arc::new(target(config, pool, server, settings))).collect()
+}
+
 fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {
     let probe = &settings.probe;
     let host = host_header(server, settings);

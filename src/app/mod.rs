@@ -3,6 +3,7 @@
 
 mod access;
 mod demo;
+mod on_demand;
 mod process;
 mod reload;
 
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::access::watch_access;
+use self::on_demand::OnDemand;
 use self::process::ProcessReader;
 use self::reload::Reloader;
 use crate::config::Config;
@@ -52,6 +54,7 @@ use crate::view::metrics::DelayHistogram;
 use crate::view::metrics::ExporterNumbers;
 use crate::view::page;
 use crate::web;
+use crate::web::demand::Demand;
 
 pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
@@ -134,7 +137,8 @@ pub async fn run_and_tell(
 
     let slots = process::raise_descriptor_limit();
     let table = Arc::new(HealthTable::new());
-    let scheduler = Arc::new(start_probing(slots, &table, Resolver::new(options.resolver), &shutdown));
+    let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
+    let scheduler = Arc::new(start_probing(slots, &table, prober.clone(), &shutdown));
     let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
@@ -156,9 +160,13 @@ pub async fn run_and_tell(
             }
         }
     });
-    let site = site(paths, &table, &scheduler, &reloader);
+    let demand = Demand::new(shutdown.clone());
+    let source = on_demand::source(&reloader, OnDemand::new(prober, table.clone(), slots));
+    let further = web::azure::router(paths.clone(), source, demand.clone());
+    let site = site(paths, &table, &scheduler, &reloader, further);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
+    demand.ended().await;
     watchers.await.context("the file watcher failed")?;
     Ok(())
 }
@@ -184,10 +192,9 @@ fn below_prefix(paths: &web::Paths) -> String {
 fn start_probing(
     slots: usize,
     table: &Arc<HealthTable>,
-    resolver: Resolver,
+    prober: Arc<Prober>,
     shutdown: &CancellationToken,
 ) -> Scheduler {
-    let prober = Arc::new(Prober::new(resolver));
     let (runs, skips) = (table.clone(), table.clone());
     let run = move |target: Arc<Target>| {
         let (prober, table) = (prober.clone(), runs.clone());
@@ -256,6 +263,7 @@ fn site(
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     reloader: &Arc<Reloader>,
+    further: Router,
 ) -> web::Site {
     let process = ProcessReader::default();
     let numbers = {
@@ -282,7 +290,7 @@ fn site(
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
-        further: Router::new(),
+        further,
     }
 }
 

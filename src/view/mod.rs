@@ -1,6 +1,7 @@
 //! Pure renderings of one [`Snapshot`](crate::health::Snapshot): no clock, no files, no network. Whoever calls says
 //! what time it is and where the text goes.
 
+pub mod azure;
 pub mod exposition;
 mod family;
 mod labels;

@@ -7,6 +7,7 @@
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
+//! | `/subscriptions/…` | POST, GET | Azure's API, see [`azure`] |
 //!
 //! Every other path is 404, every other method 405 with `Allow`. With a prefix, `/` and the prefix without its last
 //! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
@@ -15,7 +16,9 @@
 //! What is shown comes from outside as functions: nothing here knows what a row is.
 
 mod access;
+pub mod azure;
 mod bucket;
+pub mod demand;
 mod encoding;
 mod guard;
 mod listen;
@@ -37,6 +40,7 @@ pub use listen::bind;
 pub use paths::Paths;
 pub use paths::PathsError;
 pub use paths::RoutePrefix;
+pub use paths::Scheme;
 pub use scrape::MetricsPage;
 pub use scrape::PageWriter;
 pub use serve::Limits;
@@ -68,4 +72,6 @@ pub type Reloading = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub struct Connection {
     /// Ends the connection at once, whatever is under way on it.
     pub cut: CancellationToken,
+    /// How it is spoken.
+    pub scheme: Scheme,
 }

@@ -11,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
+use axum::middleware::map_request;
 use axum::response::Html;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -21,6 +22,7 @@ use axum::routing::post;
 use crate::web::Connection;
 use crate::web::Limits;
 use crate::web::Site;
+use crate::web::azure;
 use crate::web::scrape::Scrapes;
 
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
@@ -46,10 +48,13 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
         router = router.route("/", redirect(from_root)).route(prefix.as_str(), redirect(format!("{last}/")));
     }
     let router = router.with_state(state);
-    match prefix.as_str() {
+    let router = match prefix.as_str() {
         "" => router.merge(further),
         prefix => router.nest(prefix, further),
-    }
+    };
+    // Around a router, because what is around routes comes after the choice of one.
+    let spelled = move |request| std::future::ready(azure::with_first_segment_in_lower_case(&prefix, request));
+    Router::new().fallback_service(router).layer(map_request(spelled))
 }
 
 struct Shared {

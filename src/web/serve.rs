@@ -185,7 +185,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let (server, pulse, cut) = (Arc::clone(server), Arc::clone(&pulse), cut.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let (server, running) = (Arc::clone(&server), pulse.request());
-            request.extensions_mut().insert(Connection { cut: cut.clone() });
+            request.extensions_mut().insert(Connection { cut: cut.clone(), scheme });
             async move {
                 let access = Arc::clone(&server.access.borrow());
                 let routes = server.routes.clone();

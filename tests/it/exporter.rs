@@ -1,6 +1,7 @@
 //! The program as its users have it: the real binary in a process of its own, asked over HTTP, ended by signals.
 
 mod alerting;
+mod azure;
 pub(crate) mod demo;
 mod flags;
 mod logs;
@@ -135,6 +136,11 @@ impl ConfigFile {
 
     fn write(&self, yaml: &str) {
         self.write_beside("backend_health.yml", yaml);
+    }
+
+    /// Where a file next to it is.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Writes a file next to it, at once and whole, as deployment tools do.

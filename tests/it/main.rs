@@ -40,6 +40,7 @@ mod limbo;
 mod exposition;
 mod metrics;
 mod report;
+mod azure;
 mod page;
 mod sample;
 
