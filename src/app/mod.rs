@@ -14,7 +14,6 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -51,6 +50,7 @@ use crate::view::metrics;
 use crate::view::metrics::DelayHistogram;
 use crate::view::metrics::ExporterNumbers;
 use crate::view::page;
+use crate::view::report::Links;
 use crate::web;
 
 pub use self::demo::DemoStarted;
@@ -156,7 +156,7 @@ pub async fn run_and_tell(
             }
         }
     });
-    let site = site(paths, &table, &scheduler, &reloader);
+    let site = site(paths, &table, &scheduler, &reloader, &shutdown);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
     watchers.await.context("the file watcher failed")?;
@@ -256,6 +256,7 @@ fn site(
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     reloader: &Arc<Reloader>,
+    shutdown: &CancellationToken,
 ) -> web::Site {
     let process = ProcessReader::default();
     let numbers = {
@@ -264,6 +265,12 @@ fn site(
     };
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
+    let api = web::Api {
+        table: table.clone(),
+        links: Links { base: paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned() },
+        limits: web::Limits::default(),
+        shutdown: shutdown.clone(),
+    };
     let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
     let reloader = reloader.clone();
     web::Site {
@@ -282,7 +289,7 @@ fn site(
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
-        further: Router::new(),
+        further: api.router(),
     }
 }
 

@@ -41,6 +41,17 @@ pub struct Report<'a> {
     pub rows: Vec<ReportRow<'a>>,
 }
 
+/// How the report stands, without its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportHead {
+    /// As the report's.
+    #[serde(with = "words::time")]
+    #[schemars(schema_with = "words::time::schema")]
+    pub generated_at: SystemTime,
+    /// Of all rows.
+    pub summary: Summary,
+}
+
 /// How many rows are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {

@@ -7,14 +7,17 @@
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
+//! | `/api/v1/stream` | GET, HEAD | changes of state as server-sent events, as they come |
 //!
 //! Every other path is 404, every other method 405 with `Allow`. With a prefix, `/` and the prefix without its last
 //! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
 //! request that changes something is 403 when another site's page sent it.
 //!
-//! What is shown comes from outside as functions: nothing here knows what a row is.
+//! The pages come from outside as functions; the API reads the health table and writes the report's own JSON. Nothing
+//! here knows what a row is.
 
 mod access;
+mod api;
 mod bucket;
 mod encoding;
 mod guard;
@@ -31,6 +34,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
+pub use api::Api;
 pub use bucket::Rate;
 pub use listen::BindError;
 pub use listen::bind;

@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod stream;
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -11,10 +12,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::post;
+use backend_health_exporter::health::HealthTable;
+use backend_health_exporter::view::report::Links;
 use backend_health_exporter::web;
 use backend_health_exporter::web::Access;
+use backend_health_exporter::web::Api;
 use backend_health_exporter::web::Limits;
 use backend_health_exporter::web::MetricsPage;
 use backend_health_exporter::web::PageWriter;
@@ -38,6 +41,7 @@ struct Setup {
     access: Access,
     limits: Limits,
     listen: Vec<&'static str>,
+    table: Arc<HealthTable>,
     /// Given the request's `Accept`.
     page: fn(Option<String>) -> PageWriter,
 }
@@ -49,6 +53,7 @@ impl Default for Setup {
             access: Access::open(),
             limits: Limits::default(),
             listen: vec!["127.0.0.1:0"],
+            table: Arc::default(),
             page: |accept| Box::new(move |out| writeln!(out, "accept {accept:?}")),
         }
     }
@@ -72,7 +77,14 @@ struct Knobs {
 }
 
 async fn start(setup: Setup) -> Running {
-    let Setup { paths, access, limits, listen, page } = setup;
+    let Setup { paths, access, limits, listen, table, page } = setup;
+    let shutdown = CancellationToken::new();
+    let api = Api {
+        table,
+        links: Links { base: paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned() },
+        limits: limits.clone(),
+        shutdown: shutdown.clone(),
+    };
     let knobs = Arc::new(Knobs::default());
     let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
     let site = Site {
@@ -99,7 +111,7 @@ async fn start(setup: Setup) -> Running {
                 if fails { Err("backend_health.yml:3:5: unknown key".to_owned()) } else { Ok(()) }
             })
         }),
-        further: Router::new().route("/api/v1/echo", post(async |body: String| body)),
+        further: api.router().route("/api/v1/echo", post(async |body: String| body)),
     };
     let mut listeners = Vec::new();
     for address in listen {
@@ -107,7 +119,6 @@ async fn start(setup: Setup) -> Running {
     }
     let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
     let (access, accesses) = watch::channel(Arc::new(access));
-    let shutdown = CancellationToken::new();
     let served = tokio::spawn(web::serve(listeners, site, accesses, limits, shutdown.clone()));
     Running { addresses, access, shutdown, served, knobs }
 }

@@ -1,0 +1,71 @@
+//! What a request to the API is told when it is not answered.
+
+use axum::http::HeaderName;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::view::report::FilterError;
+
+/// A refusal: a status and a JSON body.
+#[derive(Debug)]
+pub(in crate::web) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<&'static str>,
+}
+
+impl ApiError {
+    pub(in crate::web) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    pub(in crate::web) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn too_many_streams() -> Self {
+        let message = "as many clients as may be are streaming; come again later or poll /api/v1/events";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message);
+        Self { retry_after: Some("10"), ..error }
+    }
+}
+
+impl From<FilterError> for ApiError {
+    fn from(error: FilterError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self { status, code, message, retry_after } = self;
+        let body = ErrorBody { error: ErrorDetail { code: code.to_owned(), message } };
+        let json = serde_json::to_string(&body).expect("strings are JSON");
+        let retry = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds)]);
+        let kind: [(HeaderName, _); 1] = [(header::CONTENT_TYPE, "application/json")];
+        match retry {
+            Some(retry) => (status, kind, retry, json).into_response(),
+            None => (status, kind, json).into_response(),
+        }
+    }
+}
+
+/// The JSON of every error.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(in crate::web) struct ErrorBody {
+    pub(super) error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::web) struct ErrorDetail {
+    /// For programs.
+    pub(super) code: String,
+    /// For people: what is wrong, and what would be right.
+    pub(super) message: String,
+}
