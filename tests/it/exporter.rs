@@ -53,6 +53,20 @@ impl Exporter {
         Self::start(&["run", "--config.file", text(config)]).await
     }
 
+    /// Starts it with its demo.
+    pub(crate) async fn demo() -> Self {
+        Self::start(&["demo"]).await
+    }
+
+    /// Waits until every row has ended a probe.
+    pub(crate) async fn ready(&self) {
+        self.get_until("/-/ready", 200).await;
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// Starts what this command says, and waits until it says where it listens.
     async fn start_by(command: &mut Command) -> Self {
         let mut process = Process::spawn(command);
@@ -174,7 +188,7 @@ impl Neighbours {
 
 /// Speaks HTTP, and HTTPS with who has a certificate from these roots. Keeps no connection, so that every request finds
 /// the exporter as it is now.
-fn http_client(roots: RootCertStore) -> ClientBuilder {
+pub(crate) fn http_client(roots: RootCertStore) -> ClientBuilder {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks TLS 1.2 and 1.3")
@@ -202,4 +216,4 @@ const BINARY: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);

@@ -48,3 +48,6 @@ mod web;
 
 // The program itself, as a process of its own.
 mod exporter;
+
+// The pages in a real browser.
+mod browser;
