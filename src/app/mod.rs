@@ -283,7 +283,10 @@ fn site(
                 write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
             }
         }),
-        landing: Box::new(move |_| page::render(&shown.snapshot(SystemTime::now()), ".", &telemetry)),
+        landing: Box::new(move |_| {
+            let place = page::Place { root: ".", metrics_path: &telemetry };
+            page::render(&shown.snapshot(SystemTime::now()), place)
+        }),
         is_ready: Box::new(move || ready.is_ready()),
         reload: Box::new(move || {
             let reloader = reloader.clone();

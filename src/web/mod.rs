@@ -3,6 +3,7 @@
 //! | route (below the route prefix) | methods | answer |
 //! |---|---|---|
 //! | `/` | GET, HEAD | the landing page |
+//! | `/assets/NAME` | GET, HEAD | what the pages load: style, script, icons |
 //! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::Router;
+use axum::extract::Path;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,6 +19,7 @@ use axum::routing::MethodRouter;
 use axum::routing::get;
 use axum::routing::post;
 
+use crate::view::page::assets::Asset;
 use crate::web::Connection;
 use crate::web::Limits;
 use crate::web::Site;
@@ -34,6 +36,7 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
     });
     let mut router = Router::new()
         .route(&prefix.join("/"), get(landing))
+        .route(&prefix.join("/assets/{name}"), get(asset))
         .route(&telemetry, get(metrics))
         .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
         .route(&prefix.join("/-/ready"), get(ready))
@@ -64,6 +67,14 @@ async fn landing(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -
         Ok(page) => Html(page).into_response(),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
     }
+}
+
+/// A file of the pages. Its address has the version of its content, so a client that has it never asks again.
+async fn asset(State(shared): State<Arc<Shared>>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let Some(asset) = Asset::named(&name) else { return not_found(State(shared)).await };
+    let current = query.is_some_and(|query| query == format!("v={}", asset.version()));
+    let kept = if current { "private, max-age=31536000, immutable" } else { "no-cache" };
+    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, kept)], asset.content).into_response()
 }
 
 async fn metrics(

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use axum::routing::post;
 use backend_health_exporter::health::HealthTable;
+use backend_health_exporter::view::page;
+use backend_health_exporter::view::page::Place;
 use backend_health_exporter::view::report::Links;
 use backend_health_exporter::web;
 use backend_health_exporter::web::Access;
@@ -34,6 +36,8 @@ use rustls::crypto::aws_lc_rs;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::sample;
 
 /// A site to be started, with what differs from the usual one.
 struct Setup {
@@ -221,11 +225,35 @@ async fn pages_are_html_that_loads_nothing_from_elsewhere() {
     let policy = header(&response, "content-security-policy");
     assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&response, "x-frame-options"), "deny");
     assert_eq!(header(&response, "referrer-policy"), "no-referrer");
     let response = site.get("/-/healthy").await;
     assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
     assert_eq!(header(&response, "content-security-policy"), "");
+}
+
+#[tokio::test]
+async fn a_page_file_is_kept_by_who_asks_for_its_version() {
+    let site = start(Setup::default()).await;
+    let page = page::render(&sample::snapshot(Vec::new()), Place { root: "", metrics_path: "/metrics" });
+    let addresses = page.split(['"']).filter(|part| part.starts_with("/assets/"));
+    let mut seen = Vec::new();
+    for address in addresses {
+        let response = site.get(address).await;
+        assert_eq!(response.status(), 200, "{address}");
+        assert_eq!(header(&response, "cache-control"), "private, max-age=31536000, immutable", "{address}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff");
+        seen.push(header(&response, "content-type"));
+        let (path, _) = address.split_once('?').unwrap();
+        for other in [path.to_owned(), format!("{path}?v=0")] {
+            let response = site.get(&other).await;
+            assert_eq!(response.status(), 200, "{other}");
+            assert_eq!(header(&response, "cache-control"), "no-cache", "{other}");
+        }
+    }
+    assert_eq!(seen, ["image/svg+xml", "text/css; charset=utf-8", "text/javascript; charset=utf-8"]);
+    assert_eq!(site.get("/assets/nothing.css").await.status(), 404);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! One Chromium behind one chromedriver, asked in the words of WebDriver (W3C): JSON over HTTP, as far as the tests need it.
+//! One Chromium behind one chromedriver, asked in the words of the W3C's web driver: JSON over HTTP, as far as the tests need it.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -56,10 +56,10 @@ impl Driver {
             .expect("chromedriver runs (Debian: chromium-driver)");
         let said = process.stdout.take().unwrap();
         // From here on whatever ends this early ends the process, too.
-        let mut driver = Self { process, port: 0, session: String::new(), client, profile: profile, _turn: turn };
+        let mut driver = Self { process, port: 0, session: String::new(), client, profile, _turn: turn };
         driver.port = tokio::task::spawn_blocking(|| port(BufReader::new(said))).await.unwrap();
         let answer = driver.ask(Method::POST, "session", capabilities(driver.profile())).await;
-        driver.session = answer["sessionId"].as_str().expect("a session has an id").to_owned();
+        answer["sessionId"].as_str().expect("a session has an id").clone_into(&mut driver.session);
         driver
     }
 
