@@ -251,9 +251,10 @@ impl HealthTable {
         Overview { revision: inner.revision, changed_at: inner.changed_at.unwrap_or(now), by_state: inner.by_state }
     }
 
-    /// One row, and the revision of the table that it is from.
+    /// The row whose id is written so, and the revision of the table that it is from.
     #[must_use]
-    pub fn row(&self, id: TargetId) -> Option<(u64, Row)> {
+    pub fn row(&self, id: &str) -> Option<(u64, Row)> {
+        let id = TargetId::parse(id)?;
         let inner = self.lock();
         inner.index.get(&id).map(|index| (inner.revision, inner.entries[*index].row.clone()))
     }
@@ -630,8 +631,8 @@ mod tests {
         check(&[1, 2, 3]);
         assert_eq!(table.transitions_after(1, 1).first().map(|transition| transition.number), Some(2));
         assert!(table.transitions_after(3, 1).is_empty());
-        assert_eq!(table.row(TargetId(7)).map(|(_, row)| row.state), Some(State::Unknown));
-        assert!(table.row(TargetId(8)).is_none());
+        assert_eq!(table.row("0000000000000007").map(|(_, row)| row.state), Some(State::Unknown));
+        assert!(["0000000000000008", "7", "", "+000000000000007"].iter().all(|id| table.row(id).is_none()));
     }
 
     #[test]

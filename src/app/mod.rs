@@ -265,12 +265,14 @@ fn site(
     };
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
-    let api = web::Api {
+    let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let api = web::api::Api {
         table: table.clone(),
-        links: Links { base: paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned() },
+        links: Links { base: base.clone() },
         limits: web::Limits::default(),
         shutdown: shutdown.clone(),
     };
+    let further = api.surface().into_router(&base).merge(web::docs::router(&telemetry));
     let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
     let reloader = reloader.clone();
     web::Site {
@@ -278,7 +280,7 @@ fn site(
         metrics: Box::new(move |accept| {
             let format = exposition::negotiate(accept);
             let (snapshot, numbers) = (Arc::new(scraped.snapshot(SystemTime::now())), numbers());
-            web::MetricsPage {
+            web::Page {
                 content_type: format.content_type(),
                 write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
             }
@@ -292,7 +294,7 @@ fn site(
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
-        further: api.router(),
+        further,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program as its users have it: the real binary in a process of its own, asked over HTTP, ended by signals.
 
+mod api;
 mod demo;
 mod flags;
 mod logs;

@@ -1,7 +1,10 @@
 //! The web site over real sockets: what starts one here, and its routes.
 
 mod access;
+mod api;
 mod clients;
+mod docs;
+mod openapi;
 mod stream;
 
 use std::io::Read;
@@ -19,12 +22,12 @@ use backend_health_exporter::view::page::Place;
 use backend_health_exporter::view::report::Links;
 use backend_health_exporter::web;
 use backend_health_exporter::web::Access;
-use backend_health_exporter::web::Api;
 use backend_health_exporter::web::Limits;
-use backend_health_exporter::web::MetricsPage;
+use backend_health_exporter::web::Page;
 use backend_health_exporter::web::PageWriter;
 use backend_health_exporter::web::Paths;
 use backend_health_exporter::web::Site;
+use backend_health_exporter::web::api::Api;
 use reqwest::Client;
 use reqwest::ClientBuilder;
 use reqwest::Method;
@@ -83,12 +86,8 @@ struct Knobs {
 async fn start(setup: Setup) -> Running {
     let Setup { paths, access, limits, listen, table, page } = setup;
     let shutdown = CancellationToken::new();
-    let api = Api {
-        table,
-        links: Links { base: paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned() },
-        limits: limits.clone(),
-        shutdown: shutdown.clone(),
-    };
+    let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
     let knobs = Arc::new(Knobs::default());
     let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
     let site = Site {
@@ -96,7 +95,7 @@ async fn start(setup: Setup) -> Running {
         metrics: Box::new(move |accept| {
             let (accept, pages) = (accept.map(str::to_owned), pages.clone());
             let open_metrics = accept.as_ref().is_some_and(|accept| accept.contains("openmetrics"));
-            MetricsPage {
+            Page {
                 content_type: if open_metrics { OPEN_METRICS } else { TEXT },
                 write: Box::new(move |out| {
                     pages.pages_written.fetch_add(1, Ordering::SeqCst);
@@ -115,7 +114,11 @@ async fn start(setup: Setup) -> Running {
                 if fails { Err("backend_health.yml:3:5: unknown key".to_owned()) } else { Ok(()) }
             })
         }),
-        further: api.router().route("/api/v1/echo", post(async |body: String| body)),
+        further: api
+            .surface()
+            .into_router(&base)
+            .merge(web::docs::router("/metrics"))
+            .route("/api/v1/echo", post(async |body: String| body)),
     };
     let mut listeners = Vec::new();
     for address in listen {

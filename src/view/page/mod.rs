@@ -2,6 +2,8 @@
 //! nothing but our own files.
 
 pub mod assets;
+pub mod docs;
+mod markdown;
 mod report;
 mod shell;
 

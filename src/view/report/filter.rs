@@ -23,6 +23,15 @@ pub struct Filter {
     pub words: Vec<String>,
 }
 
+/// A key of a filter's query.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterKey {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// The only values; empty when any text will do.
+    pub values: fn() -> Vec<&'static str>,
+}
+
 /// A value that no row can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FilterError {
@@ -33,6 +42,38 @@ pub enum FilterError {
 }
 
 impl Filter {
+    /// What [`Filter::parse`] reads.
+    pub const KEYS: [FilterKey; 6] = [
+        FilterKey { name: "pool", meaning: "Only rows of these pools, in any case.", values: Vec::new },
+        FilterKey {
+            name: "setting",
+            meaning: "Only rows under these backend settings, in any case.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "server",
+            meaning: "Only these servers as the configuration writes them, in any case, an IPv6 address with or without \
+                      brackets.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "state",
+            meaning: "Only rows in these states, in any case. Of changes: only those to these states.",
+            values: || State::ALL.iter().map(|state| state.as_str()).collect(),
+        },
+        FilterKey {
+            name: "cause",
+            meaning: "Only rows with these causes.",
+            values: || Cause::ALL.iter().map(|cause| cause.code()).collect(),
+        },
+        FilterKey {
+            name: "q",
+            meaning: "Words that must all stand somewhere in pool, setting, server, port, protocol, state, or the cause's \
+                      code, title or detail.",
+            values: Vec::new,
+        },
+    ];
+
     /// From the query of a URL: `pool`, `setting`, `server`, `state`, `cause`, each any number of times, and `q` for words.
     /// Empty values ask for nothing; other keys are not ours.
     ///

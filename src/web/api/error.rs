@@ -28,6 +28,20 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    pub(in crate::web) fn bad_parameter(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", message)
+    }
+
+    /// Our own fault.
+    pub(super) fn failed() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer cannot be written")
+    }
+
+    pub(super) fn busy() -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many answers are being written");
+        Self { retry_after: Some("1"), ..error }
+    }
+
     pub(super) fn too_many_streams() -> Self {
         let message = "as many clients as may be are streaming; come again later or poll /api/v1/events";
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message);
@@ -37,7 +51,7 @@ impl ApiError {
 
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", error.to_string())
+        Self::bad_parameter(error.to_string())
     }
 }
 

@@ -44,6 +44,7 @@ use crate::view::report::Links;
 use crate::view::report::ReportHead;
 use crate::web::Connection;
 use crate::web::api::Shared;
+use crate::web::api::check_keys;
 use crate::web::api::error::ApiError;
 
 pub(super) async fn stream(
@@ -53,7 +54,9 @@ pub(super) async fn stream(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let filter = Filter::parse(&query.unwrap_or_default())?;
+    let query = query.unwrap_or_default();
+    check_keys(&query, &[])?;
+    let filter = Filter::parse(&query)?;
     let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
     let body = if method == Method::HEAD {
         Body::empty()

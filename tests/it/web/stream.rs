@@ -55,9 +55,10 @@ impl World {
 
     /// Books a success, or a failure.
     fn book(&self, server: usize, succeeds: bool) {
-        let verdict = match succeeds {
-            true => sample::success(Protocol::Tcp),
-            false => sample::failure(Protocol::Tcp, Cause::TcpRefused, "nothing\nlistens"),
+        let verdict = if succeeds {
+            sample::success(Protocol::Tcp)
+        } else {
+            sample::failure(Protocol::Tcp, Cause::TcpRefused, "nothing\nlistens")
         };
         self.table.record(&self.targets[server], verdict, SystemTime::now());
     }
@@ -103,13 +104,13 @@ impl Listener {
                     let mut told = Told::default();
                     for line in event.lines() {
                         match line.split_once(": ") {
-                            Some(("event", kind)) => told.kind = kind.to_owned(),
-                            Some(("id", id)) => told.id = id.to_owned(),
+                            Some(("event", kind)) => kind.clone_into(&mut told.kind),
+                            Some(("id", id)) => id.clone_into(&mut told.id),
                             Some(("data", data)) => told.data = serde_json::from_str(data).unwrap(),
                             _ => told.other += line,
                         }
                     }
-                    self.buffer = rest.to_owned();
+                    self.buffer = rest.into();
                     return Some(told);
                 }
                 let chunk = self.response.chunk().await.expect("the stream is not cut off")?;
