@@ -70,7 +70,6 @@ pub fn page(name: &str, place: Place<'_>) -> Option<String> {
     let at = DOCS.iter().position(|doc| doc.name == name)?;
     let Rendered { title, html } = RENDERED.get(at)?;
     let body = html! {
-        nav aria-label="You are here" { a href="./" { "Documentation" } }
         article.docs { (html) }
     };
     Some(shell::page(Shell { place, title, state: None }, &body, &footer()))

@@ -54,6 +54,7 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
                     p.live id="live" role="status" hidden {}
                     nav aria-label="Exporter" {
                         ul {
+                            li { a href={ (root) "/docs/" } { "Documentation" } }
                             li { a href={ (root) (metrics_path) } { "Metrics" } }
                             li { a href={ (root) "/-/healthy" } { "Exporter alive" } }
                             li { a href={ (root) "/-/ready" } { "Exporter ready" } }

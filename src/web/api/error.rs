@@ -12,7 +12,7 @@ use crate::view::report::FilterError;
 
 /// A refusal: a status and a JSON body.
 #[derive(Debug)]
-pub(in crate::web) struct ApiError {
+pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -20,16 +20,26 @@ pub(in crate::web) struct ApiError {
 }
 
 impl ApiError {
-    pub(in crate::web) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// `code` is for programs; `message` says to people what is wrong, and what would be right.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    pub(in crate::web) fn not_found(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    pub(in crate::web) fn bad_parameter(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn bad_parameter(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", message)
+    }
+
+    /// Says after how many seconds it may be tried again.
+    #[must_use]
+    pub fn retry_after(self, seconds: &'static str) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// Our own fault.
@@ -38,14 +48,12 @@ impl ApiError {
     }
 
     pub(super) fn busy() -> Self {
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many answers are being written");
-        Self { retry_after: Some("1"), ..error }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many answers are being written").retry_after("1")
     }
 
     pub(super) fn too_many_streams() -> Self {
         let message = "as many clients as may be are streaming; come again later or poll /api/v1/events";
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message);
-        Self { retry_after: Some("10"), ..error }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message).retry_after("10")
     }
 }
 

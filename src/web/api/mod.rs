@@ -22,7 +22,7 @@ use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use self::error::ApiError;
+pub use self::error::ApiError;
 use self::etag::Tags;
 pub use self::surface::Answer;
 pub use self::surface::AnswerHeader;

@@ -20,7 +20,7 @@ async fn told(stream: &mut Response, buffer: &mut String, kind: &str, holds: imp
                 let data = event.lines().find_map(|line| line.strip_prefix("data: "));
                 let data = data.map(|data| serde_json::from_str(data).expect("the data is JSON"));
                 let is_it = event.lines().any(|line| line.strip_prefix("event: ") == Some(kind));
-                *buffer = rest.to_owned();
+                *buffer = rest.into();
                 if let Some(data) = data.filter(|data| is_it && holds(data)) {
                     return data;
                 }
