@@ -14,6 +14,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use tokio::sync::watch;
+
 pub use self::history::History;
 pub use self::history::PastProbe;
 use self::streak::Event;
@@ -45,6 +47,10 @@ struct Inner {
     awaited: Option<HashSet<TargetId>>,
     /// The latest changes of state, the oldest first.
     transitions: VecDeque<Transition>,
+    /// The number of the latest one.
+    latest_transition: watch::Sender<u64>,
+    /// Rows in each state, in the order of [`State::ALL`].
+    by_state: [usize; 3],
     /// Of the latest change of anything, from 0, and when it was.
     revision: u64,
     changed_at: Option<SystemTime>,
@@ -136,7 +142,10 @@ impl HealthTable {
             None => inner.awaited = Some(present),
         }
         inner.changed(now);
-        transitions.into_iter().map(|transition| inner.remember(transition)).collect()
+        let transitions = transitions.into_iter().map(|transition| inner.remember(transition)).collect();
+        let rows = || inner.entries.iter().map(|entry| entry.row.state);
+        inner.by_state = State::ALL.map(|state| rows().filter(|of_row| *of_row == state).count());
+        transitions
     }
 
     /// Books what a probe that ended at `now` says. A verdict for a target that is gone, or has changed, is dropped.
@@ -215,10 +224,39 @@ impl HealthTable {
         self.lock().transitions.iter().rev().cloned().collect()
     }
 
+    /// The changes of state after that of this number, the oldest first: the first `at_most` of those remembered.
+    #[must_use]
+    pub fn transitions_after(&self, number: u64, at_most: usize) -> Vec<Transition> {
+        let inner = self.lock();
+        let from = inner.transitions.partition_point(|transition| transition.number <= number);
+        inner.transitions.range(from..).take(at_most).cloned().collect()
+    }
+
+    /// The number of the latest change of state, 0 before the first, and every later one as it comes.
+    #[must_use]
+    pub fn watch_transitions(&self) -> watch::Receiver<u64> {
+        self.lock().latest_transition.subscribe()
+    }
+
     /// As [`Snapshot::revision`], without the snapshot.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.lock().revision
+    }
+
+    /// What changed last, and the rows in each state; costs the same however many rows there are.
+    #[must_use]
+    pub fn overview(&self, now: SystemTime) -> Overview {
+        let inner = self.lock();
+        Overview { revision: inner.revision, changed_at: inner.changed_at.unwrap_or(now), by_state: inner.by_state }
+    }
+
+    /// The row whose id is written so, and the revision of the table that it is from.
+    #[must_use]
+    pub fn row(&self, id: &str) -> Option<(u64, Row)> {
+        let id = TargetId::parse(id)?;
+        let inner = self.lock();
+        inner.index.get(&id).map(|index| (inner.revision, inner.entries[*index].row.clone()))
     }
 
     /// Whether every row present at start has ended a probe.
@@ -243,10 +281,15 @@ impl Inner {
     fn remember(&mut self, transition: Transition) -> Transition {
         let number = self.transitions.back().map_or(0, |last| last.number) + 1;
         let transition = Transition { number, ..transition };
+        // Saturating: within `replace` they are counted anew afterwards.
+        let from = &mut self.by_state[transition.from as usize];
+        *from = from.saturating_sub(1);
+        self.by_state[transition.to as usize] += 1;
         if self.transitions.len() == REMEMBERED_TRANSITIONS {
             self.transitions.pop_front();
         }
         self.transitions.push_back(transition.clone());
+        self.latest_transition.send_replace(number);
         transition
     }
 }
@@ -420,6 +463,17 @@ pub struct Snapshot {
     pub pools: Vec<PoolTotals>,
 }
 
+/// How the table stands, without its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// As [`Snapshot::revision`].
+    pub revision: u64,
+    /// As [`Snapshot::changed_at`].
+    pub changed_at: SystemTime,
+    /// Rows in each state, in the order of [`State::ALL`].
+    pub by_state: [usize; 3],
+}
+
 /// A row at one instant.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -551,6 +605,34 @@ mod tests {
         assert_eq!((transitions[0].from, transitions[0].to), (State::Healthy, State::Unknown));
         assert_eq!((row.state, row.probes, row.transitions), (State::Unknown, 1, [1, 0, 1]));
         assert_eq!(row.cause.map(|cause| cause.code), Some(Cause::NotProbedYet));
+    }
+
+    #[test]
+    fn the_overview_counts_what_a_snapshot_shows() {
+        let table = HealthTable::new();
+        let check = |numbers: &[u64]| {
+            let (snapshot, overview) = (table.snapshot(SystemTime::now()), table.overview(SystemTime::now()));
+            let count = |state| snapshot.rows.iter().filter(|row| row.state == state).count();
+            assert_eq!(overview.by_state, State::ALL.map(count));
+            assert_eq!((overview.revision, overview.changed_at), (snapshot.revision, snapshot.changed_at));
+            let after: Vec<u64> = table.transitions_after(0, 10).iter().map(|transition| transition.number).collect();
+            assert_eq!(after, numbers);
+            assert_eq!(*table.watch_transitions().borrow(), numbers.last().copied().unwrap_or(0));
+        };
+        let first = target("/", 3, 80);
+        let second = Arc::new(Target { id: TargetId(8), ..Target::clone(&first) });
+        table.replace(&[first.clone(), second.clone()], SystemTime::now());
+        check(&[]);
+        table.record(&first, success(), SystemTime::now());
+        check(&[1]);
+        table.record(&second, success(), SystemTime::now());
+        check(&[1, 2]);
+        table.replace(&[target("/healthz", 3, 80)], SystemTime::now());
+        check(&[1, 2, 3]);
+        assert_eq!(table.transitions_after(1, 1).first().map(|transition| transition.number), Some(2));
+        assert!(table.transitions_after(3, 1).is_empty());
+        assert_eq!(table.row("0000000000000007").map(|(_, row)| row.state), Some(State::Unknown));
+        assert!(["0000000000000008", "7", "", "+000000000000007"].iter().all(|id| table.row(id).is_none()));
     }
 
     #[test]

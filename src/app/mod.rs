@@ -53,6 +53,7 @@ use crate::view::metrics;
 use crate::view::metrics::DelayHistogram;
 use crate::view::metrics::ExporterNumbers;
 use crate::view::page;
+use crate::view::report::Links;
 use crate::web;
 use crate::web::demand::Demand;
 
@@ -163,7 +164,7 @@ pub async fn run_and_tell(
     let demand = Demand::new(shutdown.clone());
     let source = on_demand::source(&reloader, OnDemand::new(prober, table.clone(), slots));
     let further = web::azure::router(paths.clone(), source, demand.clone());
-    let site = site(paths, &table, &scheduler, &reloader, further);
+    let site = site(paths, &table, &scheduler, &reloader, &shutdown, further);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
@@ -263,6 +264,7 @@ fn site(
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     reloader: &Arc<Reloader>,
+    shutdown: &CancellationToken,
     further: Router,
 ) -> web::Site {
     let process = ProcessReader::default();
@@ -272,6 +274,14 @@ fn site(
     };
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
+    let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let api = web::api::Api {
+        table: table.clone(),
+        links: Links { base: base.clone() },
+        limits: web::Limits::default(),
+        shutdown: shutdown.clone(),
+    };
+    let further = api.surface().into_router(&base).merge(web::docs::router(&telemetry)).merge(further);
     let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
     let reloader = reloader.clone();
     web::Site {
@@ -279,12 +289,15 @@ fn site(
         metrics: Box::new(move |accept| {
             let format = exposition::negotiate(accept);
             let (snapshot, numbers) = (Arc::new(scraped.snapshot(SystemTime::now())), numbers());
-            web::MetricsPage {
+            web::Page {
                 content_type: format.content_type(),
                 write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
             }
         }),
-        landing: Box::new(move |_| page::render(&shown.snapshot(SystemTime::now()), ".", &telemetry)),
+        landing: Box::new(move |_| {
+            let place = page::Place { root: ".", metrics_path: &telemetry };
+            page::render(&shown.snapshot(SystemTime::now()), place)
+        }),
         is_ready: Box::new(move || ready.is_ready()),
         reload: Box::new(move || {
             let reloader = reloader.clone();

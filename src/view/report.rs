@@ -5,6 +5,7 @@
 //! same value again.
 
 mod filter;
+mod json;
 mod of;
 mod words;
 
@@ -19,6 +20,8 @@ use serde::Serialize;
 
 pub use self::filter::Filter;
 pub use self::filter::FilterError;
+pub use self::filter::FilterKey;
+pub use self::json::write_json;
 pub use self::of::Links;
 use crate::health::State;
 use crate::target::Protocol;
@@ -39,6 +42,17 @@ pub struct Report<'a> {
     pub summary: Summary,
     /// In the configuration's order.
     pub rows: Vec<ReportRow<'a>>,
+}
+
+/// How the report stands, without its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportHead {
+    /// As the report's.
+    #[serde(with = "words::time")]
+    #[schemars(schema_with = "words::time::schema")]
+    pub generated_at: SystemTime,
+    /// Of all rows.
+    pub summary: Summary,
 }
 
 /// How many rows are in each state.
@@ -284,6 +298,13 @@ pub struct PastProbe {
     pub duration_seconds: f64,
     /// Of the HTTP response, when one came.
     pub status: Option<u16>,
+}
+
+/// The latest changes of state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Events<'a> {
+    /// The latest first.
+    pub events: Vec<Event<'a>>,
 }
 
 /// A change of a row's state.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::Router;
+use axum::extract::Path;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::HeaderName;
 use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
@@ -19,23 +21,25 @@ use axum::routing::MethodRouter;
 use axum::routing::get;
 use axum::routing::post;
 
+use crate::view::page::assets::Asset;
 use crate::web::Connection;
 use crate::web::Limits;
 use crate::web::Site;
 use crate::web::azure;
-use crate::web::scrape::Scrapes;
+use crate::web::delivery::Deliveries;
 
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
     let prefix = site.paths.prefix().clone();
     let telemetry = site.paths.telemetry();
     let further = site.further.clone();
     let state = Arc::new(Shared {
-        scrapes: Scrapes::new(limits.scrapes, limits.scrape_wait, limits.scrape),
+        scrapes: Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape),
         where_to_look: format!("not found; the report is at {}, the metrics are at {telemetry}\n", prefix.join("/")),
         site,
     });
     let mut router = Router::new()
         .route(&prefix.join("/"), get(landing))
+        .route(&prefix.join("/assets/{name}"), get(asset))
         .route(&telemetry, get(metrics))
         .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
         .route(&prefix.join("/-/ready"), get(ready))
@@ -59,7 +63,7 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
 
 struct Shared {
     site: Site,
-    scrapes: Scrapes,
+    scrapes: Deliveries,
     where_to_look: String,
 }
 
@@ -71,13 +75,36 @@ async fn landing(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -
     }
 }
 
+/// A file of the pages. Its address has the version of its content, so a client that has it never asks again.
+async fn asset(State(shared): State<Arc<Shared>>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let Some(asset) = Asset::named(&name) else { return not_found(State(shared)).await };
+    let current = query.is_some_and(|query| query == format!("v={}", asset.version()));
+    let kept = if current { "private, max-age=31536000, immutable" } else { "no-cache" };
+    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, kept)], asset.content).into_response()
+}
+
 async fn metrics(
     State(shared): State<Arc<Shared>>,
     Extension(connection): Extension<Connection>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    shared.scrapes.answer(&method, &headers, |accept| (shared.site.metrics)(accept), connection.cut).await
+    let Some(turn) = shared.scrapes.turn().await else {
+        let retry = (header::RETRY_AFTER, "1");
+        return (StatusCode::SERVICE_UNAVAILABLE, [retry], "too many scrapes at once\n").into_response();
+    };
+    let page = (shared.site.metrics)(joined(&headers, header::ACCEPT).as_deref());
+    let Some(mut response) = turn.deliver(&method, &headers, page, connection.cut).await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n").into_response();
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+/// A list-valued header as one string (RFC 9110, section 5.3).
+fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

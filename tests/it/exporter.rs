@@ -1,6 +1,7 @@
 //! The program as its users have it: the real binary in a process of its own, asked over HTTP, ended by signals.
 
 mod alerting;
+mod api;
 mod azure;
 pub(crate) mod demo;
 mod flags;
@@ -53,6 +54,20 @@ impl Exporter {
     /// Starts it with this configuration file.
     pub(crate) async fn run(config: &Path) -> Self {
         Self::start(&["run", "--config.file", text(config)]).await
+    }
+
+    /// Starts it with its demo.
+    pub(crate) async fn demo() -> Self {
+        Self::start(&["demo"]).await
+    }
+
+    /// Waits until every row has ended a probe.
+    pub(crate) async fn ready(&self) {
+        self.get_until("/-/ready", 200).await;
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// Starts what this command says, and waits until it says where it listens.
@@ -181,7 +196,7 @@ impl Neighbours {
 
 /// Speaks HTTP, and HTTPS with who has a certificate from these roots. Keeps no connection, so that every request finds
 /// the exporter as it is now.
-fn http_client(roots: RootCertStore) -> ClientBuilder {
+pub(crate) fn http_client(roots: RootCertStore) -> ClientBuilder {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks TLS 1.2 and 1.3")

@@ -56,3 +56,5 @@ mod exporter;
 
 // The dashboards, against the real Prometheus that scrapes the demo.
 mod dashboards;
+// The pages in a real browser.
+mod browser;

@@ -26,6 +26,8 @@ use backend_health_exporter::verdict::ResponseSummary;
 use backend_health_exporter::verdict::Role;
 use backend_health_exporter::verdict::TlsSession;
 use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::view::page;
+use backend_health_exporter::view::page::Place;
 
 /// 2026-11-22 03:12:05 UTC: when every sample is looked at.
 pub fn now() -> SystemTime {
@@ -49,6 +51,15 @@ pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
         }
     }
     Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows, pools })
+}
+
+/// The page `/` of these rows.
+pub fn page(rows: Vec<Row>) -> String {
+    page_of(&snapshot(rows))
+}
+
+pub fn page_of(snapshot: &Snapshot) -> String {
+    page::render(snapshot, Place { root: ".", metrics_path: "/metrics" })
 }
 
 /// A row that no probe has ended for, on port 8080.

@@ -1,12 +1,13 @@
 //! Which rows somebody wants to see.
 
-use std::borrow::Cow;
-
 use thiserror::Error;
 
 use crate::health::Row;
 use crate::health::State;
+use crate::health::Transition;
+use crate::target::Target;
 use crate::verdict::Cause;
+use crate::verdict::Finding;
 
 /// Keeps the rows that have one of the wanted values in each field that is asked for. Names compare without regard to
 /// case.
@@ -22,6 +23,15 @@ pub struct Filter {
     pub words: Vec<String>,
 }
 
+/// A key of a filter's query.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterKey {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// The only values; empty when any text will do.
+    pub values: fn() -> Vec<&'static str>,
+}
+
 /// A value that no row can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FilterError {
@@ -32,6 +42,38 @@ pub enum FilterError {
 }
 
 impl Filter {
+    /// What [`Filter::parse`] reads.
+    pub const KEYS: [FilterKey; 6] = [
+        FilterKey { name: "pool", meaning: "Only rows of these pools, in any case.", values: Vec::new },
+        FilterKey {
+            name: "setting",
+            meaning: "Only rows under these backend settings, in any case.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "server",
+            meaning: "Only these servers as the configuration writes them, in any case, an IPv6 address with or without \
+                      brackets.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "state",
+            meaning: "Only rows in these states, in any case. Of changes: only those to these states.",
+            values: || State::ALL.iter().map(|state| state.as_str()).collect(),
+        },
+        FilterKey {
+            name: "cause",
+            meaning: "Only rows with these causes.",
+            values: || Cause::ALL.iter().map(|cause| cause.code()).collect(),
+        },
+        FilterKey {
+            name: "q",
+            meaning: "Words that must all stand somewhere in pool, setting, server, port, protocol, state, or the cause's \
+                      code, title or detail.",
+            values: Vec::new,
+        },
+    ];
+
     /// From the query of a URL: `pool`, `setting`, `server`, `state`, `cause`, each any number of times, and `q` for words.
     /// Empty values ask for nothing; other keys are not ours.
     ///
@@ -77,19 +119,27 @@ impl Filter {
 
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
+        self.lets_through(&row.target, row.state, row.cause.as_deref())
+    }
+
+    /// Whether a change of state is of a row that is asked for, and to a state and for a cause that are.
+    #[must_use]
+    pub fn matches_transition(&self, transition: &Transition) -> bool {
+        self.lets_through(&transition.target, transition.to, transition.cause.as_deref())
+    }
+
+    fn lets_through(&self, target: &Target, state: State, cause: Option<&Finding<Cause>>) -> bool {
         let Self { pools, settings, servers, states, causes, words } = self;
-        let target = &row.target;
         let any = |wanted: &[String], value: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| bare(wanted).to_lowercase() == value.to_lowercase())
         };
-        let cause = row.cause.as_deref();
         any(pools, &target.pool)
             && any(settings, &target.setting)
             && any(servers, &target.server)
-            && (states.is_empty() || states.contains(&row.state))
+            && (states.is_empty() || states.contains(&state))
             && (causes.is_empty() || cause.is_some_and(|cause| causes.contains(&cause.code)))
             && (words.is_empty() || {
-                let text = searched(row).to_lowercase();
+                let text = searched(target, state, cause).to_lowercase();
                 words.iter().all(|word| text.contains(word.as_str()))
             })
     }
@@ -114,19 +164,16 @@ fn bare(server: &str) -> &str {
     server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server)
 }
 
-fn searched(row: &Row) -> Cow<'_, str> {
-    let target = &row.target;
-    let (code, title, detail) = row
-        .cause
-        .as_deref()
-        .map_or(("", "", ""), |cause| (cause.code.code(), cause.code.words().title, cause.detail.as_str()));
-    Cow::Owned(format!(
+fn searched(target: &Target, state: State, cause: Option<&Finding<Cause>>) -> String {
+    let (code, title, detail) =
+        cause.map_or(("", "", ""), |cause| (cause.code.code(), cause.code.words().title, cause.detail.as_str()));
+    format!(
         "{} {} {}:{} {} {} {code} {title} {detail}",
         target.pool,
         target.setting,
         target.server,
         target.port(),
         target.protocol(),
-        row.state.as_str()
-    ))
+        state.as_str()
+    )
 }

@@ -13,6 +13,7 @@ use super::PhasesView;
 use super::Problem;
 use super::Question;
 use super::Report;
+use super::ReportHead;
 use super::ReportRow;
 use super::RequestView;
 use super::ResponseView;
@@ -20,6 +21,7 @@ use super::Summary;
 use super::TlsView;
 use super::TrustView;
 use crate::health;
+use crate::health::Overview;
 use crate::health::Row;
 use crate::health::Snapshot;
 use crate::health::State;
@@ -76,6 +78,14 @@ impl Summary {
             } += 1;
             summary
         })
+    }
+}
+
+impl ReportHead {
+    #[must_use]
+    pub fn of(overview: &Overview) -> Self {
+        let [healthy, unhealthy, unknown] = overview.by_state;
+        Self { generated_at: overview.changed_at, summary: Summary { healthy, unhealthy, unknown } }
     }
 }
 

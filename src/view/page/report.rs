@@ -1,10 +1,6 @@
-//! `/`: the report as one plain web page, the worst rows first. It has no script and loads nothing else.
+//! `/`: the report, the worst rows first.
 
-use std::time::SystemTime;
-
-use maud::DOCTYPE;
 use maud::Markup;
-use maud::PreEscaped;
 use maud::html;
 
 use crate::health::Row;
@@ -15,17 +11,26 @@ use crate::verdict::Code;
 use crate::verdict::Evidence;
 use crate::verdict::Finding;
 use crate::verdict::ProbeResult;
-use crate::verdict::Side;
 use crate::verdict::Verdict;
 use crate::verdict::Words;
 
-use super::ranking::Urgency;
-use super::ranking::worst_first;
-use super::remedy::Remedy;
-use super::time::Utc;
-use super::time::age;
-use super::time::span;
-use super::time::took;
+use super::Place;
+use super::endpoint;
+use super::printable;
+use super::row_address;
+use super::shape;
+use super::shell;
+use super::shell::Shell;
+use super::time;
+use super::who;
+use super::with_code;
+use crate::view::ranking::Urgency;
+use crate::view::ranking::worst_first;
+use crate::view::remedy::Remedy;
+use crate::view::time::Utc;
+use crate::view::time::age;
+use crate::view::time::span;
+use crate::view::time::took;
 
 /// A browser is not asked to lay out more rows than this; the worst ones are shown, and the page says so.
 const MAX_ROWS: usize = 1_000;
@@ -46,50 +51,21 @@ const WHO: &str = "Who acts, and the first step";
 const FAILURES: &str = "Failed in a row";
 const LATEST: &str = "Latest probe";
 
-/// The whole page. `prefix` stands before every link (`.`, `/health`, or empty), `metrics_path` behind it (`/metrics`).
+/// The whole page.
 #[must_use]
-pub fn render(snapshot: &Snapshot, prefix: &str, metrics_path: &str) -> String {
+pub fn render(snapshot: &Snapshot, place: Place<'_>) -> String {
     let tally = Tally::of(&snapshot.rows);
-    let prefix = prefix.trim_end_matches('/');
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                // Without this a browser asks for an icon that is not there.
-                link rel="icon" href="data:,";
-                title { (tally.title()) " – Backend health" }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body {
-                (shapes())
-                header {
-                    div.top {
-                        h1 { "Backend health" }
-                        nav aria-label="Exporter" {
-                            ul {
-                                li { a href={ (prefix) (metrics_path) } { "Metrics" } }
-                                li { a href={ (prefix) "/-/healthy" } { "Exporter alive" } }
-                                li { a href={ (prefix) "/-/ready" } { "Exporter ready" } }
-                            }
-                        }
-                    }
-                    p.headline { (tally.headline()) }
-                    ul.summary aria-label="Rows by state" {
-                        @for (state, count) in tally.worst_first() {
-                            li { (shape(state)) b { (count) } " " (state.as_str()) }
-                        }
-                    }
-                }
-                main { (report(snapshot)) }
-                footer {
-                    p { "As of " (time(snapshot.at)) ". Load the page again for newer results." }
-                }
+    let body = html! {
+        h1 { (tally.headline()) }
+        ul.summary aria-label="Rows by state" {
+            @for (state, count) in tally.worst_first() {
+                li { (shape(state)) b { (count) } " " (state.as_str()) }
             }
         }
+        (report(snapshot, place.root))
     };
-    page.into_string()
+    let footer = html! { p { "As of " (time(snapshot.at)) "." } };
+    shell::page(Shell { place, title: &tally.title(), state: tally.worst() }, &body, &footer)
 }
 
 /// Rows by state.
@@ -108,6 +84,10 @@ impl Tally {
     fn worst_first(&self) -> [(State, usize); 3] {
         let Self { healthy, unhealthy, unknown } = *self;
         [(State::Unhealthy, unhealthy), (State::Unknown, unknown), (State::Healthy, healthy)]
+    }
+
+    fn worst(&self) -> Option<State> {
+        self.worst_first().into_iter().find(|(_, count)| *count > 0).map(|(state, _)| state)
     }
 
     /// For a browser's tab: the worst first, zeros left out.
@@ -141,7 +121,7 @@ impl Tally {
 
 /// The table. The roles repeat what the elements mean, because browsers forget it when a narrow page shows the rows as
 /// cards.
-fn report(snapshot: &Snapshot) -> Markup {
+fn report(snapshot: &Snapshot, root: &str) -> Markup {
     let total = snapshot.rows.len();
     let groups = worst_first(&snapshot.rows).into_iter().scan(MAX_ROWS, |room, (urgency, mut rows)| {
         let members = rows.len();
@@ -172,7 +152,7 @@ fn report(snapshot: &Snapshot) -> Markup {
                                 (urgency.title()) " " small { (members) }
                             }
                         }
-                        @for row in rows { (line(row, urgency, snapshot)) }
+                        @for row in rows { (line(row, urgency, snapshot, root)) }
                     }
                 }
             }
@@ -180,7 +160,7 @@ fn report(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn line(row: &Row, urgency: Urgency, snapshot: &Snapshot) -> Markup {
+fn line(row: &Row, urgency: Urgency, snapshot: &Snapshot, root: &str) -> Markup {
     let Row { target, state, since, consecutive_failures, .. } = row;
     let findings = findings(row);
     let act = findings.first();
@@ -192,7 +172,9 @@ fn line(row: &Row, urgency: Urgency, snapshot: &Snapshot) -> Markup {
                 small { "for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(snapshot.at, *since))) } }
             }
             th role="rowheader" scope="row" {
-                bdi { (endpoint(target)) }
+                a href=(row_address(root, &target.pool, &target.setting, &target.server)) {
+                    bdi { (endpoint(&target.server, target.port())) }
+                }
                 small { (target.protocol()) }
             }
             td.brief role="cell" data-label=(POOL) {
@@ -256,15 +238,6 @@ fn findings(row: &Row) -> Vec<Found<'_>> {
     causes.map(|finding| Found::of(finding, row)).chain(warnings.map(|finding| Found::of(finding, row))).collect()
 }
 
-/// A step; what stands between backticks is code.
-fn with_code(step: &str) -> Markup {
-    html! {
-        @for (index, part) in step.split('`').enumerate() {
-            @if index % 2 == 0 { (part) } @else { code { (part) } }
-        }
-    }
-}
-
 /// The beginning of a response that was not as expected.
 fn excerpt(row: &Row) -> Option<&str> {
     let probe = row.last_probe.as_deref().filter(|probe| probe.result() == ProbeResult::Failure)?;
@@ -290,79 +263,6 @@ fn latest(probe: &Verdict, target: &Target, snapshot: &Snapshot) -> Markup {
     }
 }
 
-/// Who has to act, in words.
-fn who(side: Side) -> &'static str {
-    match side {
-        Side::Network => "Network between here and the server",
-        Side::Gateway => "Gateway side: the settings here",
-        Side::Server => "Server side",
-        Side::Exporter => "Exporter side: this host",
-    }
-}
-
-/// Server and port; long names may be broken after a dot.
-fn endpoint(target: &Target) -> Markup {
-    let (server, port) = (&target.server, target.port());
-    html! {
-        @if server.contains(':') {
-            "[" (server) "]:" (port)
-        } @else {
-            @for (position, label) in server.split('.').enumerate() {
-                @if position > 0 { "." wbr; }
-                (label)
-            }
-            ":" (port)
-        }
-    }
-}
-
-fn time(at: SystemTime) -> Markup {
-    let utc = Utc::of(at);
-    html! { time datetime=(utc.rfc3339()) { (utc.readable()) } }
-}
-
-/// A text that may have come over the network, without what could move or hide the text around it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\n' | '\t' => character,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            _ if character.is_control() => '\u{fffd}',
-            _ => character,
-        })
-        .collect()
-}
-
-/// The state's shape: a square with a cross, a diamond with a question mark, a disc with a tick. The word for it always
-/// stands beside it.
-fn shape(state: State) -> Markup {
-    html! {
-        svg class={ "shape " (state.label()) } aria-hidden="true" focusable="false" {
-            use href={ "#" (state.label()) } {}
-        }
-    }
-}
-
-/// The shapes, once for the whole page.
-fn shapes() -> Markup {
-    html! {
-        svg.sheet aria-hidden="true" focusable="false" {
-            symbol id="unhealthy" viewBox="0 0 20 20" {
-                rect x="1.5" y="1.5" width="17" height="17" rx="2" {}
-                path.mark d="M6.5 6.5l7 7m0-7l-7 7" {}
-            }
-            symbol id="unknown" viewBox="0 0 20 20" {
-                path d="M10 .5L19.5 10 10 19.5.5 10z" {}
-                path.mark d="M7.9 8.2a2.1 2.1 0 1 1 3.1 1.8c-.7.4-1 .8-1 1.6M10 14.2v.1" {}
-            }
-            symbol id="healthy" viewBox="0 0 20 20" {
-                circle cx="10" cy="10" r="9" {}
-                path.mark d="M5.8 10.4l2.9 2.9 5.5-6" {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,15 +280,5 @@ mod tests {
         check(6, 1, 0, "1 of 7 rows is Unhealthy.", "1 Unhealthy, 6 Healthy");
         check(5, 0, 2, "2 of 7 rows are Unknown.", "2 Unknown, 5 Healthy");
         check(0, 2, 1, "2 of 3 rows are Unhealthy, 1 is Unknown.", "2 Unhealthy, 1 Unknown");
-    }
-
-    #[test]
-    fn foreign_text_cannot_move_or_hide_what_stands_around_it() {
-        fn check(text: &str, expected: &str) {
-            assert_eq!(printable(text), expected);
-        }
-        check("plain ü 🦀\n\tnext", "plain ü 🦀\n\tnext");
-        check("a\u{202e}b\u{2066}c", "a\u{fffd}b\u{fffd}c");
-        check("\u{0}\u{1b}[31m\r", "\u{fffd}\u{fffd}[31m\u{fffd}");
     }
 }

@@ -1,0 +1,2 @@
+// Keeps a page up to date. Everything works without it, too.
+"use strict";
