@@ -3,6 +3,7 @@
 
 mod access;
 mod demo;
+mod pages;
 mod process;
 mod reload;
 
@@ -271,6 +272,7 @@ fn site(
         limits: web::Limits::default(),
         shutdown: shutdown.clone(),
     };
+    let pages = pages::routes(table.clone(), Arc::from(telemetry.as_str()));
     let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
     let reloader = reloader.clone();
     web::Site {
@@ -292,7 +294,7 @@ fn site(
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
-        further: api.router(),
+        further: api.router().merge(pages),
     }
 }
 

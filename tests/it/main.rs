@@ -39,7 +39,9 @@ mod limbo;
 mod exposition;
 mod metrics;
 mod report;
+mod picture;
 mod page;
+mod row;
 mod sample;
 
 // The exporter's own listener, and its log.

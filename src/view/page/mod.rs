@@ -3,6 +3,7 @@
 
 pub mod assets;
 mod report;
+pub mod row;
 mod shell;
 
 use std::time::SystemTime;
