@@ -1,7 +1,7 @@
 //! The certificates as sent, with an empty place where one is missing, and what they lead to.
 
+use super::findings::Findings;
 use super::place::Place;
-use super::scene::Findings;
 use super::scene::Kind;
 use super::scene::Mark;
 use super::scene::Note;

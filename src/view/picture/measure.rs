@@ -90,7 +90,7 @@ mod tests {
         check("short", 100, 3, &["short"]);
         check("two words", 40, 3, &["two", "words"]);
         check("CN=a.example.com,O=Corp", 90, 3, &["CN=a.example.", "com,O=Corp"]);
-        check("CN=a.example.com,O=Corp", 90, 1, &["CN=a.exampl…"]);
+        check("CN=a.example.com,O=Corp", 90, 1, &["CN=a.example.…"]);
         check("iiiiiiii", 15, 2, &["iiiii", "iii"]);
         check("WWW", 1, 9, &["W", "W", "W"]);
         check("證明書", 23, 2, &["證明", "書"]);

@@ -5,6 +5,7 @@
 
 mod chain;
 mod draw;
+mod findings;
 mod measure;
 pub mod place;
 mod scene;

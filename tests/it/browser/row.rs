@@ -46,7 +46,8 @@ async fn names(browser: &Browser) -> Vec<String> {
 #[tokio::test]
 async fn the_expired_intermediate_is_the_marked_part() {
     let exporter = demo().await;
-    let browser = Browser::start(Look::default()).await;
+    // High enough for the remedy and the picture.
+    let browser = Browser::start(Look { height: 1360, ..Look::default() }).await;
     browser.open(&exporter.url(EXPIRED)).await;
     let names = names(&browser).await;
     let faulty: Vec<_> = names.iter().filter(|name| name.ends_with(": faulty")).collect();
@@ -64,7 +65,7 @@ async fn the_expired_intermediate_is_the_marked_part() {
     assert_ne!(browser.eval(&edge("fine")).await, "rgb(179, 22, 28)");
     assert_eq!(browser.console().await, [""; 0]);
     browser.bless_screenshot("row-expired-intermediate").await;
-    browser.open(&exporter.url(&format!("{MISSING}#picture-title"))).await;
+    browser.open(&exporter.url(MISSING)).await;
     assert_eq!(browser.eval("document.querySelectorAll('svg.picture.wide .slot').length").await, 1);
     browser.bless_screenshot("row-missing-intermediate").await;
 }

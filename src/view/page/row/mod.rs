@@ -131,7 +131,7 @@ fn bracketed(server: &str) -> String {
 fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
     let word = |name: &str, instead: &str| shell_word(name).unwrap_or_else(|| instead.to_owned());
     let (pool, setting) = (word(&row.pool, "POOL"), word(&row.setting, "SETTING"));
-    let server = word(&bracketed(&row.server), "SERVER");
+    let (server, program) = (word(&bracketed(&row.server), "SERVER"), env!("CARGO_PKG_NAME"));
     html! {
         section #troubleshoot aria-labelledby="troubleshoot-title" {
             h2 #troubleshoot-title { "Troubleshoot" }
@@ -140,7 +140,7 @@ fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
                 "Give it the exporter's own configuration file:"
             }
             (code_block("Command that checks this server", &format!(
-                "backend_health_exporter troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
+                "{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
             )))
             @match &row.cause {
                 Some(cause) => p { a href=(cause.docs_url) { "The documentation on “" (cause.title) "”" } },
