@@ -4,6 +4,7 @@
 mod access;
 mod demo;
 mod on_demand;
+mod pages;
 mod process;
 mod reload;
 
@@ -281,7 +282,9 @@ fn site(
         limits: web::Limits::default(),
         shutdown: shutdown.clone(),
     };
-    let further = api.surface().into_router(&base).merge(web::docs::router(&telemetry)).merge(further);
+    let pages = pages::routes(table.clone(), Arc::from(telemetry.as_str()));
+    let docs = web::docs::router(&telemetry);
+    let further = api.surface().into_router(&base).merge(docs).merge(pages).merge(further);
     let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
     let reloader = reloader.clone();
     web::Site {

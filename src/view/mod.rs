@@ -9,6 +9,7 @@ pub mod metrics;
 mod numbers;
 pub mod report;
 pub mod page;
+pub mod picture;
 pub mod ranking;
 pub mod remedy;
 pub mod text;

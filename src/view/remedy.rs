@@ -254,7 +254,7 @@ fn plain(value: &str) -> String {
 }
 
 /// A value as one word of a shell's command, if it consists of nothing but what is harmless there.
-fn shell_word(value: &str) -> Option<String> {
+pub(super) fn shell_word(value: &str) -> Option<String> {
     let is_bare = |character: char| character.is_ascii_alphanumeric() || "-._:/@%+=,".contains(character);
     // None of these means anything between single quotes.
     let is_quotable =

@@ -125,6 +125,10 @@ pub struct Problem<'a> {
     pub remedy: Vec<String>,
     /// The shell command that shows the same.
     pub reproduce: Option<String>,
+    /// The SHA-256 fingerprint of the certificate that it is about, or whose issuer is missing: one of the chain, or a
+    /// trusted root. Null when it is about no certificate that can be read.
+    #[serde(default)]
+    pub certificate: Option<Cow<'a, str>>,
     pub docs_url: String,
 }
 

@@ -97,6 +97,12 @@ impl Utc {
         })
     }
 
+    /// Of the calendar: `2026-11-22`.
+    pub(super) fn day(self) -> impl fmt::Display {
+        let Self { year, month, day, .. } = self;
+        fmt::from_fn(move |f| write!(f, "{year:04}-{month:02}-{day:02}"))
+    }
+
     /// For people: `2026-11-22 03:12:05 UTC`.
     pub(super) fn readable(self) -> impl fmt::Display {
         let Self { year, month, day, hour, minute, second, millisecond: _ } = self;
@@ -141,6 +147,14 @@ pub(super) fn span(span: Duration) -> impl fmt::Display {
         (0, _, _) => write!(f, "{hours} h {} min", minutes % 60),
         (_, _, _) => write!(f, "{days} d {} h", hours % 24),
     })
+}
+
+/// A span that may be long: whole days where hours say nothing more.
+pub(super) fn rough(long: Duration) -> String {
+    match long.as_secs() / 86_400 {
+        ..3 => span(long).to_string(),
+        days => format!("{days} days"),
+    }
 }
 
 /// How long something took: `0.23 ms`, `45 ms`, `3.05 s`.
@@ -242,6 +256,17 @@ mod tests {
         check(86_399, "23 h 59 min");
         check(86_400, "1 d 0 h");
         check(777_600, "9 d 0 h");
+    }
+
+    #[test]
+    fn long_spans_are_days() {
+        fn check(seconds: u64, expected: &str) {
+            assert_eq!(rough(Duration::from_secs(seconds)), expected);
+        }
+        check(59, "59 s");
+        check(259_199, "2 d 23 h");
+        check(259_200, "3 days");
+        check(315_360_000, "3650 days");
     }
 
     #[test]

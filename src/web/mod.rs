@@ -5,6 +5,7 @@
 //! | `/` | GET, HEAD | the landing page |
 //! | `/assets/NAME` | GET, HEAD | what the pages load: style, script, icons |
 //! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
+//! | `/row` | GET, HEAD | the page of one row, among the further routes |
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod driver;
+mod row;
 pub(crate) mod window;
 
 use std::path::Path;

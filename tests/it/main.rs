@@ -41,7 +41,9 @@ mod exposition;
 mod metrics;
 mod report;
 mod azure;
+mod picture;
 mod page;
+mod row;
 mod sample;
 
 // Rules, alerts, routes, and what is said about them.

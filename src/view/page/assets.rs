@@ -38,8 +38,11 @@ impl Asset {
     }
 }
 
+/// One file, so that going from page to page loads nothing again.
+const STYLES: &str = concat!(include_str!("page.css"), include_str!("row.css"), include_str!("picture.css"));
+
 /// The style of all pages.
-pub(super) static STYLE: Asset = Asset::new("page.css", "text/css; charset=utf-8", include_str!("page.css"));
+pub(super) static STYLE: Asset = Asset::new("page.css", "text/css; charset=utf-8", STYLES);
 
 /// What keeps a page up to date.
 pub(super) static SCRIPT: Asset = Asset::new("page.js", "text/javascript; charset=utf-8", include_str!("page.js"));

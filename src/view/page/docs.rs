@@ -69,7 +69,20 @@ pub struct Picture {
 }
 
 /// Every picture of `docs/screenshots/`.
-pub const PICTURES: &[Picture] = &[];
+pub const PICTURES: &[Picture] = &[
+    picture_of(
+        "row-expired-intermediate.png",
+        include_bytes!("../../../docs/screenshots/row-expired-intermediate.png"),
+    ),
+    picture_of(
+        "row-missing-intermediate.png",
+        include_bytes!("../../../docs/screenshots/row-missing-intermediate.png"),
+    ),
+];
+
+const fn picture_of(name: &'static str, png: &'static [u8]) -> Picture {
+    Picture { name, png }
+}
 
 /// The list of all texts. `place.root` leads from `/docs/` up.
 #[must_use]

@@ -5,6 +5,7 @@ pub mod assets;
 pub mod docs;
 mod markdown;
 mod report;
+pub mod row;
 mod shell;
 
 use std::time::SystemTime;

@@ -35,6 +35,7 @@ use crate::verdict::Evidence;
 use crate::verdict::Finding;
 use crate::verdict::Phases;
 use crate::verdict::PresentedCertificate;
+use crate::verdict::Slot;
 use crate::verdict::Stage;
 use crate::verdict::Verdict;
 use crate::verdict::anchor_names;
@@ -158,6 +159,7 @@ impl<'a> About<'a, '_> {
             detail: Cow::Borrowed(&finding.detail),
             remedy: remedy.steps(),
             reproduce: remedy.reproduce(),
+            certificate: finding.facts.get(Slot::Fingerprint).map(Cow::Borrowed),
             docs_url: self.links.docs(words.code),
         }
     }
