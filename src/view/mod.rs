@@ -3,6 +3,7 @@
 
 pub mod exposition;
 mod family;
+pub mod groups;
 mod labels;
 pub mod metrics;
 mod numbers;
