@@ -285,7 +285,7 @@ fn site(
     let pages = pages::routes(table.clone(), Arc::from(telemetry.as_str()));
     let docs = web::docs::router(&telemetry);
     let further = api.surface().into_router(&base).merge(docs).merge(pages).merge(further);
-    let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
+    let (scraped, shown, ready, beats) = (table.clone(), table.clone(), table.clone(), scheduler.clone());
     let reloader = reloader.clone();
     web::Site {
         paths,
@@ -297,9 +297,10 @@ fn site(
                 write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
             }
         }),
-        landing: Box::new(move |_| {
+        landing: Box::new(move |query| {
             let place = page::Place { root: ".", metrics_path: &telemetry };
-            page::render(&shown.snapshot(SystemTime::now()), place)
+            let skipped = beats.numbers().skipped;
+            page::render(&shown.snapshot(SystemTime::now()), place, query, skipped)
         }),
         is_ready: Box::new(move || ready.is_ready()),
         reload: Box::new(move || {

@@ -4,6 +4,7 @@
 pub mod azure;
 pub mod exposition;
 mod family;
+pub mod groups;
 mod labels;
 pub mod metrics;
 mod numbers;

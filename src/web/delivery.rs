@@ -80,8 +80,7 @@ impl Turn {
         page: Page,
         cut: CancellationToken,
     ) -> Option<Response> {
-        let encodings = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        let encoding = Encoding::negotiate(encodings);
+        let encoding = Encoding::of(request);
         let mut response = if *method == Method::HEAD {
             Response::new(Body::new(OfUnknownLength))
         } else {
@@ -90,12 +89,7 @@ impl Turn {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        match encoding {
-            Encoding::Gzip => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            Encoding::Identity => {}
-        }
+        encoding.name(headers);
         Some(response)
     }
 

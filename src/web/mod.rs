@@ -62,8 +62,8 @@ pub struct Site {
     pub paths: Paths,
     /// The metrics, for the value of the request's `Accept` headers.
     pub metrics: Answer<Page>,
-    /// The landing page as HTML, for the request's query as sent.
-    pub landing: Answer<String>,
+    /// The landing page as HTML, for the request's query as sent; an error is the page that says what is wrong with it.
+    pub landing: Answer<Result<String, String>>,
     /// Whether `/-/ready` says so.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Reads the configuration again; an error is told to the client as it is.

@@ -27,6 +27,7 @@ use crate::web::Limits;
 use crate::web::Site;
 use crate::web::azure;
 use crate::web::delivery::Deliveries;
+use crate::web::encoding::Encoding;
 
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
     let prefix = site.paths.prefix().clone();
@@ -67,12 +68,22 @@ struct Shared {
     where_to_look: String,
 }
 
-async fn landing(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {
-    // A page of thousands of rows takes milliseconds, which the probes' threads do not have.
-    match tokio::task::spawn_blocking(move || (shared.site.landing)(query.as_deref())).await {
-        Ok(page) => Html(page).into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
-    }
+async fn landing(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let encoding = Encoding::of(&headers);
+    // A page of many rows takes milliseconds, which the probes' threads do not have.
+    let page = tokio::task::spawn_blocking(move || {
+        let (status, page) = match (shared.site.landing)(query.as_deref()) {
+            Ok(page) => (StatusCode::OK, page),
+            Err(page) => (StatusCode::BAD_REQUEST, page),
+        };
+        (status, encoding.encode(page.into_bytes()))
+    });
+    let Ok((status, body)) = page.await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response();
+    };
+    let mut response = (status, [(header::VARY, "Accept-Encoding")], Html(body)).into_response();
+    encoding.name(response.headers_mut());
+    response
 }
 
 /// A file of the pages. Its address has the version of its content, so a client that has it never asks again.

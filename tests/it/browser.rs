@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod driver;
+mod report;
 mod row;
 pub(crate) mod window;
 
@@ -35,7 +36,7 @@ async fn a_real_browser_opens_the_page() {
     let heading = browser.eval("document.querySelector('h1').textContent").await;
     assert!(heading.as_str().unwrap().contains("are Unhealthy"), "{heading}");
     assert!(browser.screenshot().await.starts_with(b"\x89PNG"));
-    browser.bless_screenshot("report").await;
+    browser.keep_screenshot("first").await;
     browser.assert_accessible("the page").await;
 }
 

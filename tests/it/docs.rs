@@ -388,7 +388,7 @@ fn hostile_values_of_a_finding_are_text_on_the_page() {
     let row = sample::unhealthy_row("p", "s", "10.0.0.1", Protocol::Https, Cause::CertExpired, "ended");
     let page = sample::page(vec![Row { cause: Some(Arc::new(finding)), ..row }]);
     assert_eq!(page.matches("<script").count(), 1, "our own: {page}");
-    assert_eq!(page.matches("&lt;/code&gt;&lt;script&gt;").count(), 2);
+    assert!(page.matches("&lt;/code&gt;&lt;script&gt;").count() >= 2, "{page}");
 }
 
 /// Whole words in upper case that stand for a slot without a value.

@@ -59,7 +59,12 @@ pub fn page(rows: Vec<Row>) -> String {
 }
 
 pub fn page_of(snapshot: &Snapshot) -> String {
-    page::render(snapshot, Place { root: ".", metrics_path: "/metrics" })
+    asked(snapshot, "").expect("nothing is asked for")
+}
+
+/// The page for this query, or what it says is wrong with it.
+pub fn asked(snapshot: &Snapshot, query: &str) -> Result<String, String> {
+    page::render(snapshot, Place { root: ".", metrics_path: "/metrics" }, Some(query), 0)
 }
 
 /// A row that no probe has ended for, on port 8080.

@@ -103,7 +103,10 @@ async fn start(setup: Setup) -> Running {
                 }),
             }
         }),
-        landing: Box::new(|query| format!("<!doctype html><title>landing {query:?}</title>")),
+        landing: Box::new(|query| {
+            let page = format!("<!doctype html><title>landing {query:?}</title>");
+            if query.is_some_and(|query| query.contains("wrong")) { Err(page) } else { Ok(page) }
+        }),
         is_ready: Box::new(move || ready.is_ready.load(Ordering::SeqCst)),
         reload: Box::new(move || {
             let knobs = reload.clone();
@@ -231,15 +234,35 @@ async fn pages_are_html_that_loads_nothing_from_elsewhere() {
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&response, "x-frame-options"), "deny");
     assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+    let response = site.get("/?wrong").await;
+    assert_eq!(response.status(), 400);
+    assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
     let response = site.get("/-/healthy").await;
     assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
     assert_eq!(header(&response, "content-security-policy"), "");
 }
 
 #[tokio::test]
+async fn a_page_is_compressed_for_who_takes_that() {
+    let site = start(Setup::default()).await;
+    let request = client().get(site.http("/")).header("accept-encoding", "gzip");
+    let response = request.send().await.unwrap();
+    assert_eq!(header(&response, "content-encoding"), "gzip");
+    assert_eq!(header(&response, "vary"), "Accept-Encoding");
+    let mut page = String::new();
+    let body = response.bytes().await.unwrap();
+    flate2::read::GzDecoder::new(&*body).read_to_string(&mut page).unwrap();
+    let response = site.get("/").await;
+    assert_eq!(header(&response, "content-encoding"), "");
+    assert_eq!(header(&response, "vary"), "Accept-Encoding");
+    assert_eq!(response.text().await.unwrap(), page);
+}
+
+#[tokio::test]
 async fn a_page_file_is_kept_by_who_asks_for_its_version() {
     let site = start(Setup::default()).await;
-    let page = page::render(&sample::snapshot(Vec::new()), Place { root: "", metrics_path: "/metrics" });
+    let place = Place { root: "", metrics_path: "/metrics" };
+    let page = page::render(&sample::snapshot(Vec::new()), place, None, 0).unwrap();
     let addresses = page.split(['"']).filter(|part| part.starts_with("/assets/"));
     let mut seen = Vec::new();
     for address in addresses {

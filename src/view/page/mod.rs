@@ -1,13 +1,21 @@
 //! The web pages: one frame, and words, marks and links that they share. They are whole without a script, and load
 //! nothing but our own files.
 
+mod report;
+mod summary;
+mod doubt;
+mod form;
+mod card;
+mod line;
+mod strip;
+mod query;
+pub mod row;
+mod shell;
 pub mod assets;
 pub mod docs;
 mod markdown;
-mod report;
-pub mod row;
-mod shell;
 
+use std::fmt;
 use std::time::SystemTime;
 
 use maud::Markup;
@@ -18,6 +26,7 @@ pub use self::shell::Place;
 use super::time::Utc;
 use crate::health::State;
 use crate::verdict::Side;
+use crate::view::report::Problem;
 
 /// A step; what stands between backticks is code.
 fn with_code(step: &str) -> Markup {
@@ -36,6 +45,13 @@ fn who(side: Side) -> &'static str {
         Side::Server => "Server side",
         Side::Exporter => "Exporter side: this host",
     }
+}
+
+/// The first thing to do, for where the side that acts is named already.
+fn first_step<'p>(problem: &'p Problem<'_>) -> Option<&'p str> {
+    let step = problem.remedy.first()?;
+    let own = step.split_once(": ").filter(|(side, _)| side.eq_ignore_ascii_case(problem.side.as_str()));
+    Some(own.map_or(step.as_str(), |(_, rest)| rest))
 }
 
 /// Server and port; long names may be broken after a dot.
@@ -60,6 +76,16 @@ fn row_address(root: &str, pool: &str, setting: &str, server: &str) -> String {
     format!("{root}/row?{}", query.finish())
 }
 
+/// Server and port as one word, an IPv6 address in brackets.
+fn endpoint_text(server: &str, port: u16) -> String {
+    if server.contains(':') { format!("[{server}]:{port}") } else { format!("{server}:{port}") }
+}
+
+/// A span until now, with the instant that it counts from.
+fn brief_time(from: SystemTime, span: impl fmt::Display) -> Markup {
+    html! { time datetime=(Utc::of(from).rfc3339()) { (span) } }
+}
+
 fn time(at: SystemTime) -> Markup {
     let utc = Utc::of(at);
     html! { time datetime=(utc.rfc3339()) { (utc.readable()) } }
@@ -77,13 +103,15 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The state's shape: a square with a cross, a diamond with a question mark, a disc with a tick. The word for it always
+/// The state's shape: a square with a cross, a diamond with a question mark, a disc with a tick; for warnings a triangle. The word for it always
 /// stands beside it.
 fn shape(state: State) -> Markup {
+    shape_named(state.label())
+}
+
+fn shape_named(name: &str) -> Markup {
     html! {
-        svg class={ "shape " (state.label()) } aria-hidden="true" focusable="false" {
-            use href={ "#" (state.label()) } {}
-        }
+        svg class={ "shape " (name) } aria-hidden="true" focusable="false" { use href={ "#" (name) } {} }
     }
 }
 
@@ -98,6 +126,10 @@ fn shapes() -> Markup {
             symbol id="unknown" viewBox="0 0 20 20" {
                 path d="M10 .5L19.5 10 10 19.5.5 10z" {}
                 path.mark d="M7.9 8.2a2.1 2.1 0 1 1 3.1 1.8c-.7.4-1 .8-1 1.6M10 14.2v.1" {}
+            }
+            symbol id="warned" viewBox="0 0 20 20" {
+                path d="M10 1.2L19.4 18H.6z" {}
+                path.mark d="M10 7.5v5M10 15.2v.1" {}
             }
             symbol id="healthy" viewBox="0 0 20 20" {
                 circle cx="10" cy="10" r="9" {}

@@ -1,284 +1,248 @@
-//! `/`: the report, the worst rows first.
+//! `/`: the report, the worst rows first, those with the same fault together. Only the part of it that is shown is put
+//! into words, so that ten thousand rows are a page like any other.
 
 use maud::Markup;
 use maud::html;
 
-use crate::health::Row;
-use crate::health::Snapshot;
-use crate::health::State;
-use crate::target::Target;
-use crate::verdict::Code;
-use crate::verdict::Evidence;
-use crate::verdict::Finding;
-use crate::verdict::ProbeResult;
-use crate::verdict::Verdict;
-use crate::verdict::Words;
-
 use super::Place;
-use super::endpoint;
-use super::printable;
-use super::row_address;
-use super::shape;
+use super::card;
+use super::doubt;
+use super::form;
+use super::line;
+use super::line::Lines;
+use super::line::Why;
+use super::query::Form;
+use super::query::Query;
+use super::query::QueryError;
 use super::shell;
 use super::shell::Shell;
+use super::summary;
 use super::time;
-use super::who;
-use super::with_code;
+use crate::health::Row;
+use crate::health::Snapshot;
+use crate::view::groups::Group;
+use crate::view::groups::by_fault;
 use crate::view::ranking::Urgency;
 use crate::view::ranking::worst_first;
-use crate::view::remedy::Remedy;
+use crate::view::report::Filter;
+use crate::view::report::Links;
+use crate::view::report::ReportRow;
+use crate::view::report::Summary;
 use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
 
-/// A browser is not asked to lay out more rows than this; the worst ones are shown, and the page says so.
-const MAX_ROWS: usize = 1_000;
+/// The whole page, for the query of the address as sent; `skipped` are the probes that could not be started on their
+/// beat since the exporter started.
+///
+/// # Errors
+/// When the query asks for what cannot be: the page that says so.
+pub fn render(snapshot: &Snapshot, place: Place<'_>, query: Option<&str>, skipped: u64) -> Result<String, String> {
+    match Query::parse(query.unwrap_or_default()) {
+        Ok(query) => Ok(page(snapshot, place, &query, skipped)),
+        Err(error) => Err(refusal(snapshot, place, &error)),
+    }
+}
 
-/// Class and heading of each column.
-const COLUMNS: [(&str, &str); 7] = [
-    ("of-state", "State"),
-    ("of-server", "Server"),
-    ("of-pool", POOL),
-    ("of-cause", WHY),
-    ("of-remedy", WHO),
-    ("of-failures", FAILURES),
-    ("of-latest", LATEST),
-];
-const POOL: &str = "Pool and setting";
-const WHY: &str = "Why";
-const WHO: &str = "Who acts, and the first step";
-const FAILURES: &str = "Failed in a row";
-const LATEST: &str = "Latest probe";
+fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> String {
+    let Filter { pools, settings: _, servers: _, states, causes: _, words: _ } = &query.filter;
+    // What a state and a pool would show if they were chosen instead is counted, too.
+    let rest = Filter { pools: Vec::new(), states: Vec::new(), ..query.filter.clone() };
+    let of_pool = Filter { pools: pools.clone(), ..Filter::default() };
+    let of_state = Filter { states: states.clone(), ..Filter::default() };
+    let matching: Vec<&Row> = snapshot.rows.iter().filter(|row| rest.matches(row)).collect();
+    let of_any_state: Vec<&Row> = matching.iter().copied().filter(|row| of_pool.matches(row)).collect();
+    let of_any_pool: Vec<&Row> = matching.iter().copied().filter(|row| of_state.matches(row)).collect();
+    let shown: Vec<&Row> = of_any_state.iter().copied().filter(|row| of_state.matches(row)).collect();
+    let tally = |rows: &[&Row]| Summary::of(rows.iter().map(|row| row.state));
+    let (states, counted) = (tally(&of_any_state), tally(&shown));
 
-/// The whole page.
-#[must_use]
-pub fn render(snapshot: &Snapshot, place: Place<'_>) -> String {
-    let tally = Tally::of(&snapshot.rows);
     let body = html! {
-        h1 { (tally.headline()) }
-        ul.summary aria-label="Rows by state" {
-            @for (state, count) in tally.worst_first() {
-                li { (shape(state)) b { (count) } " " (state.as_str()) }
-            }
+        div id="summary" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) {
+            h1 { (summary::headline(states, snapshot.rows.len())) }
+            (doubt::banner(snapshot, skipped))
+            (summary::tiles(states, query, place))
+            (summary::remarks(&shown))
+            (summary::pools(&of_any_pool, query, place))
         }
-        (report(snapshot, place.root))
+        (form::form(&snapshot.rows, query, place))
+        div id="report" data-live { (Listing { snapshot, place, query }.of(&shown)) }
     };
-    let footer = html! { p { "As of " (time(snapshot.at)) "." } };
-    shell::page(Shell { place, title: &tally.title(), state: tally.worst() }, &body, &footer)
+    let title = summary::title(counted);
+    shell::page(Shell { place, title: &title, state: summary::worst(counted) }, &body, &footer(snapshot, skipped))
 }
 
-/// Rows by state.
-struct Tally {
-    healthy: usize,
-    unhealthy: usize,
-    unknown: usize,
+fn refusal(snapshot: &Snapshot, place: Place<'_>, error: &QueryError) -> String {
+    let all: Vec<&Row> = snapshot.rows.iter().collect();
+    let summary = Summary::of(all.iter().map(|row| row.state));
+    let query = Query::default();
+    let body = html! {
+        div id="summary" data-live {
+            h1 { "The address asks for what there is not" }
+            p.doubt role="alert" { (error) "." }
+            (summary::tiles(summary, &query, place))
+        }
+        (form::form(&snapshot.rows, &query, place))
+        div id="report" data-live { p { a href={ (place.root) "/" } { "Show all rows" } } }
+    };
+    shell::page(Shell { place, title: "No such rows", state: None }, &body, &footer(snapshot, 0))
 }
 
-impl Tally {
-    fn of(rows: &[Row]) -> Self {
-        let count = |state| rows.iter().filter(|row| row.state == state).count();
-        Self { healthy: count(State::Healthy), unhealthy: count(State::Unhealthy), unknown: count(State::Unknown) }
+fn footer(snapshot: &Snapshot, skipped: u64) -> Markup {
+    html! {
+        p id="as-of" data-live {
+            "As of " (time(snapshot.at)) ". "
+            @if skipped > 0 { (skipped) @if skipped == 1 { " probe" } @else { " probes" } " skipped since the exporter started." }
+        }
     }
+}
 
-    fn worst_first(&self) -> [(State, usize); 3] {
-        let Self { healthy, unhealthy, unknown } = *self;
-        [(State::Unhealthy, unhealthy), (State::Unknown, unknown), (State::Healthy, healthy)]
-    }
+/// What is listed, and where.
+#[derive(Clone, Copy)]
+struct Listing<'a> {
+    snapshot: &'a Snapshot,
+    place: Place<'a>,
+    query: &'a Query,
+}
 
-    fn worst(&self) -> Option<State> {
-        self.worst_first().into_iter().find(|(_, count)| *count > 0).map(|(state, _)| state)
-    }
+/// What stands by itself in the list.
+#[derive(Clone, Copy)]
+enum Item<'a> {
+    Fault(&'a Group<'a>),
+    Row(&'a Row),
+}
 
-    /// For a browser's tab: the worst first, zeros left out.
-    fn title(&self) -> String {
-        let parts: Vec<_> = self
-            .worst_first()
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(state, count)| format!("{count} {}", state.as_str()))
+impl<'a> Listing<'a> {
+    fn of(self, shown: &[&Row]) -> Markup {
+        let groups = by_fault(shown.iter().copied());
+        if let Some(id) = &self.query.same {
+            let group = groups.iter().find(|group| group.id == *id);
+            return html! {
+                p.note {
+                    @match group {
+                        Some(group) => { "Only the " (group.rows.len()) " rows with one fault. " }
+                        None => { "No row has this fault any more. " }
+                    }
+                    a href=(Query { same: None, page: 0, ..self.query.clone() }.address(self.place.root)) { "Show all faults" }
+                }
+                @if let Some(group) = group {
+                    (card::card(group, self.lines(), self.query, &self.links(), 0))
+                    (self.list(&[(group.urgency, group.rows.iter().map(|row| Item::Row(row)).collect())]))
+                }
+            };
+        }
+        let by_urgency = worst_first(shown.iter().copied());
+        let sections: Vec<(Urgency, Vec<Item<'_>>)> = by_urgency
+            .iter()
+            .map(|(urgency, rows)| match (self.query.form, urgency) {
+                (Form::Faults, Urgency::Unhealthy | Urgency::Unknown | Urgency::Failing | Urgency::Warned) => {
+                    (*urgency, groups.iter().filter(|group| group.urgency == *urgency).map(Item::Fault).collect())
+                }
+                (Form::Faults, Urgency::Healthy) | (Form::Rows, _) => {
+                    (*urgency, rows.iter().map(|row| Item::Row(row)).collect())
+                }
+            })
             .collect();
-        if parts.is_empty() { "No rows".to_owned() } else { parts.join(", ") }
-    }
-
-    /// One sentence that says whether there is something to do.
-    fn headline(&self) -> String {
-        let Self { healthy, unhealthy, unknown } = *self;
-        let total = healthy + unhealthy + unknown;
-        let are = |count| if count == 1 { "is" } else { "are" };
-        match (total, unhealthy, unknown) {
-            (0, ..) => "There is nothing to probe: no pool has a server and a setting.".to_owned(),
-            (1, 0, 0) => "The only row is Healthy.".to_owned(),
-            (_, 0, 0) => format!("All {total} rows are Healthy."),
-            (_, 0, _) => format!("{unknown} of {total} rows {} Unknown.", are(unknown)),
-            (_, _, 0) => format!("{unhealthy} of {total} rows {} Unhealthy.", are(unhealthy)),
-            (_, _, _) => {
-                format!("{unhealthy} of {total} rows {} Unhealthy, {unknown} {} Unknown.", are(unhealthy), are(unknown))
+        html! {
+            @if !shown.is_empty() {
+                p.note {
+                    "The worst first. "
+                    @let (form, words) = match self.query.form {
+                        Form::Faults => (Form::Rows, "Show each row for itself"),
+                        Form::Rows => (Form::Faults, "Show rows with the same fault together"),
+                    };
+                    a href=(self.query.in_form(form).address(self.place.root)) { (words) }
+                }
             }
+            (self.list(&sections))
         }
     }
-}
 
-/// The table. The roles repeat what the elements mean, because browsers forget it when a narrow page shows the rows as
-/// cards.
-fn report(snapshot: &Snapshot, root: &str) -> Markup {
-    let total = snapshot.rows.len();
-    let groups = worst_first(&snapshot.rows).into_iter().scan(MAX_ROWS, |room, (urgency, mut rows)| {
-        let members = rows.len();
-        rows.truncate(*room);
-        *room -= rows.len();
-        (!rows.is_empty()).then_some((urgency, members, rows))
-    });
-    html! {
-        @if total > 0 {
-            table role="table" {
-                caption {
-                    "Each row is one server of a pool, probed under one backend setting; the worst stand first."
-                    @if total > MAX_ROWS {
-                        " Shown are the worst " (MAX_ROWS) " of " (total) " rows; the metrics have all of them."
-                    }
-                }
-                thead role="rowgroup" {
-                    tr role="row" {
-                        @for (class, column) in COLUMNS {
-                            th class=(class) role="columnheader" scope="col" { (column) }
+    /// The items of the page that is asked for, or of the last one where there are no more so many.
+    fn list(self, sections: &[(Urgency, Vec<Item<'_>>)]) -> Markup {
+        let total: usize = sections.iter().map(|(_, items)| items.len()).sum();
+        let pages = total.div_ceil(ITEMS).max(1);
+        let page = self.query.page.min(pages - 1);
+        let (mut skip, mut room) = (page * ITEMS, ITEMS);
+        let mut visible: Vec<(Urgency, &[Item<'_>])> = Vec::new();
+        for (urgency, items) in sections {
+            let from = skip.min(items.len());
+            let to = (from + room).min(items.len());
+            skip -= from;
+            room -= to - from;
+            if from < to {
+                visible.push((*urgency, &items[from..to]));
+            }
+        }
+        let faults = visible.iter().flat_map(|(_, items)| *items).filter(|item| matches!(item, Item::Fault(_))).count();
+        let rows_of_a_fault = (ROWS_OF_FAULTS / faults.max(1)).clamp(3, 20);
+        html! {
+            @for (urgency, items) in visible {
+                @let heading = format!("h-{}", urgency as u8);
+                section aria-labelledby=(heading) {
+                    @let rows: usize = sections.iter().filter(|(of, _)| *of == urgency).flat_map(|(_, items)| items).map(Item::rows).sum();
+                    h2 id=(heading) { (urgency.title()) " " small { (rows) @if rows == 1 { " row" } @else { " rows" } } }
+                    @for item in items {
+                        @if let Item::Fault(group) = item {
+                            (card::card(group, self.lines(), self.query, &self.links(), rows_of_a_fault))
                         }
                     }
-                }
-                @for (urgency, members, rows) in groups {
-                    tbody role="rowgroup" {
-                        tr.group role="row" {
-                            th role="rowheader" colspan="7" scope="rowgroup" {
-                                (urgency.title()) " " small { (members) }
-                            }
-                        }
-                        @for row in rows { (line(row, urgency, snapshot, root)) }
-                    }
+                    @let rows: Vec<&Row> = items.iter().filter_map(|item| item.row()).collect();
+                    @if !rows.is_empty() { (self.table(urgency, &rows)) }
                 }
             }
+            @if pages > 1 { (self.pages(page, pages)) }
+        }
+    }
+
+    fn table(self, urgency: Urgency, rows: &[&Row]) -> Markup {
+        let (lines, base) = (self.lines(), self.links());
+        html! {
+            table.flat role="table" {
+                caption.hidden { (urgency.title()) ": each row is one server of a pool under one backend setting" }
+                (line::head())
+                tbody role="rowgroup" { @for row in rows { (lines.line(&ReportRow::of(row, &base))) } }
+            }
+        }
+    }
+
+    fn pages(self, page: usize, pages: usize) -> Markup {
+        let link = |target: usize| self.query.on_page(target).address(self.place.root);
+        html! {
+            nav.pages aria-label="Pages" {
+                @if page > 0 { a rel="prev" href=(link(page - 1)) { "Previous page" } }
+                span { "Page " (page + 1) " of " (pages) }
+                @if page + 1 < pages { a rel="next" href=(link(page + 1)) { "Next page" } }
+                @if page + 2 < pages { a href=(link(pages - 1)) { "Last page" } }
+            }
+        }
+    }
+
+    fn lines(self) -> Lines<'a> {
+        Lines { place: self.place, at: self.snapshot.at, why: Why::All }
+    }
+
+    fn links(self) -> Links {
+        Links { base: self.place.root.to_owned() }
+    }
+}
+
+impl Item<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Fault(group) => group.rows.len(),
+            Self::Row(_) => 1,
+        }
+    }
+
+    fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Fault(_) => None,
+            Self::Row(row) => Some(row),
         }
     }
 }
 
-fn line(row: &Row, urgency: Urgency, snapshot: &Snapshot, root: &str) -> Markup {
-    let Row { target, state, since, consecutive_failures, .. } = row;
-    let findings = findings(row);
-    let act = findings.first();
-    let quiet = (urgency == Urgency::Healthy).then_some("blank");
-    html! {
-        tr role="row" {
-            td.state role="cell" {
-                span class=(state.label()) { (shape(*state)) " " (state.as_str()) }
-                small { "for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(snapshot.at, *since))) } }
-            }
-            th role="rowheader" scope="row" {
-                a href=(row_address(root, &target.pool, &target.setting, &target.server)) {
-                    bdi { (endpoint(&target.server, target.port())) }
-                }
-                small { (target.protocol()) }
-            }
-            td.brief role="cell" data-label=(POOL) {
-                div { bdi { (target.pool) } small { bdi { (target.setting) } } }
-            }
-            td class=[quiet] role="cell" data-label=(WHY) {
-                @for Found { words, detail, .. } in &findings {
-                    div.finding {
-                        b { (words.title) }
-                        @if !detail.is_empty() { span { bdi { (printable(detail)) } } }
-                    }
-                }
-                @if let Some(excerpt) = excerpt(row) {
-                    div { span.faint { "The body begins:" } code { bdi { (printable(excerpt)) } } }
-                }
-            }
-            td class=[quiet] role="cell" data-label=(WHO) {
-                @if let Some(Found { words, remedy, .. }) = act {
-                    div.finding {
-                        b { (who(words.side)) }
-                        @if let Some(step) = remedy.first_step() { span { (with_code(&step)) } }
-                    }
-                }
-            }
-            td.brief role="cell" data-label=(FAILURES) {
-                div.number { (consecutive_failures) " of " (target.unhealthy_threshold) }
-            }
-            td.brief role="cell" data-label=(LATEST) {
-                @match row.last_probe.as_deref() {
-                    Some(probe) => div { (latest(probe, target, snapshot)) },
-                    None => div.faint { "not ended yet" },
-                }
-            }
-        }
-    }
-}
+/// Faults and rows on one page.
+const ITEMS: usize = 100;
 
-/// Something to tell about a row.
-struct Found<'a> {
-    words: &'static Words,
-    detail: &'a str,
-    remedy: Remedy<'a>,
-}
-
-impl<'a> Found<'a> {
-    fn of<C: Copy + Into<Code>>(finding: &'a Finding<C>, row: &'a Row) -> Self {
-        let code: Code = finding.code.into();
-        let address = row.last_probe.as_deref().and_then(|probe| probe.evidence.address);
-        Self { words: code.words(), detail: &finding.detail, remedy: Remedy::of(finding, &row.target, address) }
-    }
-}
-
-/// The row's cause, what kept the latest probe from a verdict, further faults, warnings.
-fn findings(row: &Row) -> Vec<Found<'_>> {
-    let cause = row.cause.as_deref();
-    let last = row.last_probe.as_deref();
-    let unheard = last.filter(|probe| probe.result() == ProbeResult::NoVerdict).and_then(|probe| probe.cause.as_ref());
-    let unheard = unheard.filter(|finding| cause.is_none_or(|cause| cause.code != finding.code));
-    let causes = cause.into_iter().chain(unheard).chain(last.into_iter().flat_map(|probe| &probe.also));
-    let warnings = last.into_iter().flat_map(|probe| &probe.warnings);
-    causes.map(|finding| Found::of(finding, row)).chain(warnings.map(|finding| Found::of(finding, row))).collect()
-}
-
-/// The beginning of a response that was not as expected.
-fn excerpt(row: &Row) -> Option<&str> {
-    let probe = row.last_probe.as_deref().filter(|probe| probe.result() == ProbeResult::Failure)?;
-    probe.evidence.response.as_ref().map(|response| response.body_excerpt.trim()).filter(|excerpt| !excerpt.is_empty())
-}
-
-/// What came back, how long it took, when, and from which address when the server is a name.
-fn latest(probe: &Verdict, target: &Target, snapshot: &Snapshot) -> Markup {
-    let Evidence { at, duration, address, response, tls, .. } = &probe.evidence;
-    let result = probe.result();
-    html! {
-        @match (response, tls, result) {
-            (Some(response), ..) => span { (response.version) " " b { (response.status) } },
-            (None, Some(tls), _) => span { (tls.version) " handshake" },
-            (None, None, ProbeResult::Success) => span { "connected" },
-            (None, None, ProbeResult::Failure) => span { "no response" },
-            (None, None, ProbeResult::NoVerdict) => span { "no verdict" },
-        }
-        small { "took " (took(*duration)) ", " time datetime=(Utc::of(*at).rfc3339()) { (span(age(snapshot.at, *at))) } " ago" }
-        @if let Some(address) = address && address.ip().to_string() != *target.server {
-            small { (address) }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_headline_says_whether_there_is_something_to_do() {
-        fn check(healthy: usize, unhealthy: usize, unknown: usize, headline: &str, title: &str) {
-            let tally = Tally { healthy, unhealthy, unknown };
-            assert_eq!(tally.headline(), headline);
-            assert_eq!(tally.title(), title);
-        }
-        check(0, 0, 0, "There is nothing to probe: no pool has a server and a setting.", "No rows");
-        check(1, 0, 0, "The only row is Healthy.", "1 Healthy");
-        check(7, 0, 0, "All 7 rows are Healthy.", "7 Healthy");
-        check(6, 1, 0, "1 of 7 rows is Unhealthy.", "1 Unhealthy, 6 Healthy");
-        check(5, 0, 2, "2 of 7 rows are Unknown.", "2 Unknown, 5 Healthy");
-        check(0, 2, 1, "2 of 3 rows are Unhealthy, 1 is Unknown.", "2 Unhealthy, 1 Unknown");
-    }
-}
+/// Rows that all the faults of a page show together, but for a few of each.
+const ROWS_OF_FAULTS: usize = 200;

@@ -46,7 +46,7 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
             }
             body {
                 (shapes())
-                a.skip href="#content" { "Skip to the report" }
+                a.skip href="#content" { "Skip to the content" }
                 header {
                     // The first heading of a page is its own; this names the site.
                     p.site { a href={ (root) "/" } { "Backend health" } }

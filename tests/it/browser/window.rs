@@ -134,7 +134,7 @@ impl Browser {
     /// Under `BLESS=1`, makes what the window shows the documentation's picture of this name.
     pub(crate) async fn bless_screenshot(&self, name: &str) {
         self.keep_screenshot(name).await;
-        if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        if blesses() {
             let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots").join(name);
             write(&path.with_extension("png"), &self.screenshot().await);
         }
@@ -152,6 +152,11 @@ impl Browser {
         let width = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.eval(width).await.as_i64().unwrap()
     }
+}
+
+/// Whether the pictures of the documentation are to be made anew.
+pub(crate) fn blesses() -> bool {
+    std::env::var_os("BLESS").is_some_and(|value| value == "1")
 }
 
 fn write(path: &Path, content: &[u8]) {
