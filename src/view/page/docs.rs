@@ -70,6 +70,8 @@ pub struct Picture {
 
 /// Every picture of `docs/screenshots/`.
 pub const PICTURES: &[Picture] = &[
+    picture_of("report.png", include_bytes!("../../../docs/screenshots/report.png")),
+    picture_of("report-phone-dark.png", include_bytes!("../../../docs/screenshots/report-phone-dark.png")),
     picture_of(
         "row-expired-intermediate.png",
         include_bytes!("../../../docs/screenshots/row-expired-intermediate.png"),
