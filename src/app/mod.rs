@@ -3,8 +3,10 @@
 
 mod access;
 mod demo;
+mod once;
 mod process;
 mod reload;
+mod remote;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,7 +57,10 @@ use crate::web;
 
 pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
+pub use self::once::Probing;
+pub use self::remote::Remote;
 
+pub use crate::resolver::DEFAULT_LAST_KNOWN_GOOD;
 pub use crate::resolver::Options as ResolverOptions;
 
 /// What `run` was told.
@@ -134,7 +139,8 @@ pub async fn run_and_tell(
 
     let slots = process::raise_descriptor_limit();
     let table = Arc::new(HealthTable::new());
-    let scheduler = Arc::new(start_probing(slots, &table, Resolver::new(options.resolver), &shutdown));
+    let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
+    let scheduler = Arc::new(start_probing(slots, &table, prober, &shutdown));
     let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
@@ -181,25 +187,27 @@ fn below_prefix(paths: &web::Paths) -> String {
 }
 
 /// Observe, judge, record: what happens on every beat of every row.
+async fn beat(prober: &Prober, table: &HealthTable, target: &Target) {
+    let mut observation = prober.probe(&target.probe).await;
+    observation.scan = scan(prober, table, target, &observation).await;
+    let verdict = judge(&target.probe, &observation);
+    drop(observation);
+    if let Some(transition) = table.record(target, verdict, SystemTime::now()) {
+        log(&transition);
+    }
+}
+
+/// Lets every row have its beat, and says of those that could not why.
 fn start_probing(
     slots: usize,
     table: &Arc<HealthTable>,
-    resolver: Resolver,
+    prober: Arc<Prober>,
     shutdown: &CancellationToken,
 ) -> Scheduler {
-    let prober = Arc::new(Prober::new(resolver));
     let (runs, skips) = (table.clone(), table.clone());
     let run = move |target: Arc<Target>| {
         let (prober, table) = (prober.clone(), runs.clone());
-        async move {
-            let mut observation = prober.probe(&target.probe).await;
-            observation.scan = scan(&prober, &table, &target, &observation).await;
-            let verdict = judge(&target.probe, &observation);
-            drop(observation);
-            if let Some(transition) = table.record(&target, verdict, SystemTime::now()) {
-                log(&transition);
-            }
-        }
+        async move { beat(&prober, &table, &target).await }
     };
     let skipped = move |target: &Target, why| {
         let (cause, detail) = match why {

@@ -8,6 +8,7 @@ mod names;
 mod process;
 mod prometheus;
 mod reload;
+mod report;
 mod scale;
 pub(crate) mod scrape;
 mod thresholds;

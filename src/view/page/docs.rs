@@ -33,6 +33,11 @@ pub const DOCS: &[Doc] = &[
         about: "How certificate chains are judged: what is checked, in which order, and what is only a warning.",
         text: include_str!("../../../docs/certificates.md"),
     },
+    Doc {
+        name: "command-line",
+        about: "The same report in a terminal: filters, JSON and CSV, watching, logins, and exit codes for scripts.",
+        text: include_str!("../../../docs/command-line.md"),
+    },
 ];
 
 /// A picture of `docs/screenshots/`.
