@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use crate::target::Target;
 use crate::target::VerifiedName;
 
+pub use self::cell::folded;
 pub use self::cell::steers;
 pub use self::cell::visible;
 pub use self::cell::visible_json;

@@ -256,3 +256,17 @@ fn csv_is_what_rfc_4180_says_and_no_formula() {
     );
     assert!(lines[3].ends_with(",,,,,,cert_expires_soon,0000000000000000"), "{}", lines[3]);
 }
+
+#[test]
+fn details_are_folded_to_the_terminal_but_for_what_is_copied() {
+    let row = sample::unhealthy_row("web", "s", "10.0.0.5", Protocol::Http, Cause::TcpRefused, "10.0.0.5:8080 refused");
+    let shown = table(vec![row], &Look { width: Some(60), ..look() });
+    let details = shown.split("Cause ").nth(1).unwrap();
+    let long: Vec<&str> = details.lines().filter(|line| line.width() > 60).collect();
+    assert!(long.iter().all(|line| line.contains("See it") || line.contains("https://")), "{long:?}");
+    assert!(details.contains("\n             "), "{shown}");
+    let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let row = sample::unhealthy_row("web", "s", "10.0.0.5", Protocol::Http, Cause::TcpRefused, "10.0.0.5:8080 refused");
+    let unfolded = table(vec![row], &look());
+    assert_eq!(whole(details), whole(unfolded.split("Cause ").nth(1).unwrap()), "nothing is lost");
+}

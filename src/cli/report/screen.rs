@@ -84,9 +84,10 @@ pub(super) struct Page(());
 
 impl Page {
     pub(super) fn open() -> io::Result<Self> {
-        // The guard is there first: half an opening is undone, too.
+        // The guard is there first: half an opening is undone, too. Lines that are too long are cut by the terminal, for a
+        // broken one would move all that is below.
         let page = Self(());
-        write_out("\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J")?;
+        write_out("\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l\u{1b}[2J")?;
         Ok(page)
     }
 
@@ -101,7 +102,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let _ = write_out("\u{1b}[?25h\u{1b}[?1049l");
+        let _ = write_out("\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l");
     }
 }
 

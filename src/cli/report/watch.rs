@@ -151,8 +151,10 @@ impl Watch<'_> {
         let _ = writeln!(frame, "{}  (Ctrl-C ends)\n", text::moment(look.now));
         if let Some((trouble, since)) = &self.trouble {
             let since = text::moment(*since);
-            let _ = writeln!(frame, "No news since {since}: {trouble}; trying again. Below is the last report.\n");
-            above += 4;
+            let news = format!("No news since {since}: {trouble}; trying again. Below is the last report.");
+            let news = text::folded(&news, 0, look.width.unwrap_or(usize::MAX));
+            above += news.lines().count() + 1;
+            let _ = writeln!(frame, "{news}\n");
         }
         let room = screen::size().map(|(_, height)| height.saturating_sub(above + HEADER_AND_SUMMARY));
         frame + &self.table(&Look { rows: room, ..look })

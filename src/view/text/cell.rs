@@ -83,6 +83,29 @@ pub(super) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", text[..end].trim_end()))
 }
 
+/// The text in lines of at most so many columns, broken between words; lines after the first begin with `indent` blanks. A
+/// word that is longer stays whole, so that it can be copied.
+#[must_use]
+pub fn folded(text: &str, indent: usize, columns: usize) -> String {
+    let mut lines = String::with_capacity(text.len() + 16);
+    let (mut taken, mut has_word) = (0, false);
+    for (index, word) in text.split(' ').enumerate() {
+        let wide = width(word);
+        if has_word && taken + 1 + wide > columns {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            taken = indent;
+        } else if index > 0 {
+            lines.push(' ');
+            taken += 1;
+        }
+        lines.push_str(word);
+        taken += wide;
+        has_word |= wide > 0;
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +121,20 @@ mod tests {
         check("a\r\n\tb\u{0}", "a\\r\\n\\tb\\u{0}");
         check("user\u{202e}txt.exe", "user\\u{202e}txt.exe");
         check("a\u{200b}\u{2028}b", "a\\u{200b}\\u{2028}b");
+    }
+
+    #[test]
+    fn a_folded_text_keeps_its_words() {
+        fn check(text: &str, indent: usize, columns: usize, expected: &str) {
+            assert_eq!(folded(text, indent, columns), expected, "{text:?} in {columns}");
+        }
+        check("one two three", 0, 20, "one two three");
+        check("one two three", 0, 7, "one two\nthree");
+        check("one two three", 2, 7, "one two\n  three");
+        check("  one two", 2, 5, "  one\n  two");
+        check("東京 東京", 1, 4, "東京\n 東京");
+        check("a https://example.com b", 0, 5, "a\nhttps://example.com\nb");
+        check("", 3, 5, "");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 use std::time::Duration;
-use std::time::SystemTime;
 
+use super::cell::folded;
 use super::cell::visible;
+use super::table::Look;
 use super::table::reason;
 use crate::health::State;
 use crate::verdict::Side;
@@ -15,7 +16,9 @@ use crate::view::time::span;
 use crate::view::time::took;
 
 // Writing to a String cannot fail.
-pub(super) fn details(text: &mut String, row: &ReportRow<'_>, now: SystemTime) {
+pub(super) fn details(text: &mut String, row: &ReportRow<'_>, look: &Look) {
+    let now = look.now;
+    let start = text.len();
     let since = span(age(now, row.since));
     let _ = write!(text, "{} for {since}", row.state.as_str());
     let (failures, threshold) = (row.consecutive_failures, row.unhealthy_threshold);
@@ -45,6 +48,16 @@ pub(super) fn details(text: &mut String, row: &ReportRow<'_>, now: SystemTime) {
     for warning in &row.warnings {
         problem(text, "Warning", warning);
     }
+    if let Some(columns) = look.width {
+        let whole = text.split_off(start);
+        for line in whole.lines() {
+            // A command is there to be copied.
+            let is_command = line.trim_start().starts_with(COMMAND);
+            let line = if is_command { line.to_owned() } else { folded(line, INDENT, columns) };
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
 }
 
 fn problem(text: &mut String, heading: &str, problem: &Problem<'_>) {
@@ -58,7 +71,7 @@ fn problem(text: &mut String, heading: &str, problem: &Problem<'_>) {
         line(text, if number == 1 { "To do" } else { "" }, &format!("{number}. {step}"));
     }
     if let Some(command) = reproduce {
-        line(text, "See it", command);
+        line(text, COMMAND, command);
     }
     let section = format!("docs/troubleshooting.md#{code}");
     line(text, "More", if docs_url.contains("://") { docs_url } else { &section });
@@ -69,6 +82,10 @@ fn line(text: &mut String, name: &str, value: &str) {
         let _ = writeln!(text, "  {name:<11}{}", visible(value));
     }
 }
+
+/// Where the values of a line begin.
+const INDENT: usize = 13;
+const COMMAND: &str = "See it";
 
 fn who(side: Side) -> &'static str {
     match side {

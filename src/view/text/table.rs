@@ -64,7 +64,7 @@ pub fn table(report: &Report<'_>, look: &Look) -> String {
     let _ = writeln!(text, "\n{}", summary(report.summary));
     if let [row] = *rows {
         text.push('\n');
-        details(&mut text, row, look.now);
+        details(&mut text, row, look);
     }
     text
 }
