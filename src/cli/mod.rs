@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 pub mod log;
+mod report;
 
 use std::io;
 use std::io::Write;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Demo),
     /// Say what is wrong with the configuration file, or what would be probed
     Check(check::Check),
+    /// Tell who is healthy, and of the others why not: from a running exporter, or by probing now
+    Report(report::Report),
 }
 
 #[derive(Args, Debug)]
@@ -105,12 +108,13 @@ const COULD_NOT_RUN: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(run) => run.execute(),
-        Command::Demo(demo) => demo.execute(),
-        Command::Check(check) => check.execute(),
+        Command::Run(run) => run.execute().map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => demo.execute().map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check.execute().map(|()| ExitCode::SUCCESS),
+        Command::Report(report) => report.execute(),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(&format_args!("{error:#}"));
             ExitCode::from(COULD_NOT_RUN)

@@ -5,6 +5,7 @@
 
 mod decode;
 mod describe;
+pub mod http;
 mod load;
 mod material;
 mod names;

@@ -7,8 +7,9 @@
 // Who may name whom, and what is pure.
 mod architecture;
 
-// The configuration file.
+// The configuration file, and that of whoever asks a running exporter.
 mod config;
+mod http_config;
 
 // The words for every cause, and the documentation that is made of them.
 mod docs;
@@ -42,6 +43,7 @@ mod metrics;
 mod report;
 mod azure;
 mod picture;
+mod table;
 mod page;
 mod row;
 mod sample;

@@ -43,6 +43,11 @@ pub const DOCS: &[Doc] = &[
         "Every key of the configuration, with its default and what is allowed.",
         include_str!("../../../docs/configuration.md"),
     ),
+    doc(
+        "command-line",
+        "The same report in a terminal: filters, JSON and CSV, watching, logins, and exit codes for scripts.",
+        include_str!("../../../docs/command-line.md"),
+    ),
     doc("metrics", "Every metric, its labels, and queries to begin with.", include_str!("../../../docs/metrics.md")),
     doc(
         "certificates",

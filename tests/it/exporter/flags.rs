@@ -68,12 +68,20 @@ async fn version_and_help_are_data_on_standard_output() {
         "--log.format",
     ];
     let run = ["--config.file", "--dns.nameserver", "--dns.last-known-good"];
-    let cases: [(&[&str], Vec<&str>); 5] = [
-        (&["--help"], [&web as &[_], &run, &["run", "demo", "check", ":19115", "backend_health.yml"]].concat()),
+    let cases: [(&[&str], Vec<&str>); 6] = [
+        (
+            &["--help"],
+            [&web as &[_], &run, &["run", "demo", "check", "report", ":19115", "backend_health.yml"]].concat(),
+        ),
         (&["help"], ["demo", "check"].to_vec()),
         (&["run", "--help"], [&web as &[_], &run].concat()),
         (&["demo", "--help"], web.to_vec()),
         (&["check", "--help"], ["--config.file"].to_vec()),
+        (
+            &["report", "--help"],
+            ["--url", "--http.config.file", "--watch", "worst", "http://127.0.0.1:19115", "Exit code: 0", "3 none"]
+                .to_vec(),
+        ),
     ];
     for (arguments, words) in cases {
         let help = outcome(arguments).await;
