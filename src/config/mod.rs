@@ -29,6 +29,7 @@ use crate::probe::Protocol;
 use crate::probe::Trust;
 
 pub use describe::describe;
+pub use material::well_known_trust;
 pub use value::format_duration;
 pub use value::parse_duration;
 
