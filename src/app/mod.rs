@@ -5,6 +5,7 @@ mod access;
 mod demo;
 mod process;
 mod reload;
+mod troubleshoot;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,8 +56,13 @@ use crate::web;
 
 pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
+pub use self::troubleshoot::RowOptions;
+pub use self::troubleshoot::TroubleshootOptions;
+pub use self::troubleshoot::run_troubleshoot;
 
 pub use crate::resolver::Options as ResolverOptions;
+pub use crate::troubleshoot::Stage as TroubleshootStage;
+pub use crate::troubleshoot::State as TroubleshootState;
 
 /// What `run` was told.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 pub mod log;
+mod troubleshoot;
 
 use std::io;
 use std::io::Write;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Demo),
     /// Say what is wrong with the configuration file, or what would be probed
     Check(check::Check),
+    /// Look closely into one server or URL: names, route, TCP, hops, TLS and HTTP, the cause and what to do
+    Troubleshoot(troubleshoot::Troubleshoot),
 }
 
 #[derive(Args, Debug)]
@@ -108,6 +111,10 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Check(check) => check.execute(),
+        Command::Troubleshoot(troubleshoot) => match troubleshoot.execute() {
+            Ok(state) => return state,
+            Err(error) => Err(error),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,6 +36,7 @@ pub use chain::Role;
 pub use finding::Facts;
 pub use finding::Finding;
 pub use finding::Slot;
+pub use handshake::alert_name;
 pub use handshake::unexplained_alert;
 pub use judge::judge;
 pub use offer::suite_name;

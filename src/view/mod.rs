@@ -9,5 +9,7 @@ mod numbers;
 pub mod page;
 pub mod ranking;
 pub mod remedy;
+pub mod terminal;
 pub mod text;
 mod time;
+pub mod troubleshoot;

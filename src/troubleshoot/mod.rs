@@ -1,0 +1,404 @@
+//! Connection troubleshoot: one deep check of one server, stage by stage, within a bounded time.
+//!
+//! The verdict is that of the very same probe that the exporter makes on its beats; everything else here gathers what
+//! explains it. Exploring never shows a client certificate and never sends a request: only the probe itself does.
+
+mod connects;
+mod handshakes;
+mod host;
+mod insights;
+mod paths;
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+use crate::probe::ProbeSpec;
+use crate::probe::Prober;
+use crate::probe::Protocol;
+use crate::probe::TlsSpec;
+use crate::probe::outlook;
+use crate::probe::scan::Greeting;
+use crate::probe::scan::suites_of;
+use crate::resolver::Host;
+use crate::resolver::ordered;
+use crate::target::Target;
+use crate::verdict::Cause;
+use crate::verdict::Stage as VerdictStage;
+use crate::verdict::Verdict;
+use crate::verdict::judge;
+use crate::verdict::unexplained_alert;
+
+pub use self::connects::Connects;
+pub use self::connects::Latency;
+pub use self::handshakes::Handshakes;
+pub use self::handshakes::Support;
+pub use self::handshakes::VersionFacts;
+pub use self::host::HostFacts;
+pub use self::insights::Insight;
+pub use self::insights::InsightKind;
+pub use self::insights::Severity;
+pub use self::paths::End;
+pub use self::paths::Hop;
+pub use self::paths::PathFacts;
+pub use self::paths::PathMtu;
+pub use self::paths::Trace;
+pub use crate::probe::ConnectFault;
+pub use crate::probe::Dial;
+pub use crate::probe::Exploration;
+pub use crate::probe::HopAnswer;
+pub use crate::probe::LocalFault;
+pub use crate::probe::Neighbour;
+pub use crate::probe::Outlook;
+pub use crate::probe::Over;
+pub use crate::probe::Route;
+pub use crate::probe::Said;
+pub use crate::probe::TlsFault;
+pub use crate::probe::Transcript;
+pub use crate::resolver::Answer;
+pub use crate::resolver::Data;
+pub use crate::resolver::Outcome;
+pub use crate::resolver::Survey;
+
+/// What is to be looked into.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub target: Target,
+    /// Of a port of which it is not known what is spoken there: TLS is taken for it, if it answers TLS.
+    pub tls_if_spoken: Option<TlsSpec>,
+    /// Connections that are tried to each address.
+    pub tries: u32,
+    /// For the whole check.
+    pub timeout: Duration,
+}
+
+/// A part of the check, in the order in which they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Names,
+    Probe,
+    Connects,
+    Paths,
+    Handshakes,
+    Segments,
+    Done,
+}
+
+impl Stage {
+    pub const ALL: &'static [Self] =
+        &[Self::Names, Self::Probe, Self::Connects, Self::Paths, Self::Handshakes, Self::Segments, Self::Done];
+
+    /// What is done, for people who wait.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Names => "asking the resolvers",
+            Self::Probe => "probing once, as the exporter does",
+            Self::Connects => "connecting to every address",
+            Self::Paths => "looking for the hops on the way",
+            Self::Handshakes => "trying TLS versions and cipher suites",
+            Self::Segments => "trying again with small packets",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// All that came of a check.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// As it was probed.
+    pub target: Target,
+    pub at: SystemTime,
+    pub took: Duration,
+    /// Of a server that is a name.
+    pub names: Option<Survey>,
+    /// Every address of the server, in the order in which they are tried.
+    pub addresses: Vec<IpAddr>,
+    /// The addresses are remembered ones, because the lookup failed.
+    pub is_stale: bool,
+    /// Of each address.
+    pub routes: Vec<Outlook>,
+    pub host: HostFacts,
+    /// To each address.
+    pub connects: Vec<Connects>,
+    /// To the first address of each family.
+    pub paths: Vec<PathFacts>,
+    /// Of a server that is to speak TLS, when a connection opens.
+    pub handshakes: Option<Handshakes>,
+    /// Of the probe.
+    pub verdict: Verdict,
+    /// The probe's exchange.
+    pub transcript: Transcript,
+    /// The probe had less time than its own timeout, because the whole check had no more.
+    pub probe_was_cut_short: bool,
+    /// The same probe with small segments, after one that timed out on an open connection.
+    pub in_small_segments: Option<Verdict>,
+    /// What only this check can see, the worst first.
+    pub insights: Vec<Insight>,
+}
+
+/// Whether a server is in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Healthy,
+    Unhealthy,
+    Unknown,
+}
+
+/// How far one comes, in Azure's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionStatus {
+    Reachable,
+    /// Connections open, but not all of them, or the server is not in order.
+    Degraded,
+    Unreachable,
+}
+
+impl State {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Unhealthy => "Unhealthy",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl ConnectionStatus {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "Reachable",
+            Self::Degraded => "Degraded",
+            Self::Unreachable => "Unreachable",
+        }
+    }
+}
+
+impl Examination {
+    /// As a new row's first probe would make it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.verdict.cause.as_ref().map(|finding| finding.code.stage()) {
+            None => State::Healthy,
+            Some(VerdictStage::Local | VerdictStage::Dns) => State::Unknown,
+            Some(VerdictStage::Tcp | VerdictStage::Tls | VerdictStage::Http) => State::Unhealthy,
+        }
+    }
+
+    #[must_use]
+    pub fn connection_status(&self) -> ConnectionStatus {
+        let opened = self.connects.iter().any(|connects| connects.opened() > 0);
+        let failed = self.connects.iter().any(|connects| connects.failed() > 0 || connects.resent() > 0);
+        match (self.state(), opened) {
+            (State::Healthy, _) if !failed => ConnectionStatus::Reachable,
+            (State::Healthy, _) | (State::Unhealthy | State::Unknown, true) => ConnectionStatus::Degraded,
+            (State::Unhealthy | State::Unknown, false) => ConnectionStatus::Unreachable,
+        }
+    }
+
+    /// The address that the probe came to, else the first one.
+    #[must_use]
+    pub fn main_address(&self) -> Option<IpAddr> {
+        self.verdict.evidence.address.map(|address| address.ip()).or(self.addresses.first().copied())
+    }
+}
+
+/// Looks into it; `tell` hears of every part that begins. Ends within the question's timeout, but for this host's own
+/// lateness.
+pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(Stage) + Sync)) -> Examination {
+    let at = SystemTime::now();
+    let start = Instant::now();
+    let whole = question.timeout;
+    let end = start + whole;
+    let mut target = question.target.clone();
+
+    tell(Stage::Names);
+    let names = match &target.probe.server {
+        Host::Ip(_) => None,
+        Host::Name(name) => Some(prober.resolver().survey(name, start + whole.mul_f64(NAMES)).await),
+    };
+    let (addresses, is_stale) = addresses(&target.probe.server, names.as_ref());
+    if let Some(tls) = &question.tls_if_spoken
+        && speaks_tls(prober, &target.probe, tls, &addresses, end).await
+    {
+        target.probe.protocol = Protocol::Tls;
+        target.probe.tls = Some(tls.clone());
+    }
+
+    tell(Stage::Probe);
+    let budget = end.saturating_duration_since(Instant::now()).mul_f64(PROBE);
+    let probe_was_cut_short = budget < target.probe.timeout;
+    target.probe.timeout = target.probe.timeout.min(budget);
+    let spec = &target.probe.clone();
+    let probing = probe(prober, spec, end);
+    tokio::pin!(probing);
+    // Alone at first: a server that takes one connection at a time must not be confused.
+    let early = timeout_at(Instant::now() + whole.mul_f64(ALONE), &mut probing).await;
+    let exploring = explore(prober, spec, &addresses, question.tries, start, end, tell);
+    let ((verdict, transcript), explored) = match early {
+        Ok(probed) => (probed, exploring.await),
+        Err(_) => tokio::join!(probing, exploring),
+    };
+    let Explored { routes, connects, paths, handshakes } = explored;
+
+    let opened = connects.iter().any(|connects| connects.opened() > 0);
+    let in_small_segments = match &verdict.cause {
+        Some(cause) if opened && matches!(cause.code, Cause::TlsTimeout | Cause::HttpTimeout) => {
+            tell(Stage::Segments);
+            small_segments(prober, spec, verdict.evidence.address, end).await
+        }
+        _ => None,
+    };
+    tell(Stage::Done);
+    let mut examination = Examination {
+        target,
+        at,
+        took: start.elapsed(),
+        names,
+        addresses,
+        is_stale,
+        routes,
+        host: HostFacts::read(),
+        connects,
+        paths,
+        handshakes,
+        verdict,
+        transcript,
+        probe_was_cut_short,
+        in_small_segments,
+        insights: Vec::new(),
+    };
+    examination.insights = insights::of(&examination);
+    examination
+}
+
+/// The probe of every beat, with the extra ClientHello after an alert that explains nothing.
+async fn probe(prober: &Prober, spec: &ProbeSpec, end: Instant) -> (Verdict, Transcript) {
+    let (mut observation, transcript) = prober.probe_closely(spec, None).await;
+    if let (Some(_), Some(address)) = (unexplained_alert(&observation), observation.address) {
+        let scanned = timeout_at(end, prober.scan(spec, address)).await;
+        observation.scan = scanned.ok().flatten().map(Arc::new);
+    }
+    (judge(spec, &observation), transcript)
+}
+
+/// What is found out about the way to the server, and about its TLS.
+struct Explored {
+    routes: Vec<Outlook>,
+    connects: Vec<Connects>,
+    paths: Vec<PathFacts>,
+    handshakes: Option<Handshakes>,
+}
+
+async fn explore(
+    prober: &Prober,
+    spec: &ProbeSpec,
+    addresses: &[IpAddr],
+    tries: u32,
+    start: Instant,
+    end: Instant,
+    tell: &(dyn Fn(Stage) + Sync),
+) -> Explored {
+    let whole = end - start;
+    let left = |share: f64| (Instant::now() + whole.mul_f64(share)).min(end - whole.mul_f64(RESERVE));
+    if !addresses.is_empty() {
+        tell(Stage::Connects);
+    }
+    let connects = connects::to_each(addresses, spec.port, tries, left(CONNECTS)).await;
+    // Asked only now: who was asked for something is known to the neighbours' table.
+    let routes: Vec<Outlook> = addresses.iter().map(|address| outlook(*address)).collect();
+    if !addresses.is_empty() {
+        tell(Stage::Paths);
+    }
+    let paths = paths::to_first_of_each_family(&routes, spec.port, left(PATHS)).await;
+    let open = connects.iter().find(|connects| connects.opened() > 0).map(|connects| connects.address);
+    let handshakes = match (&spec.tls, open) {
+        (Some(tls), Some(address)) => {
+            tell(Stage::Handshakes);
+            Some(handshakes::explore(prober, spec, tls, address, left(1.0)).await)
+        }
+        (None, _) | (_, None) => None,
+    };
+    Explored { routes, connects, paths, handshakes }
+}
+
+/// Every address of the server, and whether they are remembered ones.
+fn addresses(server: &Host, names: Option<&Survey>) -> (Vec<IpAddr>, bool) {
+    let survey = match (server, names) {
+        (Host::Ip(ip), _) => return (vec![*ip], false),
+        (Host::Name(_), None) => return (Vec::new(), false),
+        (Host::Name(_), Some(survey)) => survey,
+    };
+    if let Some(hosts) = &survey.hosts {
+        return (some(hosts.clone()), false);
+    }
+    let found: Vec<IpAddr> = survey.answers.iter().flat_map(|answer| answer.outcome.addresses()).collect();
+    match (found.is_empty(), &survey.last_known_good) {
+        (true, Some((remembered, _))) => (some(remembered.clone()), true),
+        (_, _) => (some(found), false),
+    }
+}
+
+fn some(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut addresses = ordered(addresses);
+    addresses.truncate(MAX_ADDRESSES);
+    addresses
+}
+
+/// Whether the first address that answers does so in TLS.
+async fn speaks_tls(prober: &Prober, spec: &ProbeSpec, tls: &TlsSpec, addresses: &[IpAddr], end: Instant) -> bool {
+    let suites = suites_of(TLS12);
+    let greeting = Greeting { name: Some(&tls.name), version: TLS12, suites: &suites };
+    for address in addresses {
+        let patience = SNIFF.min(end.saturating_duration_since(Instant::now()) / 8);
+        let reply = prober.greet(spec, &greeting, SocketAddr::new(*address, spec.port), patience).await;
+        if let Ok(reply) = reply {
+            // An alert or a handshake record; a single byte could be anything.
+            return matches!(reply.first.as_slice(), [21 | 22, 3, ..]);
+        }
+    }
+    false
+}
+
+/// Whether segments that fit everywhere come through where others get lost.
+async fn small_segments(
+    prober: &Prober,
+    spec: &ProbeSpec,
+    address: Option<SocketAddr>,
+    end: Instant,
+) -> Option<Verdict> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left < Duration::from_millis(500) {
+        return None;
+    }
+    // What every network must carry: RFC 791 and RFC 8200, less the headers.
+    let segment = if address?.is_ipv4() { 536 } else { 1220 };
+    let server = address.map_or(spec.server.clone(), |address| Host::Ip(address.ip()));
+    let spec = ProbeSpec { timeout: spec.timeout.min(left), server, ..spec.clone() };
+    let (observation, _) = prober.probe_closely(&spec, Some(segment)).await;
+    Some(judge(&spec, &observation))
+}
+
+const TLS12: u16 = 0x0303;
+
+/// More addresses than this are not looked into.
+const MAX_ADDRESSES: usize = 16;
+
+/// How long a port of which nothing is known may take to answer a ClientHello.
+const SNIFF: Duration = Duration::from_secs(2);
+
+/// Shares of the whole time. The probe runs alone for its first part, and beside everything else then.
+const NAMES: f64 = 0.2;
+const PROBE: f64 = 0.7;
+const ALONE: f64 = 0.33;
+const CONNECTS: f64 = 0.2;
+const PATHS: f64 = 0.25;
+/// Left for the last part.
+const RESERVE: f64 = 0.1;
