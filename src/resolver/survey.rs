@@ -134,6 +134,7 @@ impl Resolver {
             if Instant::now() >= deadline {
                 break;
             }
+            let deadline = deadline.min(Instant::now() + PATIENCE);
             let (a, aaaa) = tokio::join!(
                 nameservers.ask_each(&qualified, RecordType::A, deadline),
                 nameservers.ask_each(&qualified, RecordType::AAAA, deadline)
@@ -181,6 +182,9 @@ fn records(lookup: &Lookup) -> Vec<Record> {
 fn text(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_owned()
 }
+
+/// How long an answer is waited for; a dead resolver must not use up the time of everything else.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// More records of one answer are of no use to anybody.
 const MAX_RECORDS: usize = 80;

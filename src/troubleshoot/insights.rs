@@ -1,5 +1,7 @@
 //! What only the deep check can see, out of its facts. Pure; the words stand in one table.
 
+use std::net::SocketAddr;
+
 use super::Connects;
 use super::End;
 use super::Examination;
@@ -8,6 +10,7 @@ use super::Severity::Error;
 use super::Severity::Warning;
 use crate::resolver::Answer;
 use crate::resolver::Outcome;
+use crate::resolver::Question;
 use crate::resolver::Survey;
 use crate::verdict::Cause;
 use crate::verdict::Side;
@@ -219,45 +222,58 @@ fn connects(all: &[Connects]) -> Vec<Insight> {
 }
 
 fn resolvers(survey: &Survey) -> Vec<Insight> {
-    let mut insights = Vec::new();
     // Names that the search list tried in vain say nothing.
     let is_found = |answer: &&Answer| matches!(answer.outcome, Outcome::Records(_));
-    let Some(name) = survey.answers.iter().find(is_found).map(|answer| &answer.name) else { return insights };
-    for question in [crate::resolver::Question::A, crate::resolver::Question::Aaaa] {
-        let answers = || survey.answers.iter().filter(|answer| &answer.name == name && answer.question == question);
-        let kind = question.as_str();
-        for answer in answers() {
-            let why = match &answer.outcome {
-                Outcome::Failed(why) | Outcome::NotAsked(why) => why.clone(),
-                Outcome::Silent => format!("{} does not answer", answer.resolver),
-                Outcome::Records(_) | Outcome::NameNotFound | Outcome::NoData => continue,
-            };
-            let context = vec![("resolver", answer.resolver.to_string()), ("question", kind.to_owned())];
-            let detail = format!("{why} ({kind} of {name})");
-            insights.push(Insight { kind: InsightKind::ResolverFails, severity: Warning, detail, context });
-        }
-        let mut views: Vec<(String, String)> = Vec::new();
-        for answer in answers() {
-            let mut addresses: Vec<String> = answer.outcome.addresses().map(|address| address.to_string()).collect();
-            addresses.sort();
-            let view = match &answer.outcome {
-                Outcome::Records(_) => addresses.join(", "),
-                Outcome::NameNotFound => "no such name".to_owned(),
-                Outcome::NoData => "no record".to_owned(),
-                Outcome::Failed(_) | Outcome::Silent | Outcome::NotAsked(_) => continue,
-            };
-            views.push((answer.resolver.to_string(), view));
-        }
-        if let Some((_, first)) = views.first()
-            && views.iter().any(|(_, view)| view != first)
-        {
-            let told: Vec<String> = views.iter().map(|(resolver, view)| format!("{resolver} says {view}")).collect();
-            let detail = format!("{kind} of {name}: {}", told.join("; "));
-            let context = vec![("name", name.clone()), ("question", kind.to_owned())];
-            insights.push(Insight { kind: InsightKind::ResolversDisagree, severity: Warning, detail, context });
-        }
+    let Some(found) = survey.answers.iter().find(is_found) else { return Vec::new() };
+    let answers: Vec<&Answer> = survey.answers.iter().filter(|answer| answer.name == found.name).collect();
+    let failing = survey.resolvers.iter().filter_map(|resolver| resolver_fails(*resolver, &answers));
+    let disagreeing = [Question::A, Question::Aaaa].into_iter().filter_map(|question| {
+        resolvers_disagree(question, &answers)
+    });
+    failing.chain(disagreeing).collect()
+}
+
+fn resolver_fails(resolver: SocketAddr, answers: &[&Answer]) -> Option<Insight> {
+    let mut failed = answers.iter().filter(|answer| answer.resolver == resolver).filter_map(|answer| {
+        let why = match &answer.outcome {
+            Outcome::Failed(why) | Outcome::NotAsked(why) => why.clone(),
+            Outcome::Silent => format!("{resolver} does not answer"),
+            Outcome::Records(_) | Outcome::NameNotFound | Outcome::NoData => return None,
+        };
+        Some((why, answer.question.as_str(), &answer.name))
+    });
+    let (why, question, name) = failed.next()?;
+    let questions = if failed.next().is_some() { "A and AAAA" } else { question };
+    let context = vec![("resolver", resolver.to_string()), ("question", questions.to_owned())];
+    let detail = format!("{why} ({questions} of {name})");
+    Some(Insight { kind: InsightKind::ResolverFails, severity: Warning, detail, context })
+}
+
+fn resolvers_disagree(question: Question, answers: &[&Answer]) -> Option<Insight> {
+    let views = answers.iter().filter(|answer| answer.question == question).filter_map(|answer| {
+        let view = match &answer.outcome {
+            Outcome::Records(_) => {
+                let mut addresses: Vec<String> =
+                    answer.outcome.addresses().map(|address| address.to_string()).collect();
+                addresses.sort();
+                addresses.join(", ")
+            }
+            Outcome::NameNotFound => "no such name".to_owned(),
+            Outcome::NoData => "no such record".to_owned(),
+            Outcome::Failed(_) | Outcome::Silent | Outcome::NotAsked(_) => return None,
+        };
+        Some((answer, view))
+    });
+    let views: Vec<_> = views.collect();
+    let (first, same) = views.first()?;
+    if views.iter().all(|(_, view)| view == same) {
+        return None;
     }
-    insights
+    let told = views.iter().map(|(answer, view)| format!("{} says {view}", answer.resolver));
+    let told: Vec<String> = told.collect();
+    let detail = format!("{} of {}: {}", question.as_str(), first.name, told.join("; "));
+    let context = vec![("name", first.name.clone()), ("question", question.as_str().to_owned())];
+    Some(Insight { kind: InsightKind::ResolversDisagree, severity: Warning, detail, context })
 }
 
 fn old_tls(examination: &Examination) -> Option<Insight> {

@@ -140,7 +140,10 @@ fn hops(examination: &Examination) -> Value {
     let main = examination.main_address();
     let path = examination.paths.iter().find(|path| Some(path.target.ip()) == main).or(examination.paths.first());
     let Some(path) = path else { return json!([]) };
-    let mut nodes: Vec<Node> = vec![Node { kind: "Source", address: path.source.map(|ip| ip.to_string()), hop: None }];
+    let connects = examination.connects.iter().find(|connects| connects.address == path.target);
+    let opened = connects.and_then(|connects| connects.tries.iter().find_map(|dial| dial.result.as_ref().ok()));
+    let source = path.source.or(opened.map(|opened| opened.source));
+    let mut nodes: Vec<Node> = vec![Node { kind: "Source", address: source.map(|ip| ip.to_string()), hop: None }];
     nodes.extend(between(path).into_iter().map(|hop| {
         let routers = hop.routers();
         let kind = match routers.first() {

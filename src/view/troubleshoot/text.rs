@@ -186,9 +186,8 @@ fn routes(paper: &mut Paper, examination: &Examination) {
             "packet filters are loaded on this host ({filters}); their rules need privileges to be read"
         ));
     }
-    if let Some((count, most)) = host.tracked {
-        let mark = if host.is_full() { Mark::Bad } else { Mark::None };
-        paper.line(mark, &format!("{count} of at most {most} connections are tracked on this host"));
+    if let Some((count, most)) = host.tracked.filter(|_| host.is_full()) {
+        paper.line(Mark::Bad, &format!("{count} of at most {most} connections are tracked on this host"));
     }
 }
 
@@ -302,13 +301,23 @@ fn chain(paper: &mut Paper, examination: &Examination) {
     paper.title("Certificates as they should be");
     for (depth, link) in handshakes.right_chain.iter().enumerate() {
         let branch = if depth == 0 { String::new() } else { format!("{}└─ ", "   ".repeat(depth - 1)) };
-        let (mark, words) = of_link(link);
+        let (mark, words) = of_link(link, examination);
         paper.line(mark, &format!("{branch}{words}"));
     }
 }
 
-fn of_link(link: &RightLink) -> (Mark, String) {
+fn of_link(link: &RightLink, examination: &Examination) -> (Mark, String) {
+    let chain = examination.verdict.evidence.chain.iter().flat_map(|chain| &chain.certificates);
+    let faults = |position: usize| {
+        let certificate = chain.clone().find(|certificate| certificate.position == position);
+        let faults = certificate.map(|found| found.faults.as_slice()).unwrap_or_default();
+        faults.iter().map(|cause| cause.code()).collect::<Vec<_>>().join(", ")
+    };
     match link {
+        RightLink::Sent { position, subject } if !faults(*position).is_empty() => {
+            let faults = faults(*position);
+            (Mark::Bad, format!("{subject}  (sent as [{position}]; one without {faults} belongs here)"))
+        }
         RightLink::Sent { position, subject } => (Mark::Good, format!("{subject}  (sent as [{position}])")),
         RightLink::Trusted { position: Some(position), subject } => {
             (Mark::Good, format!("{subject}  (trusted here; sent as [{position}], which need not be)"))
@@ -417,7 +426,8 @@ fn exchange(paper: &mut Paper, examination: &Examination) {
     paper.title("HTTP");
     let transcript = &examination.transcript;
     if transcript.sent.is_empty() {
-        paper.note("not asked: nothing is sent over a connection that is not in order");
+        let stage = examination.verdict.cause.as_ref().map_or("", |cause| cause.code.stage().as_str());
+        paper.note(&format!("not asked: the probe ended in the stage {stage}"));
         return;
     }
     for line in String::from_utf8_lossy(&transcript.sent).lines().filter(|line| !line.is_empty()) {
