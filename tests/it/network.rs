@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod deep;
 mod world;
 
 use std::fmt::Write as _;

@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Looks into it; a machine that is too busy to judge is asked again.
-async fn examine(prober: &Prober, question: &Question) -> Examination {
+pub(crate) async fn examine(prober: &Prober, question: &Question) -> Examination {
     let begun = Instant::now();
     loop {
         let examination = troubleshoot(prober, question, &|_| {}).await;

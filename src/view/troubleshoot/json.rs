@@ -218,6 +218,8 @@ pub(super) fn between(path: &PathFacts) -> Vec<&Hop> {
     if let Some(end) = hops.iter().position(is_target) {
         hops.truncate(end);
     }
+    // A router that forwards, and refuses what comes one further, is one hop all the same.
+    hops.dedup_by(|next, hop| !next.is_silent() && next.routers() == hop.routers());
     hops
 }
 
