@@ -227,9 +227,8 @@ fn resolvers(survey: &Survey) -> Vec<Insight> {
     let Some(found) = survey.answers.iter().find(is_found) else { return Vec::new() };
     let answers: Vec<&Answer> = survey.answers.iter().filter(|answer| answer.name == found.name).collect();
     let failing = survey.resolvers.iter().filter_map(|resolver| resolver_fails(*resolver, &answers));
-    let disagreeing = [Question::A, Question::Aaaa].into_iter().filter_map(|question| {
-        resolvers_disagree(question, &answers)
-    });
+    let disagreeing =
+        [Question::A, Question::Aaaa].into_iter().filter_map(|question| resolvers_disagree(question, &answers));
     failing.chain(disagreeing).collect()
 }
 

@@ -188,10 +188,28 @@ async fn trace(target: SocketAddr, over: Over, from: u8, deadline: Instant) -> T
         if silent >= ENOUGH_SILENCE {
             let last = heard.map_or(from - 1, |index| hops[index].distance);
             hops.truncate(hops.len() - silent);
-            return Trace { hops, end: End::Silent { last } };
+            return further(target, over, hops, last, deadline).await;
         }
     }
     Trace { hops, end: End::CutShort }
+}
+
+/// After silence: who only answers once a second is given that second.
+async fn further(target: SocketAddr, over: Over, mut hops: Vec<Hop>, mut last: u8, deadline: Instant) -> Trace {
+    while last < MOST_HOPS && deadline.saturating_duration_since(Instant::now()) > A_SECOND + PATIENCE {
+        tokio::time::sleep(A_SECOND).await;
+        let found = Hop { distance: last + 1, answers: vec![hop(target, over, last + 1, PATIENCE).await] };
+        if found.is_silent() {
+            break;
+        }
+        last += 1;
+        let end = found.end();
+        hops.push(found);
+        if let Some(end) = end {
+            return Trace { hops, end };
+        }
+    }
+    Trace { hops, end: End::Silent { last } }
 }
 
 /// A router that refuses does so only once a second, as a rule: the distances right before it that were silent are asked

@@ -154,7 +154,11 @@ fn insights(value: &Value) -> Vec<&str> {
 
 /// Exporter, near, far and server.
 fn way(v6: bool) -> [&'static str; 4] {
-    if v6 { ["fd88:1::2", "fd88:1::1", "fd88:2::2", "fd88:3::2"] } else { ["10.88.1.2", "10.88.1.1", "10.88.2.2", "10.88.3.2"] }
+    if v6 {
+        ["fd88:1::2", "fd88:1::1", "fd88:2::2", "fd88:3::2"]
+    } else {
+        ["10.88.1.2", "10.88.1.1", "10.88.2.2", "10.88.3.2"]
+    }
 }
 
 fn families() -> impl Iterator<Item = bool> {
@@ -234,7 +238,11 @@ fn each_way_to_refuse_ends_the_way_where_it_happens() {
         let (value, code) = road.troubleshoot(target, &["--tries", "3"]);
         check(&value, ("Unreachable", Some("tcp_unreachable"), &by_far));
         let path = &value["stages"]["path"][0]["traces"][0];
-        assert_eq!((code, path["end"].as_str().unwrap()), (Some(1), format!("ends: {what}, says {far}").as_str()), "{target}");
+        assert_eq!(
+            (code, path["end"].as_str().unwrap()),
+            (Some(1), format!("ends: {what}, says {far}").as_str()),
+            "{target}"
+        );
         let fault = &value["stages"]["tcp"][0]["faults"][0];
         assert_eq!((fault["type"].as_str(), fault["count"].as_u64()), (Some("unreachable"), Some(3)), "{target}");
     };

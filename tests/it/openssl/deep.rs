@@ -77,7 +77,12 @@ async fn versions_suites_names_and_client_certificates_are_found_out() {
         ),
         row(
             and(&rsa, "-cipher ALL:@SECLEVEL=0"),
-            &["! TLS 1.0: accepted", "✓ TLS 1.2: accepted", "✓ TLS 1.3: accepted", "it still accepts TLS 1.0 and TLS 1.1"],
+            &[
+                "! TLS 1.0: accepted",
+                "✓ TLS 1.2: accepted",
+                "✓ TLS 1.3: accepted",
+                "it still accepts TLS 1.0 and TLS 1.1",
+            ],
             &[],
             None,
         ),
@@ -125,7 +130,8 @@ async fn versions_suites_names_and_client_certificates_are_found_out() {
         let surplus: Vec<_> = unsaid.iter().filter(|words| text.contains(*words)).collect();
         // The second server's certificate lacks an intermediate or has another name: either is a cause.
         if found != cause && cause != Some("cert_name_mismatch") || !missing.is_empty() || !surplus.is_empty() {
-            writeln!(wrong, "{shown}: {found:?}, not {cause:?}; without {missing:?}, with {surplus:?}\n{text}").unwrap();
+            writeln!(wrong, "{shown}: {found:?}, not {cause:?}; without {missing:?}, with {surplus:?}\n{text}")
+                .unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
