@@ -48,18 +48,17 @@ pub async fn run_troubleshoot(
     tell: &(dyn Fn(Stage) + Sync),
 ) -> anyhow::Result<Examination> {
     let TroubleshootOptions { target, row, resolver, tries, timeout } = options;
-    let (target, tls_if_spoken) = match row {
-        Some(row) => (find(&row, &target)?, None),
-        None => {
-            let (trust, fallback) = config::well_known_trust()?;
-            if let Some(why) = fallback {
-                tracing::warn!("{why}");
-            }
-            let own_timeout = (timeout / 3).min(LONGEST_PROBE);
-            let Adhoc { target, tls_if_spoken } =
-                adhoc(&target, &Arc::new(trust), own_timeout).map_err(anyhow::Error::msg)?;
-            (target, tls_if_spoken)
+    let (target, tls_if_spoken) = if let Some(row) = row {
+        (find(&row, &target)?, None)
+    } else {
+        let (trust, fallback) = config::well_known_trust()?;
+        if let Some(why) = fallback {
+            tracing::warn!("{why}");
         }
+        let own_timeout = (timeout / 3).min(LONGEST_PROBE);
+        let read = adhoc(&target, &Arc::new(trust), own_timeout);
+        let Adhoc { target, tls_if_spoken } = read.map_err(anyhow::Error::msg)?;
+        (target, tls_if_spoken)
     };
     let prober = Prober::new(Resolver::new(resolver));
     let question = Question { target, tls_if_spoken, tries, timeout };

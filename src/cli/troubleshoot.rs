@@ -93,11 +93,14 @@ impl Troubleshoot {
 
 /// On a line of its own that each part writes anew, and the last one clears.
 fn show(stage: Stage) {
-    let mut line = "\r\u{1b}[K".to_owned();
-    if stage != Stage::Done {
-        let number = Stage::ALL.iter().position(|other| *other == stage).unwrap_or_default() + 1;
-        line.push_str(&format!("[{number}/{}] {} ...", Stage::ALL.len() - 1, stage.as_str()));
-    }
+    const CLEAR: &str = "\r\u{1b}[K";
+    let line = match stage {
+        Stage::Done => CLEAR.to_owned(),
+        stage => {
+            let number = Stage::ALL.iter().position(|other| *other == stage).unwrap_or_default() + 1;
+            format!("{CLEAR}[{number}/{}] {} ...", Stage::ALL.len() - 1, stage.as_str())
+        }
+    };
     // When nobody reads it, nothing is lost.
     let _ = write!(io::stderr(), "{line}").and_then(|()| io::stderr().flush());
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio::time::timeout_at;
 
 use super::ConnectFault;
+use super::LocalFault;
 use super::icmp::Icmp;
 use super::icmp::hear_errors;
 use super::icmp::queued_icmp;
@@ -148,10 +149,9 @@ fn of_fault(fault: ConnectFault) -> Said {
     match fault {
         ConnectFault::Refused => Said::Arrived("the port refuses connections"),
         ConnectFault::Reset => Said::Arrived("the port resets connections"),
-        ConnectFault::Timeout => Said::Nothing,
+        ConnectFault::Timeout | ConnectFault::Local(LocalFault::Overloaded { .. }) => Said::Nothing,
         ConnectFault::Unreachable(reason) => Said::Refused { what: reason.what, from: reason.from },
-        ConnectFault::Local(super::LocalFault::Network(why) | super::LocalFault::Exhausted(why)) => Said::Local(why),
-        ConnectFault::Local(super::LocalFault::Overloaded { .. }) => Said::Nothing,
+        ConnectFault::Local(LocalFault::Network(why) | LocalFault::Exhausted(why)) => Said::Local(why),
     }
 }
 

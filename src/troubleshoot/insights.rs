@@ -84,9 +84,9 @@ kinds! {
     MtuBlackHole "mtu_black_hole" Network
         "Large packets get lost on the way"
         "Let the devices on the way send ICMP `fragmentation needed` (type 3 code 4) and `packet too big` (ICMPv6 type 2), and let firewalls pass them; until then clamp the MSS on the router or VPN: `nft add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu`."
-    Filtered "filtered" Network
-        "A firewall swallows the connections"
-        "Other packets arrive at the server, those to this port do not: look for a rule for the port on the server's own firewall (`nft list ruleset`, `iptables -S`), in its security group, and on the last device that answers."
+    PortSilent "port_silent" Network
+        "The server is reached, its port stays silent"
+        "Datagrams arrive at the server, connections to this port get no answer: look for a rule for the port on the server's own firewall (`nft list ruleset`, `iptables -S`), in its security group and on the last device that answers, or for a full accept queue, which `ss -ltn` shows on the server as a Recv-Q above Send-Q."
     LostBehind "lost_behind" Network
         "The way ends behind a router"
         "Ask whoever runs the last router that answers for its route to the server, and for the filters behind it; then check that the server's own route back leads here."
@@ -171,13 +171,13 @@ fn the_way(examination: &Examination) -> Vec<Insight> {
         if let Some(End::Arrived(_)) = by_udp {
             let detail = format!("datagrams arrive at {}, connections to port {} do not", target.ip(), target.port());
             let context = vec![("address", target.ip().to_string()), ("port", target.port().to_string())];
-            return Some(Insight { kind: InsightKind::Filtered, severity, detail, context });
+            return Some(Insight { kind: InsightKind::PortSilent, severity, detail, context });
         }
         let further = path.udp.iter().flat_map(|udp| &udp.hops).rev();
         let router = further.clone().find_map(|hop| Some((hop.distance, *hop.routers().first()?))).or(router);
         let (distance, router) = router.filter(|_| last > 0 || path.udp.is_some())?;
-        let detail = format!("towards {target} the last router that answers is {router}, {distance} away");
-        let detail = detail.replace(" away", if distance == 1 { " hop away" } else { " hops away" });
+        let hops = if distance == 1 { "hop" } else { "hops" };
+        let detail = format!("towards {target} the last router that answers is {router}, {distance} {hops} away");
         let context = vec![("lastHop", router.to_string()), ("distance", distance.to_string())];
         Some(Insight { kind: InsightKind::LostBehind, severity, detail, context })
     });

@@ -4,6 +4,7 @@
 //! explains it. Exploring never shows a client certificate and never sends a request: only the probe itself does.
 
 mod connects;
+mod examination;
 mod handshakes;
 mod host;
 mod insights;
@@ -29,13 +30,15 @@ use crate::resolver::Host;
 use crate::resolver::ordered;
 use crate::target::Target;
 use crate::verdict::Cause;
-use crate::verdict::Stage as VerdictStage;
 use crate::verdict::Verdict;
 use crate::verdict::judge;
 use crate::verdict::unexplained_alert;
 
 pub use self::connects::Connects;
 pub use self::connects::Latency;
+pub use self::examination::ConnectionStatus;
+pub use self::examination::Examination;
+pub use self::examination::State;
 pub use self::handshakes::Handshakes;
 pub use self::handshakes::Support;
 pub use self::handshakes::VersionFacts;
@@ -108,108 +111,6 @@ impl Stage {
     }
 }
 
-/// All that came of a check.
-#[derive(Clone, Debug)]
-pub struct Examination {
-    /// As it was probed.
-    pub target: Target,
-    pub at: SystemTime,
-    pub took: Duration,
-    /// Of a server that is a name.
-    pub names: Option<Survey>,
-    /// Every address of the server, in the order in which they are tried.
-    pub addresses: Vec<IpAddr>,
-    /// The addresses are remembered ones, because the lookup failed.
-    pub is_stale: bool,
-    /// Of each address.
-    pub routes: Vec<Outlook>,
-    pub host: HostFacts,
-    /// To each address.
-    pub connects: Vec<Connects>,
-    /// To the first address of each family.
-    pub paths: Vec<PathFacts>,
-    /// Of a server that is to speak TLS, when a connection opens.
-    pub handshakes: Option<Handshakes>,
-    /// Of the probe.
-    pub verdict: Verdict,
-    /// The probe's exchange.
-    pub transcript: Transcript,
-    /// The probe had less time than its own timeout, because the whole check had no more.
-    pub probe_was_cut_short: bool,
-    /// The same probe with small segments, after one that timed out on an open connection.
-    pub in_small_segments: Option<Verdict>,
-    /// What only this check can see, the worst first.
-    pub insights: Vec<Insight>,
-}
-
-/// Whether a server is in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Healthy,
-    Unhealthy,
-    Unknown,
-}
-
-/// How far one comes, in Azure's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionStatus {
-    Reachable,
-    /// Connections open, but not all of them, or the server is not in order.
-    Degraded,
-    Unreachable,
-}
-
-impl State {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "Healthy",
-            Self::Unhealthy => "Unhealthy",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-impl ConnectionStatus {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reachable => "Reachable",
-            Self::Degraded => "Degraded",
-            Self::Unreachable => "Unreachable",
-        }
-    }
-}
-
-impl Examination {
-    /// As a new row's first probe would make it.
-    #[must_use]
-    pub fn state(&self) -> State {
-        match self.verdict.cause.as_ref().map(|finding| finding.code.stage()) {
-            None => State::Healthy,
-            Some(VerdictStage::Local | VerdictStage::Dns) => State::Unknown,
-            Some(VerdictStage::Tcp | VerdictStage::Tls | VerdictStage::Http) => State::Unhealthy,
-        }
-    }
-
-    #[must_use]
-    pub fn connection_status(&self) -> ConnectionStatus {
-        let opened = self.connects.iter().any(|connects| connects.opened() > 0);
-        let failed = self.connects.iter().any(|connects| connects.failed() > 0 || connects.resent() > 0);
-        match (self.state(), opened) {
-            (State::Healthy, _) if !failed => ConnectionStatus::Reachable,
-            (State::Healthy, _) | (State::Unhealthy | State::Unknown, true) => ConnectionStatus::Degraded,
-            (State::Unhealthy | State::Unknown, false) => ConnectionStatus::Unreachable,
-        }
-    }
-
-    /// The address that the probe came to, else the first one.
-    #[must_use]
-    pub fn main_address(&self) -> Option<IpAddr> {
-        self.verdict.evidence.address.map(|address| address.ip()).or(self.addresses.first().copied())
-    }
-}
-
 /// Looks into it; `tell` hears of every part that begins. Ends within the question's timeout, but for this host's own
 /// lateness.
 pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(Stage) + Sync)) -> Examination {
@@ -234,25 +135,24 @@ pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(S
 
     tell(Stage::Probe);
     let budget = end.saturating_duration_since(Instant::now()).mul_f64(PROBE);
-    let probe_was_cut_short = budget < target.probe.timeout;
+    let has_less_time = budget < target.probe.timeout;
     target.probe.timeout = target.probe.timeout.min(budget);
     let spec = &target.probe.clone();
-    let probing = probe(prober, spec, end);
-    tokio::pin!(probing);
+    let mut probing = Box::pin(probe(prober, spec, end));
     // Alone at first: a server that takes one connection at a time must not be confused.
     let early = timeout_at(Instant::now() + whole.mul_f64(ALONE), &mut probing).await;
-    let exploring = explore(prober, spec, &addresses, question.tries, start, end, tell);
-    let ((verdict, transcript), explored) = match early {
-        Ok(probed) => (probed, exploring.await),
-        Err(_) => tokio::join!(probing, exploring),
-    };
+    let exploring = Box::pin(explore(prober, spec, &addresses, question.tries, start, end, tell));
+    let ((verdict, transcript), explored) =
+        if let Ok(done) = early { (done, exploring.await) } else { tokio::join!(probing, exploring) };
     let Explored { routes, connects, paths, handshakes } = explored;
 
+    // It counts only when the time was used up.
+    let probe_was_cut_short = has_less_time && verdict.evidence.duration >= budget.mul_f64(0.95);
     let opened = connects.iter().any(|connects| connects.opened() > 0);
     let in_small_segments = match &verdict.cause {
         Some(cause) if opened && matches!(cause.code, Cause::TlsTimeout | Cause::HttpTimeout) => {
             tell(Stage::Segments);
-            small_segments(prober, spec, verdict.evidence.address, end).await
+            Box::pin(small_segments(prober, spec, verdict.evidence.address, end)).await
         }
         _ => None,
     };
@@ -322,7 +222,7 @@ async fn explore(
     let handshakes = match (&spec.tls, open) {
         (Some(tls), Some(address)) => {
             tell(Stage::Handshakes);
-            Some(handshakes::explore(prober, spec, tls, address, left(1.0)).await)
+            Some(Box::pin(handshakes::explore(prober, spec, tls, address, left(1.0))).await)
         }
         (None, _) | (_, None) => None,
     };

@@ -113,7 +113,7 @@ fn of_local_network(detail: &str) -> &'static str {
 fn of_insight(kind: InsightKind) -> (&'static str, &'static str) {
     match kind {
         InsightKind::MtuBlackHole | InsightKind::Loss => ("Outbound", "NetworkError"),
-        InsightKind::Filtered => ("Inbound", "GuestFirewall"),
+        InsightKind::PortSilent => ("Inbound", "GuestFirewall"),
         InsightKind::LostBehind => ("Outbound", "DestinationUnreachable"),
         InsightKind::HostFilterFull => ("Local", "GuestFirewall"),
         InsightKind::PartlyReachable => ("Outbound", "DestinationPartiallyReachable"),

@@ -155,14 +155,14 @@ fn hops(examination: &Examination) -> Value {
     }));
     let arrived = |trace: &Trace| matches!(trace.end, End::Arrived(_) | End::Here);
     if arrived(&path.tcp) || path.udp.as_ref().is_some_and(arrived) {
-        let last = [Some(&path.tcp), path.udp.as_ref()].into_iter().flatten().filter(|trace| arrived(trace));
-        let hop = last.filter_map(|trace| trace.hops.last()).next();
+        let traces = [Some(&path.tcp), path.udp.as_ref()].into_iter().flatten();
+        let hop = traces.filter(|trace| arrived(trace)).find_map(|trace| trace.hops.last());
         nodes.push(Node { kind: "Destination", address: Some(path.target.ip().to_string()), hop });
     }
     let own: Vec<Value> =
         issues::of(examination).iter().filter(|issue| issue.severity == "Error").map(of_issue).collect();
     let last = nodes.len() - 1;
-    let list = nodes.iter().enumerate().map(|(index, node)| {
+    let written = nodes.iter().enumerate().map(|(index, node)| {
         let next: Vec<String> = (index < last).then(|| format!("hop-{}", index + 1)).into_iter().collect();
         let links: Vec<Value> = next.iter().map(|id| link(id, nodes[index + 1].hop)).collect();
         let previous: Vec<String> = (index > 0).then(|| format!("hop-{}", index - 1)).into_iter().collect();
@@ -178,7 +178,7 @@ fn hops(examination: &Examination) -> Value {
             "issues": if index == last { own.clone() } else { Vec::new() },
         })
     });
-    Value::Array(list.collect())
+    Value::Array(written.collect())
 }
 
 struct Node<'a> {

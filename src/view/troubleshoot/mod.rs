@@ -2,6 +2,8 @@
 
 mod issues;
 pub mod json;
+mod paper;
 mod stages;
 pub mod text;
+mod tls;
 mod words;

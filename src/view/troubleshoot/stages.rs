@@ -222,7 +222,7 @@ pub(super) fn handshakes(examination: &Examination) -> Value {
         "versions": versions.collect::<Vec<_>>(),
         "handshake": shaken(usual),
         "without_sni": without_name.as_ref().map(shaken),
-        "sni": super::text::sni(handshakes),
+        "sni": super::tls::sni(handshakes),
         "with_h2_and_http_1_1": shaken(with_protocols),
         "chain": chain,
         "right_chain": right_chain.iter().map(of_link).collect::<Vec<_>>(),
@@ -283,7 +283,7 @@ pub(super) fn exchange(examination: &Examination) -> Value {
         "headers": lines.collect::<Vec<_>>(),
         "first_bytes": text(&body[..body.len().min(256)]),
         "status": response.as_ref().map(|response| response.status),
-        "expected_status_codes": spec.expectation.status_codes.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") }).collect::<Vec<_>>(),
+        "expected_status_codes": words::of_codes(&spec.expectation.status_codes),
         "expected_body": (!spec.expectation.body.is_empty()).then_some(&spec.expectation.body),
     })
 }

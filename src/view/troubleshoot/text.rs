@@ -1,28 +1,24 @@
 //! A deep check as text: stage by stage, the verdict last, where the eye is when the command has ended.
 
 use super::json::between;
-use super::stages::authorities;
+use super::paper::Mark;
+use super::paper::Paper;
+use super::tls;
 use super::words;
 use crate::troubleshoot::ConnectionStatus;
 use crate::troubleshoot::End;
 use crate::troubleshoot::Examination;
-use crate::troubleshoot::Exploration;
-use crate::troubleshoot::Handshakes;
 use crate::troubleshoot::Hop;
 use crate::troubleshoot::PathFacts;
 use crate::troubleshoot::PathMtu;
 use crate::troubleshoot::Severity;
 use crate::troubleshoot::State;
-use crate::troubleshoot::Support;
 use crate::verdict::Code;
 use crate::verdict::Finding;
-use crate::verdict::RightLink;
-use crate::verdict::version_name;
 use crate::view::remedy::Remedy;
 use crate::view::terminal::Colour;
 use crate::view::terminal::escaped;
 use crate::view::time::Utc;
-use crate::view::time::age;
 use crate::view::time::span;
 use crate::view::time::took;
 
@@ -35,84 +31,25 @@ pub fn render(examination: &Examination, colour: Colour) -> String {
     routes(&mut paper, examination);
     connects(&mut paper, examination);
     paths(&mut paper, examination);
-    chain(&mut paper, examination);
+    tls::chain(&mut paper, examination);
     if let Some(handshakes) = &examination.handshakes {
-        tls(&mut paper, handshakes);
+        tls::tls(&mut paper, handshakes);
     }
     exchange(&mut paper, examination);
     verdict(&mut paper, examination);
     paper.text
 }
 
-/// What a line tells, which is its mark and its colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    Good,
-    Bad,
-    Odd,
-    None,
-}
-
-struct Paper {
-    text: String,
-    colour: Colour,
-}
-
-impl Paper {
-    fn title(&mut self, title: &str) {
-        self.text.push('\n');
-        self.painted("1", &escaped(title));
-        self.text.push('\n');
-    }
-
-    fn line(&mut self, mark: Mark, words: &str) {
-        let (sign, paint) = match mark {
-            Mark::Good => ("✓", "32"),
-            Mark::Bad => ("✗", "31"),
-            Mark::Odd => ("!", "33"),
-            Mark::None => (" ", ""),
-        };
-        self.text.push_str("  ");
-        self.painted(paint, sign);
-        self.text.push(' ');
-        self.text.push_str(&escaped(words));
-        self.text.push('\n');
-    }
-
-    fn note(&mut self, words: &str) {
-        self.line(Mark::None, words);
-    }
-
-    fn painted(&mut self, paint: &str, words: &str) {
-        match self.colour {
-            Colour::Ansi if !paint.is_empty() => {
-                self.text.push_str("\u{1b}[");
-                self.text.push_str(paint);
-                self.text.push('m');
-                self.text.push_str(words);
-                self.text.push_str("\u{1b}[0m");
-            }
-            Colour::Ansi | Colour::Plain => self.text.push_str(words),
-        }
-    }
-}
-
 fn head(paper: &mut Paper, examination: &Examination) {
     let target = &examination.target;
     let spec = &target.probe;
-    let mut words = format!("{} port {}, {}", target.server, spec.port, spec.protocol);
-    if let Some(request) = &spec.request {
-        words.push_str(&format!(", GET {} with Host {}", request.path, request.host));
-    }
-    if let Some(tls) = &spec.tls {
-        words.push_str(&format!(", certificate for {}", tls.name));
-    }
-    if !target.pool.is_empty() {
-        words.push_str(&format!(" (pool {}, setting {})", target.pool, target.setting));
-    }
-    paper.painted("1", &escaped(&words));
-    paper.text.push('\n');
-    paper.text.push_str(&format!("{}, {}\n", Utc::of(examination.at).readable(), took(examination.took)));
+    let request = spec.request.as_ref().map(|request| format!(", GET {} with Host {}", request.path, request.host));
+    let name = spec.tls.as_ref().map(|tls| format!(", certificate for {}", tls.name));
+    let row = (!target.pool.is_empty()).then(|| format!(" (pool {}, setting {})", target.pool, target.setting));
+    let further: String = [request, name, row].into_iter().flatten().collect();
+    paper.painted("1", &escaped(&format!("{} port {}, {}{further}", target.server, spec.port, spec.protocol)));
+    let (at, time) = (Utc::of(examination.at).readable().to_string(), took(examination.took).to_string());
+    paper.text.extend(["\n", &at, ", ", &time, "\n"]);
 }
 
 fn names(paper: &mut Paper, examination: &Examination) {
@@ -120,7 +57,9 @@ fn names(paper: &mut Paper, examination: &Examination) {
     paper.title("Names");
     if let Some(hosts) = &survey.hosts {
         let listed: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-        paper.line(Mark::Good, &format!("hosts file: {}; no resolver is asked", listed.join(", ")));
+        let server = &examination.target.server;
+        let by = if server.trim_end_matches('.').ends_with("localhost") { "localhost" } else { "hosts file" };
+        paper.line(Mark::Good, &format!("known without a resolver ({by}): {}", listed.join(", ")));
         return;
     }
     if survey.resolvers.is_empty() {
@@ -209,6 +148,10 @@ fn connects(paper: &mut Paper, examination: &Examination) {
             let (min, avg, max) = (took(latency.min), took(latency.avg), took(latency.max));
             paper.note(&format!("  min {min}, avg {avg}, max {max}, jitter {}", took(latency.jitter)));
         }
+        let opened = connects.tries.iter().find_map(|dial| dial.result.as_ref().ok());
+        if let Some((segment, mtu)) = opened.and_then(|opened| opened.segment.zip(opened.path_mtu)) {
+            paper.note(&format!("  segments of {segment} bytes, path MTU {mtu} as far as the kernel knows"));
+        }
         if connects.resent() > 0 {
             paper.line(Mark::Odd, &format!("  {} opened only after a repeated SYN", connects.resent()));
         }
@@ -268,156 +211,6 @@ fn of_hop(hop: &Hop) -> String {
     format!("{:>2}  {who}{time}", hop.distance)
 }
 
-/// The chain as sent, drawn from the server's own certificate up, and as it should be.
-fn chain(paper: &mut Paper, examination: &Examination) {
-    if let Some(chain) = &examination.verdict.evidence.chain {
-        paper.title("Certificates as sent");
-        for (index, certificate) in chain.certificates.iter().enumerate() {
-            let mark = if certificate.faults.is_empty() { Mark::Good } else { Mark::Bad };
-            let faults: Vec<&str> = certificate.faults.iter().map(|cause| cause.code()).collect();
-            let faults = if faults.is_empty() { String::new() } else { format!("  <- {}", faults.join(", ")) };
-            let (position, role) = (certificate.position, certificate.role.as_str());
-            paper.line(mark, &format!("[{position}] {role:<12} {}{faults}", certificate.subject));
-            let (from, to) = (Utc::of(certificate.not_before).readable(), Utc::of(certificate.not_after).readable());
-            let more = index + 1 < chain.certificates.len();
-            let bar = if more { "│" } else { " " };
-            let left = age(certificate.not_after, examination.at);
-            let left = if left.is_zero() { "ended".to_owned() } else { format!("{} left", span(left)) };
-            paper.note(&format!(" {bar}  issued by {}", certificate.issuer));
-            paper.note(&format!(" {bar}  {from} to {to} ({left}), {}", certificate.public_key));
-            if !certificate.dns_names.is_empty() || !certificate.ip_addresses.is_empty() {
-                let names = certificate.dns_names.iter().cloned();
-                let names: Vec<String> =
-                    names.chain(certificate.ip_addresses.iter().map(ToString::to_string)).take(8).collect();
-                let all = certificate.dns_names.len() + certificate.ip_addresses.len();
-                let more = if all > 8 { format!(" and {} more", all - 8) } else { String::new() };
-                paper.note(&format!(" {bar}  for {}{more}", names.join(", ")));
-            }
-        }
-    }
-    let Some(handshakes) = examination.handshakes.as_ref().filter(|found| !found.right_chain.is_empty()) else {
-        return;
-    };
-    paper.title("Certificates as they should be");
-    for (depth, link) in handshakes.right_chain.iter().enumerate() {
-        let branch = if depth == 0 { String::new() } else { format!("{}└─ ", "   ".repeat(depth - 1)) };
-        let (mark, words) = of_link(link, examination);
-        paper.line(mark, &format!("{branch}{words}"));
-    }
-}
-
-fn of_link(link: &RightLink, examination: &Examination) -> (Mark, String) {
-    let chain = examination.verdict.evidence.chain.iter().flat_map(|chain| &chain.certificates);
-    let faults = |position: usize| {
-        let certificate = chain.clone().find(|certificate| certificate.position == position);
-        let faults = certificate.map(|found| found.faults.as_slice()).unwrap_or_default();
-        faults.iter().map(|cause| cause.code()).collect::<Vec<_>>().join(", ")
-    };
-    match link {
-        RightLink::Sent { position, subject } if !faults(*position).is_empty() => {
-            let faults = faults(*position);
-            (Mark::Bad, format!("{subject}  (sent as [{position}]; one without {faults} belongs here)"))
-        }
-        RightLink::Sent { position, subject } => (Mark::Good, format!("{subject}  (sent as [{position}])")),
-        RightLink::Trusted { position: Some(position), subject } => {
-            (Mark::Good, format!("{subject}  (trusted here; sent as [{position}], which need not be)"))
-        }
-        RightLink::Trusted { position: None, subject } => {
-            (Mark::Good, format!("{subject}  (trusted here; need not be sent)"))
-        }
-        RightLink::Untrusted { position, subject } => {
-            (Mark::Bad, format!("{subject}  (sent as [{position}], not trusted here)"))
-        }
-        RightLink::Missing { subject, url } => {
-            let place = url.as_ref().map(|url| format!("; it can be had from {url}")).unwrap_or_default();
-            (Mark::Bad, format!("{subject}  (neither sent nor trusted here{place})"))
-        }
-        RightLink::Broken(why) => (Mark::Bad, (*why).to_owned()),
-    }
-}
-
-fn tls(paper: &mut Paper, handshakes: &Handshakes) {
-    paper.title("TLS");
-    paper.note(&format!("tried with {}", handshakes.address));
-    for facts in &handshakes.versions {
-        let mark = match (&facts.support, facts.version) {
-            (Support::Accepted { .. }, 0x0303..) => Mark::Good,
-            (Support::Accepted { .. }, _) => Mark::Odd,
-            (_, _) => Mark::None,
-        };
-        paper.line(mark, &format!("{}: {}", version_name(facts.version), words::of_support(&facts.support)));
-        if let Support::Accepted { suites, is_cut_short, .. } = &facts.support {
-            for suite in words::of_suites(suites) {
-                paper.note(&format!("    {suite}"));
-            }
-            if *is_cut_short {
-                paper.note("    and perhaps more: not all were tried");
-            }
-        }
-    }
-    let (mark, words) = match &handshakes.usual {
-        Err(fault) => (Mark::Bad, words::of_connect_fault(fault)),
-        Ok(usual) => match &usual.fault {
-            Some(fault) => (Mark::Bad, words::of_tls_fault(fault)),
-            None => (Mark::Good, format!("completed in {}", took(usual.took))),
-        },
-    };
-    paper.line(mark, &format!("handshake without a client certificate: {words}"));
-    if let Ok(usual) = &handshakes.usual {
-        client_certificate(paper, usual, handshakes);
-    }
-    paper.note(&format!("server name (SNI): {}", sni(handshakes)));
-    paper.note(&format!("application protocol (ALPN): {}", alpn(handshakes)));
-}
-
-fn client_certificate(paper: &mut Paper, usual: &Exploration, handshakes: &Handshakes) {
-    let in_clear = |support: &Support| matches!(support, Support::Accepted { client_certificate_requested: true, .. });
-    let asked =
-        usual.facts.client_certificate_requested || handshakes.versions.iter().any(|facts| in_clear(&facts.support));
-    if !asked {
-        paper.note("client certificate: not asked for");
-        return;
-    }
-    let authorities = authorities(usual);
-    if authorities.is_empty() {
-        paper.line(Mark::Odd, "client certificate: asked for; the server does not say from which CA");
-    } else {
-        paper.line(Mark::Odd, "client certificate: asked for, from one of these CAs:");
-        for authority in authorities {
-            paper.note(&format!("    {authority}"));
-        }
-    }
-}
-
-/// Whether the server needs to be told a name.
-pub(super) fn sni(handshakes: &Handshakes) -> String {
-    let Some(without) = &handshakes.without_name else {
-        return "an address is never sent as a name".to_owned();
-    };
-    let (Ok(with), Ok(without)) = (&handshakes.usual, without) else {
-        return "unknown: no connection opened".to_owned();
-    };
-    let same = with.facts.chain.first() == without.facts.chain.first();
-    match (&with.fault, &without.fault) {
-        (None, Some(fault)) => format!("needed: without it the handshake fails ({})", words::of_tls_fault(fault)),
-        (Some(fault), None) => {
-            format!("refused: only without it the handshake completes ({})", words::of_tls_fault(fault))
-        }
-        (Some(_), Some(_)) if with.facts.chain.is_empty() => "unknown: no handshake completes either way".to_owned(),
-        (_, _) if same => "not needed: the same certificate comes without it".to_owned(),
-        (_, _) => "needed: without it another certificate comes".to_owned(),
-    }
-}
-
-fn alpn(handshakes: &Handshakes) -> String {
-    let Ok(both) = &handshakes.with_protocols else { return "unknown: no connection opened".to_owned() };
-    match (&both.fault, &both.protocol) {
-        (Some(fault), _) => format!("offered h2 and http/1.1, the handshake fails ({})", words::of_tls_fault(fault)),
-        (None, Some(name)) => format!("offered h2 and http/1.1, it chooses {}", String::from_utf8_lossy(name)),
-        (None, None) => "offered h2 and http/1.1, it chooses none".to_owned(),
-    }
-}
-
 fn exchange(paper: &mut Paper, examination: &Examination) {
     let spec = &examination.target.probe;
     if spec.request.is_none() {
@@ -450,15 +243,7 @@ fn exchange(paper: &mut Paper, examination: &Examination) {
     let [dns, connect, tls, first, transfer] =
         [phases.dns, phases.connect, phases.tls, phases.first_byte, phases.transfer].map(took);
     paper.note(&format!("dns {dns}, connect {connect}, tls {tls}, first byte {first}, transfer {transfer}"));
-    let codes: Vec<String> = spec
-        .expectation
-        .status_codes
-        .iter()
-        .map(|(from, to)| match from == to {
-            true => from.to_string(),
-            false => format!("{from}-{to}"),
-        })
-        .collect();
+    let codes = words::of_codes(&spec.expectation.status_codes);
     let body = match spec.expectation.body.as_str() {
         "" => String::new(),
         wanted => format!(" and \"{wanted}\" in the body"),
@@ -494,7 +279,7 @@ fn verdict(paper: &mut Paper, examination: &Examination) {
     let state = examination.state();
     let mark = match (state, status) {
         (State::Healthy, ConnectionStatus::Reachable) => Mark::Good,
-        (State::Healthy, _) | (State::Unknown, _) => Mark::Odd,
+        (State::Healthy | State::Unknown, _) => Mark::Odd,
         (State::Unhealthy, _) => Mark::Bad,
     };
     let verdict = &examination.verdict;

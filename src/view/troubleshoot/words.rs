@@ -77,26 +77,28 @@ pub(super) fn of_route(route: &Route) -> String {
         Route::Barred(why) => (*why).to_owned(),
         Route::Unknown => "the kernel does not tell".to_owned(),
         Route::Through { interface, gateway, source, mtu, neighbour } => {
-            let mut text = match gateway {
+            let way = match gateway {
                 Some(gateway) => format!("via {gateway} on {interface}"),
                 None => format!("directly on {interface}"),
             };
-            if let Some(source) = source {
-                text.push_str(&format!(", from {source}"));
-            }
-            if let Some(mtu) = mtu {
-                text.push_str(&format!(", MTU {mtu}"));
-            }
-            text.push_str(match (neighbour, gateway) {
+            let source = source.map(|source| format!(", from {source}")).unwrap_or_default();
+            let mtu = mtu.map(|mtu| format!(", MTU {mtu}")).unwrap_or_default();
+            let heard = match (neighbour, gateway) {
                 (Some(Neighbour::Answers), Some(_)) => "; the next hop answers",
                 (Some(Neighbour::Answers), None) => "; it answers on the local network",
                 (Some(Neighbour::Silent), Some(_)) => "; the next hop does not answer",
                 (Some(Neighbour::Silent), None) => "; nobody answers for it on the local network",
                 (None, _) => "",
-            });
-            text
+            };
+            format!("{way}{source}{mtu}{heard}")
         }
     }
+}
+
+/// A code, or a range of them.
+pub(super) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
+    let range = |(from, to): &(u16, u16)| if from == to { from.to_string() } else { format!("{from}-{to}") };
+    codes.iter().map(range).collect()
 }
 
 /// As `ip route` has it.

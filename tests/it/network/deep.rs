@@ -206,7 +206,7 @@ fn a_router_two_hops_away_that_drops_is_found() {
         let (value, code) = road.troubleshoot(&at(server, 1000), &["--timeout", "15s"]);
         let all = format!("{source} {near} {far} {server} Destination");
         check(&value, ("Unreachable", Some("tcp_timeout"), &all));
-        assert_eq!((code, insights(&value)), (Some(1), vec!["filtered"]));
+        assert_eq!((code, insights(&value)), (Some(1), vec!["port_silent"]));
         assert_eq!(issues(&value), ["DestinationUnreachable", "GuestFirewall"]);
         assert_eq!(value["stages"]["tcp"][0]["faults"][0]["type"], "timeout");
         let end = &value["stages"]["path"][0]["traces"][0]["end"];

@@ -33,7 +33,7 @@ async fn examined(files: &Files, arguments: Vec<String>) -> (Examination, String
         probe,
     };
     let question = Question { target, tls_if_spoken: None, tries: 2, timeout: Duration::from_mins(2) };
-    let examination = examine(&prober(), &question).await;
+    let examination = Box::pin(examine(&prober(), &question)).await;
     let text = text::render(&examination, Colour::Plain);
     (examination, text)
 }

