@@ -46,6 +46,8 @@ pub struct Examination {
     pub probe_was_cut_short: bool,
     /// The same probe with small segments, after one that timed out on an open connection.
     pub in_small_segments: Option<Verdict>,
+    /// The usual probe once more, after small segments made a difference: a server that was slow for a moment is none.
+    pub usual_again: Option<Verdict>,
     /// What only this check can see, the worst first.
     pub insights: Vec<Insight>,
 }

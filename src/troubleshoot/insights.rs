@@ -132,15 +132,17 @@ pub(super) fn of(examination: &Examination) -> Vec<Insight> {
 
 fn mtu(examination: &Examination) -> Option<Insight> {
     let usual = examination.verdict.cause.as_ref();
-    let small = examination.in_small_segments.as_ref();
-    if let (Some(usual), Some(small)) = (usual, small)
-        && small.cause.as_ref().map(|cause| cause.code) != Some(usual.code)
+    let (small, again) = (examination.in_small_segments.as_ref(), examination.usual_again.as_ref());
+    if let (Some(usual), Some(small), Some(again)) = (usual, small, again)
+        && again.cause.as_ref().is_some_and(|cause| cause.code == usual.code)
     {
         let came = match &small.cause {
             None => "the same probe succeeds".to_owned(),
             Some(cause) => format!("the same probe gets as far as `{}`", cause.code.code()),
         };
-        let detail = format!("with TCP segments that fit into small packets {came}, with the usual ones it times out");
+        let detail = format!(
+            "with TCP segments that fit into small packets {came}, with the usual ones it times out, before and after"
+        );
         let context = vec![("cause", usual.code.code().to_owned())];
         return Some(Insight { kind: InsightKind::MtuBlackHole, severity: Error, detail, context });
     }

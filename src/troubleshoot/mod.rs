@@ -149,12 +149,12 @@ pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(S
     // It counts only when the time was used up.
     let probe_was_cut_short = has_less_time && verdict.evidence.duration >= budget.mul_f64(0.95);
     let opened = connects.iter().any(|connects| connects.opened() > 0);
-    let in_small_segments = match &verdict.cause {
+    let (in_small_segments, usual_again) = match &verdict.cause {
         Some(cause) if opened && matches!(cause.code, Cause::TlsTimeout | Cause::HttpTimeout) => {
             tell(Stage::Segments);
-            Box::pin(small_segments(prober, spec, verdict.evidence.address, end)).await
+            Box::pin(in_other_segments(prober, spec, cause.code, verdict.evidence.address, end)).await
         }
-        _ => None,
+        _ => (None, None),
     };
     tell(Stage::Done);
     let mut examination = Examination {
@@ -173,6 +173,7 @@ pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(S
         transcript,
         probe_was_cut_short,
         in_small_segments,
+        usual_again,
         insights: Vec::new(),
     };
     examination.insights = insights::of(&examination);
@@ -267,23 +268,34 @@ async fn speaks_tls(prober: &Prober, spec: &ProbeSpec, tls: &TlsSpec, addresses:
     false
 }
 
-/// Whether segments that fit everywhere come through where others get lost.
-async fn small_segments(
+/// Whether segments that fit everywhere come through where others get lost: the probe with such ones and, when they make
+/// a difference, with the usual ones again.
+async fn in_other_segments(
     prober: &Prober,
     spec: &ProbeSpec,
+    usual: Cause,
     address: Option<SocketAddr>,
     end: Instant,
-) -> Option<Verdict> {
-    let left = end.saturating_duration_since(Instant::now());
-    if left < Duration::from_millis(500) {
-        return None;
-    }
+) -> (Option<Verdict>, Option<Verdict>) {
+    let Some(address) = address else { return (None, None) };
     // What every network must carry: RFC 791 and RFC 8200, less the headers.
-    let segment = if address?.is_ipv4() { 536 } else { 1220 };
-    let server = address.map_or(spec.server.clone(), |address| Host::Ip(address.ip()));
-    let spec = ProbeSpec { timeout: spec.timeout.min(left), server, ..spec.clone() };
+    let segment = if address.is_ipv4() { 536 } else { 1220 };
+    let left = || end.saturating_duration_since(Instant::now());
+    let server = Host::Ip(address.ip());
+    let spec = ProbeSpec { timeout: spec.timeout.min(left() / 2), server, ..spec.clone() };
+    if spec.timeout < SHORTEST_PROBE {
+        return (None, None);
+    }
     let (observation, _) = prober.probe_closely(&spec, Some(segment)).await;
-    Some(judge(&spec, &observation))
+    let small = judge(&spec, &observation);
+    if small.cause.as_ref().is_some_and(|cause| cause.code == usual) {
+        return (Some(small), None);
+    }
+    // Much longer than it took just now.
+    let patience = (small.evidence.duration * 5).max(Duration::from_secs(2));
+    let spec = ProbeSpec { timeout: spec.timeout.min(left()).min(patience), ..spec };
+    let (observation, _) = prober.probe_closely(&spec, None).await;
+    (Some(small), Some(judge(&spec, &observation)))
 }
 
 const TLS12: u16 = 0x0303;
@@ -293,6 +305,9 @@ const MAX_ADDRESSES: usize = 16;
 
 /// How long a port of which nothing is known may take to answer a ClientHello.
 const SNIFF: Duration = Duration::from_secs(2);
+
+/// Less tells nothing.
+const SHORTEST_PROBE: Duration = Duration::from_millis(250);
 
 /// Shares of the whole time. The probe runs alone for its first part, and beside everything else then.
 const NAMES: f64 = 0.2;

@@ -17,6 +17,7 @@ use crate::troubleshoot::PathFacts;
 use crate::troubleshoot::Trace;
 use crate::verdict::Code;
 use crate::verdict::Finding;
+use crate::verdict::Verdict;
 use crate::view::remedy::Remedy;
 use crate::view::terminal::must_escape;
 use crate::view::time::Utc;
@@ -25,13 +26,13 @@ use crate::view::time::seconds;
 /// The whole of it. `docs`: where the documentation is served, without a slash at the end; `None`: nowhere.
 #[must_use]
 pub fn value(examination: &Examination, docs: Option<&str>) -> Value {
-    let Examination { target, at, took, connects, verdict, probe_was_cut_short, in_small_segments, insights, .. } =
-        examination;
+    let Examination { target, at, took, connects, verdict, probe_was_cut_short, insights, .. } = examination;
     let finding = |finding: &Finding<Code>| of_finding(finding, examination, docs);
     let cause = verdict.cause.as_ref().map(|cause| finding(&general(cause)));
     let remedy = cause.as_ref().map_or_else(|| json!([]), |cause| cause["remedy"].clone());
     let sent: usize = connects.iter().map(|connects| connects.tries.len()).sum();
     let failed: usize = connects.iter().map(Connects::failed).sum();
+    let again = |verdict: Option<&Verdict>| verdict.map(|verdict| stages::probe(verdict, false));
     let opened = connects.iter().flat_map(|connects| &connects.tries).filter(|dial| dial.result.is_ok());
     let latency = Latency::of(opened.map(|dial| dial.took));
     json!({
@@ -67,7 +68,8 @@ pub fn value(examination: &Examination, docs: Option<&str>) -> Value {
             "tls": stages::handshakes(examination),
             "http": stages::exchange(examination),
             "probe": stages::probe(verdict, *probe_was_cut_short),
-            "probe_in_small_segments": in_small_segments.as_ref().map(|verdict| stages::probe(verdict, false)),
+            "probe_in_small_segments": again(examination.in_small_segments.as_ref()),
+            "probe_again": again(examination.usual_again.as_ref()),
         },
     })
 }

@@ -329,6 +329,7 @@ fn a_black_hole_for_large_packets_is_proved_with_small_ones() {
         // With small segments the handshake comes to its end, and only then the certificate is refused.
         let small = &value["stages"]["probe_in_small_segments"];
         assert_eq!(small["cause"], "cert_self_signed", "{value:#}");
+        assert_eq!(value["stages"]["probe_again"]["cause"], "tls_timeout", "{value:#}");
         let insight = &value["insights"][0];
         assert_eq!((insight["code"].as_str(), insight["severity"].as_str()), (Some("mtu_black_hole"), Some("Error")));
         assert_eq!(value["stages"]["path"][0]["mtu_black_hole"], true, "{value:#}");

@@ -121,7 +121,10 @@ async fn json_has_azures_words_first_and_every_stage_below() {
     assert_eq!(keys[..6], azures);
     assert_eq!(keys[6..11], ["hops", "issues", "state", "cause", "remedy"]);
     let stages: Vec<&str> = value["stages"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(stages, ["dns", "route", "tcp", "path", "tls", "http", "probe", "probe_in_small_segments"]);
+    assert_eq!(
+        stages,
+        ["dns", "route", "tcp", "path", "tls", "http", "probe", "probe_in_small_segments", "probe_again"]
+    );
     // A redirect is an answer within 200-399, shown and not followed.
     assert_eq!((ended.status.code(), &value["state"]), (Some(0), &"Healthy".into()));
     let http = &value["stages"]["http"];

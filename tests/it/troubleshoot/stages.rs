@@ -250,3 +250,23 @@ async fn it_ends_in_time_and_tells_its_stages_in_order_whatever_the_server_does(
         }
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_slow_for_a_moment_has_no_black_hole_before_it() {
+    let backend = Backend::start(HOME, tcp::holds()).unwrap();
+    let prober = Prober::new(Resolver::new(Options { nameservers: Vec::new(), last_known_good: Duration::ZERO }));
+    let question = asking(&format!("http://{}/", backend.address()), &nobody(), Duration::from_secs(9));
+    // It wakes up right before the small segments.
+    let tell = |stage: Stage| {
+        if stage == Stage::Segments {
+            backend.set(http::ok()).unwrap();
+        }
+    };
+    let examination = troubleshoot(&prober, &question, &tell).await;
+    let code = |verdict: &Option<backend_health_exporter::verdict::Verdict>| {
+        verdict.as_ref().map(|verdict| verdict.cause.as_ref().map(|cause| cause.code))
+    };
+    assert_eq!(examination.state(), State::Unhealthy);
+    assert_eq!((code(&examination.in_small_segments), code(&examination.usual_again)), (Some(None), Some(None)));
+    assert_eq!(insights(&examination), []);
+}
