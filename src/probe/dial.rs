@@ -141,7 +141,8 @@ fn of_icmp(icmp: &Icmp, target: IpAddr) -> Said {
     match icmp.from {
         Some(from) if icmp.is_out_of_hops() => Said::Passing(from),
         Some(from) if from == target && icmp.is_closed_port() => Said::Arrived("the port is closed, says the target"),
-        from => Said::Refused { what: icmp.what(), from },
+        // This host may say so itself: of a neighbour that does not answer, or out of its own firewall.
+        _ => of_fault(tcp::rejected(icmp, target)),
     }
 }
 

@@ -280,7 +280,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// What an ICMP message means: whether this host or another one sent it counts.
-fn rejected(icmp: &Icmp, target: IpAddr) -> ConnectFault {
+pub(super) fn rejected(icmp: &Icmp, target: IpAddr) -> ConnectFault {
     let what = icmp.what();
     let is_our_own = icmp.from.is_some_and(|from| from != target && route::is_own_address(from));
     if !is_our_own {

@@ -217,8 +217,14 @@ pub(super) fn between(path: &PathFacts) -> Vec<&Hop> {
     hops.extend(further);
     let target = path.target.ip();
     let is_target = |hop: &&Hop| hop.arrives() || hop.routers().first() == Some(&target);
-    if let Some(end) = hops.iter().position(is_target) {
-        hops.truncate(end);
+    match hops.iter().position(is_target) {
+        Some(end) => hops.truncate(end),
+        // Who ends it and is nobody in particular is no hop.
+        None => {
+            while hops.last().is_some_and(|hop| hop.routers().is_empty()) {
+                hops.pop();
+            }
+        }
     }
     // A router that forwards, and refuses what comes one further, is one hop all the same.
     hops.dedup_by(|next, hop| !next.is_silent() && next.routers() == hop.routers());

@@ -115,7 +115,9 @@ fn routes(paper: &mut Paper, examination: &Examination) {
             Some(trouble) => (Mark::Bad, format!(": {trouble}")),
         };
         let way = words::of_route(&outlook.route);
-        let words = if trouble.ends_with(&way) { way } else { format!("{way}{trouble}") };
+        // The way may tell the trouble already.
+        let is_said = trouble.ends_with(&way) || way.contains("not answer") || way.contains("nobody answers");
+        let words = if is_said { way } else { format!("{way}{trouble}") };
         paper.line(mark, &format!("{}  {words}", outlook.target));
     }
     let host = &examination.host;

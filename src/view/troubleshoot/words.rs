@@ -119,7 +119,7 @@ pub(super) fn of_end(end: &End) -> String {
         End::Here => "the address is this host's own: there is no hop in between".to_owned(),
         End::Arrived(how) => format!("arrived: {how}"),
         End::Refused { what, from: Some(from) } => format!("ends: {what}, says {from}"),
-        End::Refused { what, from: None } => format!("ends: {what}; the kernel does not tell who says so"),
+        End::Refused { what, from: None } => format!("ends: {what}"),
         End::Silent { last: 0 } => "nothing answers at any distance".to_owned(),
         End::Silent { last } => format!("nothing answers behind hop {last}"),
         End::Local(why) => format!("nothing leaves this host: {why}"),

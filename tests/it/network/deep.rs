@@ -276,6 +276,15 @@ fn each_way_to_refuse_ends_the_way_where_it_happens() {
     check(&value, ("Unreachable", Some("tcp_timeout"), &format!("10.88.1.2 {near} VnetLocal")));
     assert_eq!(insights(&value), ["lost_behind"]);
 
+    // On the local network nobody but this host itself can say so.
+    let (value, _) = road.troubleshoot("10.88.1.77:80", &["--tries", "2"]);
+    assert_eq!(
+        (value["cause"]["code"].as_str(), issues(&value)),
+        (Some("tcp_unreachable"), vec!["ARPMissing"]),
+        "{value:#}"
+    );
+    assert_eq!(hops(&value), "10.88.1.2 Source", "{value:#}");
+
     // This host's own routes say so without a packet.
     for (network, kind, issue) in [
         (20, "unreachable", "UserDefinedRoute"),
