@@ -1,10 +1,12 @@
 //! The health table: states after thresholds, streaks, counters and the latest probe of every row. The only mutable
 //! state of the program; everything that shows something reads a [`Snapshot`] of it.
 
+mod history;
 mod streak;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -12,6 +14,10 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use tokio::sync::watch;
+
+pub use self::history::History;
+pub use self::history::PastProbe;
 use self::streak::Event;
 use self::streak::Streak;
 use crate::target::Target;
@@ -39,6 +45,15 @@ struct Inner {
     pools: Vec<PoolTotals>,
     /// Rows present at start that have not ended a probe yet; `None` before the first configuration.
     awaited: Option<HashSet<TargetId>>,
+    /// The latest changes of state, the oldest first.
+    transitions: VecDeque<Transition>,
+    /// The number of the latest one.
+    latest_transition: watch::Sender<u64>,
+    /// Rows in each state, in the order of [`State::ALL`].
+    by_state: [usize; 3],
+    /// Of the latest change of anything, from 0, and when it was.
+    revision: u64,
+    changed_at: Option<SystemTime>,
 }
 
 struct Entry {
@@ -66,9 +81,14 @@ pub enum ScanMemory {
 /// An extra ClientHello is sent to a row no more often than this.
 const SCAN_INTERVAL: Duration = Duration::from_mins(10);
 
+/// Changes of state that are remembered.
+pub const REMEMBERED_TRANSITIONS: usize = 1_000;
+
 /// A change of a row's state.
 #[derive(Clone, Debug)]
 pub struct Transition {
+    /// Counts the changes of this process, from 1.
+    pub number: u64,
     pub target: Arc<Target>,
     pub from: State,
     pub to: State,
@@ -87,7 +107,8 @@ impl HealthTable {
     /// something else become Unknown, and keep counting. Says whose state that changed.
     pub fn replace(&self, targets: &[Arc<Target>], now: SystemTime) -> Vec<Transition> {
         let mut transitions = Vec::new();
-        let mut inner = self.lock();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let mut old: HashMap<TargetId, Entry> =
             std::mem::take(&mut inner.entries).into_iter().map(|entry| (entry.row.target.id, entry)).collect();
         inner.entries = targets
@@ -120,6 +141,10 @@ impl HealthTable {
             Some(awaited) => awaited.retain(|id| present.contains(id)),
             None => inner.awaited = Some(present),
         }
+        inner.changed(now);
+        let transitions = transitions.into_iter().map(|transition| inner.remember(transition)).collect();
+        let rows = || inner.entries.iter().map(|entry| entry.row.state);
+        inner.by_state = State::ALL.map(|state| rows().filter(|of_row| *of_row == state).count());
         transitions
     }
 
@@ -139,7 +164,9 @@ impl HealthTable {
         if let Some(totals) = totals {
             totals.count(&verdict);
         }
-        entry.record(verdict, now)
+        let transition = entry.record(verdict, now);
+        inner.changed(now);
+        transition.map(|transition| inner.remember(transition))
     }
 
     /// What is known of an alert that explains nothing, and whether an extra ClientHello may be spent on it: its finding
@@ -173,7 +200,9 @@ impl HealthTable {
         let inner = &mut *guard;
         let entry = inner.index.get(&target.id).map(|index| &mut inner.entries[*index])?;
         let cause = Finding::new(cause, detail);
-        entry.advance(Event::NoVerdict, Some(Arc::new(cause)), now)
+        let transition = entry.advance(Event::NoVerdict, Some(Arc::new(cause)), now)?;
+        inner.changed(now);
+        Some(inner.remember(transition))
     }
 
     /// All rows and totals at this moment.
@@ -182,9 +211,52 @@ impl HealthTable {
         let inner = self.lock();
         Snapshot {
             at: now,
+            revision: inner.revision,
+            changed_at: inner.changed_at.unwrap_or(now),
             rows: inner.entries.iter().map(|entry| entry.row.clone()).collect(),
             pools: inner.pools.clone(),
         }
+    }
+
+    /// The latest changes of state, the latest first; at most [`REMEMBERED_TRANSITIONS`].
+    #[must_use]
+    pub fn transitions(&self) -> Vec<Transition> {
+        self.lock().transitions.iter().rev().cloned().collect()
+    }
+
+    /// The changes of state after that of this number, the oldest first: the first `at_most` of those remembered.
+    #[must_use]
+    pub fn transitions_after(&self, number: u64, at_most: usize) -> Vec<Transition> {
+        let inner = self.lock();
+        let from = inner.transitions.partition_point(|transition| transition.number <= number);
+        inner.transitions.range(from..).take(at_most).cloned().collect()
+    }
+
+    /// The number of the latest change of state, 0 before the first, and every later one as it comes.
+    #[must_use]
+    pub fn watch_transitions(&self) -> watch::Receiver<u64> {
+        self.lock().latest_transition.subscribe()
+    }
+
+    /// As [`Snapshot::revision`], without the snapshot.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// What changed last, and the rows in each state; costs the same however many rows there are.
+    #[must_use]
+    pub fn overview(&self, now: SystemTime) -> Overview {
+        let inner = self.lock();
+        Overview { revision: inner.revision, changed_at: inner.changed_at.unwrap_or(now), by_state: inner.by_state }
+    }
+
+    /// The row whose id is written so, and the revision of the table that it is from.
+    #[must_use]
+    pub fn row(&self, id: &str) -> Option<(u64, Row)> {
+        let id = TargetId::parse(id)?;
+        let inner = self.lock();
+        inner.index.get(&id).map(|index| (inner.revision, inner.entries[*index].row.clone()))
     }
 
     /// Whether every row present at start has ended a probe.
@@ -196,6 +268,29 @@ impl HealthTable {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics half-way; a table with one lost update is better than none.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn changed(&mut self, now: SystemTime) {
+        self.revision += 1;
+        self.changed_at = Some(now);
+    }
+
+    /// Gives it its number, and keeps it.
+    fn remember(&mut self, transition: Transition) -> Transition {
+        let number = self.transitions.back().map_or(0, |last| last.number) + 1;
+        let transition = Transition { number, ..transition };
+        // Saturating: within `replace` they are counted anew afterwards.
+        let from = &mut self.by_state[transition.from as usize];
+        *from = from.saturating_sub(1);
+        self.by_state[transition.to as usize] += 1;
+        if self.transitions.len() == REMEMBERED_TRANSITIONS {
+            self.transitions.pop_front();
+        }
+        self.transitions.push_back(transition.clone());
+        self.latest_transition.send_replace(number);
+        transition
     }
 }
 
@@ -234,6 +329,7 @@ impl Entry {
             (ProbeResult::Failure, Some(finding)) if finding.code.stage() == Stage::Dns => Event::DnsFailure,
             (ProbeResult::Failure, Some(_)) => Event::Failure,
         };
+        Arc::make_mut(&mut row.history).push(&verdict);
         let cause = verdict.cause.clone().map(Arc::new);
         row.last_probe = Some(Arc::new(verdict));
         self.advance(event, cause, now)
@@ -255,7 +351,7 @@ impl Entry {
         self.row.since = now;
         self.row.last_transition = Some(now);
         self.row.transitions[to as usize] += 1;
-        Transition { target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
+        Transition { number: 0, target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
     }
 }
 
@@ -278,6 +374,7 @@ impl Row {
             transitions: [0; 3],
             last_transition: None,
             last_probe: None,
+            history: Arc::default(),
             presented: None,
         }
     }
@@ -356,10 +453,25 @@ impl State {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub at: SystemTime,
+    /// Grows with everything that ends a probe or changes a row.
+    pub revision: u64,
+    /// When that last happened.
+    pub changed_at: SystemTime,
     /// In the configuration's order.
     pub rows: Vec<Row>,
     /// One for each pool and setting, in the configuration's order.
     pub pools: Vec<PoolTotals>,
+}
+
+/// How the table stands, without its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// As [`Snapshot::revision`].
+    pub revision: u64,
+    /// As [`Snapshot::changed_at`].
+    pub changed_at: SystemTime,
+    /// Rows in each state, in the order of [`State::ALL`].
+    pub by_state: [usize; 3],
 }
 
 /// A row at one instant.
@@ -382,6 +494,7 @@ pub struct Row {
     /// `None` before the first change of state.
     pub last_transition: Option<SystemTime>,
     pub last_probe: Option<Arc<Verdict>>,
+    pub history: Arc<History>,
     /// The certificates as last presented, for 24 hours.
     pub presented: Option<Presented>,
 }
@@ -456,8 +569,10 @@ mod tests {
             duration: Duration::from_millis(3),
             phases: Phases::default(),
             address: None,
+            attempts: Vec::new(),
             response: None,
             tls: None,
+            verified: false,
             chain: None,
         };
         Verdict { cause: None, also: Vec::new(), warnings: Vec::new(), evidence }
@@ -490,6 +605,34 @@ mod tests {
         assert_eq!((transitions[0].from, transitions[0].to), (State::Healthy, State::Unknown));
         assert_eq!((row.state, row.probes, row.transitions), (State::Unknown, 1, [1, 0, 1]));
         assert_eq!(row.cause.map(|cause| cause.code), Some(Cause::NotProbedYet));
+    }
+
+    #[test]
+    fn the_overview_counts_what_a_snapshot_shows() {
+        let table = HealthTable::new();
+        let check = |numbers: &[u64]| {
+            let (snapshot, overview) = (table.snapshot(SystemTime::now()), table.overview(SystemTime::now()));
+            let count = |state| snapshot.rows.iter().filter(|row| row.state == state).count();
+            assert_eq!(overview.by_state, State::ALL.map(count));
+            assert_eq!((overview.revision, overview.changed_at), (snapshot.revision, snapshot.changed_at));
+            let after: Vec<u64> = table.transitions_after(0, 10).iter().map(|transition| transition.number).collect();
+            assert_eq!(after, numbers);
+            assert_eq!(*table.watch_transitions().borrow(), numbers.last().copied().unwrap_or(0));
+        };
+        let first = target("/", 3, 80);
+        let second = Arc::new(Target { id: TargetId(8), ..Target::clone(&first) });
+        table.replace(&[first.clone(), second.clone()], SystemTime::now());
+        check(&[]);
+        table.record(&first, success(), SystemTime::now());
+        check(&[1]);
+        table.record(&second, success(), SystemTime::now());
+        check(&[1, 2]);
+        table.replace(&[target("/healthz", 3, 80)], SystemTime::now());
+        check(&[1, 2, 3]);
+        assert_eq!(table.transitions_after(1, 1).first().map(|transition| transition.number), Some(2));
+        assert!(table.transitions_after(3, 1).is_empty());
+        assert_eq!(table.row("0000000000000007").map(|(_, row)| row.state), Some(State::Unknown));
+        assert!(["0000000000000008", "7", "", "+000000000000007"].iter().all(|id| table.row(id).is_none()));
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::target::TargetId;
 /// A new row's first run starts within the shorter of its interval and this.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
+/// Time between two moments at which beats are kept.
+const WAKE_UP: Duration = Duration::from_millis(4);
+
 /// How many missed beats of one row are told apart after a long stop; more tell nothing more.
 const MAX_MISSED_TOLD: u32 = 20;
 
@@ -249,7 +252,7 @@ where
         if target.interval <= FIRST_WITHIN {
             return grid_after(self.epoch, target, now);
         }
-        now + phase(target.id, FIRST_WITHIN)
+        self.epoch + common_wake_up(now.saturating_duration_since(self.epoch) + phase(target.id, FIRST_WITHIN))
     }
 }
 
@@ -276,9 +279,16 @@ fn following_beat(epoch: Instant, target: &Target, at: Instant, now: Instant) ->
 fn grid_after(epoch: Instant, target: &Target, moment: Instant) -> Instant {
     let interval = nanos(target.interval);
     let phase = nanos(phase(target.id, target.interval));
-    let since_epoch = nanos(moment.saturating_duration_since(epoch));
-    let beats = if since_epoch < phase { 0 } else { (since_epoch - phase) / interval + 1 };
-    epoch + Duration::from_nanos(phase + beats * interval)
+    let since_epoch = moment.saturating_duration_since(epoch);
+    // The beat before may be the one: it was moved to the next common wake-up.
+    let before = nanos(since_epoch).saturating_sub(phase) / interval;
+    let mut beats = (before..).map(|beat| common_wake_up(Duration::from_nanos(phase + beat * interval)));
+    epoch + beats.find(|beat| *beat > since_epoch).unwrap_or_default()
+}
+
+/// The next of the moments at which beats are kept, all those in between together: waking up costs as much as a probe.
+fn common_wake_up(since_epoch: Duration) -> Duration {
+    Duration::from_nanos(nanos(since_epoch).next_multiple_of(nanos(WAKE_UP)))
 }
 
 /// How many beats after the one due at `at` have gone by, too.
@@ -363,7 +373,11 @@ mod tests {
             // The second beat is on the grid; from then on the interval is exact.
             for pair in starts[1..].windows(2) {
                 let gap = pair[1].saturating_sub(pair[0]);
-                assert!(gap.abs_diff(target.interval) <= Duration::from_millis(2), "{gap:?} for {:?}", target.interval);
+                assert!(
+                    gap.abs_diff(target.interval) <= WAKE_UP + Duration::from_millis(2),
+                    "{gap:?} for {:?}",
+                    target.interval
+                );
             }
             let first_gap = starts[1].saturating_sub(starts[0]);
             assert!(first_gap + Duration::from_millis(2) >= target.interval / 2, "{first_gap:?}");

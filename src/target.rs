@@ -15,9 +15,10 @@ use crate::discovery::Host;
 use crate::discovery::Server;
 pub use crate::probe::NameSource;
 use crate::probe::ProbeSpec;
-use crate::probe::Protocol;
+pub use crate::probe::Protocol;
 use crate::probe::Request;
 use crate::probe::TlsSpec;
+pub use crate::probe::TrustMode;
 pub use crate::probe::VerifiedName;
 
 /// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.
@@ -36,6 +37,15 @@ impl TargetId {
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_ref()[..8]);
         Self(u64::from_be_bytes(first))
+    }
+}
+
+impl TargetId {
+    /// Reads what [`fmt::Display`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        u64::from_str_radix(text, 16).ok().filter(|_| is_one).map(Self)
     }
 }
 
@@ -68,6 +78,12 @@ pub fn expand(config: &Config) -> Vec<Arc<Target>> {
         .flat_map(|(pool, server)| pool.settings.iter().map(move |settings| (pool, server, settings)))
         .map(|(pool, server, settings)| Arc::new(target(config, pool, server, settings)))
         .collect()
+}
+
+/// The rows that a pool has, or would have, under a backend setting.
+#[must_use]
+pub fn expand_under(config: &Config, pool: &Pool, settings: &BackendSettings) -> Vec<Arc<Target>> {
+    pool.source.servers().iter().map(|server| Arc::new(target(config, pool, server, settings))).collect()
 }
 
 fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {

@@ -3,6 +3,8 @@
 
 mod access;
 mod demo;
+mod on_demand;
+mod pages;
 mod process;
 mod reload;
 mod troubleshoot;
@@ -24,6 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::access::watch_access;
+use self::on_demand::OnDemand;
 use self::process::ProcessReader;
 use self::reload::Reloader;
 use crate::config::Config;
@@ -52,7 +55,9 @@ use crate::view::metrics;
 use crate::view::metrics::DelayHistogram;
 use crate::view::metrics::ExporterNumbers;
 use crate::view::page;
+use crate::view::report::Links;
 use crate::web;
+use crate::web::demand::Demand;
 
 pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
@@ -140,7 +145,8 @@ pub async fn run_and_tell(
 
     let slots = process::raise_descriptor_limit();
     let table = Arc::new(HealthTable::new());
-    let scheduler = Arc::new(start_probing(slots, &table, Resolver::new(options.resolver), &shutdown));
+    let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
+    let scheduler = Arc::new(start_probing(slots, &table, prober.clone(), &shutdown));
     let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
@@ -162,9 +168,13 @@ pub async fn run_and_tell(
             }
         }
     });
-    let site = site(paths, &table, &scheduler, &reloader);
+    let demand = Demand::new(shutdown.clone());
+    let source = on_demand::source(&reloader, OnDemand::new(prober, table.clone(), slots));
+    let further = web::azure::router(paths.clone(), source, demand.clone());
+    let site = site(paths, &table, &scheduler, &reloader, &shutdown, further);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
+    demand.ended().await;
     watchers.await.context("the file watcher failed")?;
     Ok(())
 }
@@ -190,10 +200,9 @@ fn below_prefix(paths: &web::Paths) -> String {
 fn start_probing(
     slots: usize,
     table: &Arc<HealthTable>,
-    resolver: Resolver,
+    prober: Arc<Prober>,
     shutdown: &CancellationToken,
 ) -> Scheduler {
-    let prober = Arc::new(Prober::new(resolver));
     let (runs, skips) = (table.clone(), table.clone());
     let run = move |target: Arc<Target>| {
         let (prober, table) = (prober.clone(), runs.clone());
@@ -242,7 +251,7 @@ async fn scan(
 
 /// One line for a change of state.
 fn log(transition: &Transition) {
-    let Transition { target, from, to, cause, at: _ } = transition;
+    let Transition { number: _, target, from, to, cause, at: _ } = transition;
     let (code, detail) = match cause {
         Some(finding) => (finding.code.code(), finding.detail.as_str()),
         None => ("", ""),
@@ -262,6 +271,8 @@ fn site(
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     reloader: &Arc<Reloader>,
+    shutdown: &CancellationToken,
+    further: Router,
 ) -> web::Site {
     let process = ProcessReader::default();
     let numbers = {
@@ -270,25 +281,39 @@ fn site(
     };
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
-    let (scraped, shown, ready) = (table.clone(), table.clone(), table.clone());
+    let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let api = web::api::Api {
+        table: table.clone(),
+        links: Links { base: base.clone() },
+        limits: web::Limits::default(),
+        shutdown: shutdown.clone(),
+    };
+    let pages = pages::routes(table.clone(), Arc::from(telemetry.as_str()));
+    let docs = web::docs::router(&telemetry);
+    let further = api.surface().into_router(&base).merge(docs).merge(pages).merge(further);
+    let (scraped, shown, ready, beats) = (table.clone(), table.clone(), table.clone(), scheduler.clone());
     let reloader = reloader.clone();
     web::Site {
         paths,
         metrics: Box::new(move |accept| {
             let format = exposition::negotiate(accept);
             let (snapshot, numbers) = (Arc::new(scraped.snapshot(SystemTime::now())), numbers());
-            web::MetricsPage {
+            web::Page {
                 content_type: format.content_type(),
                 write: Box::new(move |mut out| metrics::render(&snapshot, &numbers, format, &mut out)),
             }
         }),
-        landing: Box::new(move |_| page::render(&shown.snapshot(SystemTime::now()), ".", &telemetry)),
+        landing: Box::new(move |query| {
+            let place = page::Place { root: ".", metrics_path: &telemetry };
+            let skipped = beats.numbers().skipped;
+            page::render(&shown.snapshot(SystemTime::now()), place, query, skipped)
+        }),
         is_ready: Box::new(move || ready.is_ready()),
         reload: Box::new(move || {
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
-        further: Router::new(),
+        further,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::ConfigFile;
 use crate::config::Problems;
 use crate::health::HealthTable;
+use crate::health::Snapshot;
 use crate::scheduler::Scheduler;
 use crate::target;
 use crate::view::metrics::ReloadOutcome;
@@ -23,6 +24,8 @@ pub(super) struct Reloader {
     scheduler: Arc<Scheduler>,
     /// Held for a whole reload, so that two never mix.
     current: tokio::sync::Mutex<Current>,
+    /// Whose rows the table has; locked for no longer than it takes to replace these.
+    in_use: Mutex<Arc<Config>>,
     report: Mutex<Report>,
 }
 
@@ -57,7 +60,9 @@ impl Reloader {
         };
         let config = Arc::new(config);
         let current = Current { file: Arc::new(file), config: config.clone() };
-        let this = Self { table, scheduler, current: tokio::sync::Mutex::new(current), report: Mutex::new(report) };
+        let in_use = Mutex::new(config.clone());
+        let this =
+            Self { table, scheduler, current: tokio::sync::Mutex::new(current), in_use, report: Mutex::new(report) };
         this.put_to_use(&config);
         this
     }
@@ -122,6 +127,17 @@ impl Reloader {
         }
     }
 
+    /// The configuration in use.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.lock_in_use().clone()
+    }
+
+    /// The table's rows with the very configuration that they come from.
+    pub(super) fn snapshot(&self, now: SystemTime) -> (Arc<Config>, Snapshot) {
+        let config = self.lock_in_use();
+        (config.clone(), self.table.snapshot(now))
+    }
+
     pub(super) fn last_success(&self) -> SystemTime {
         self.lock_report().last_success
     }
@@ -161,12 +177,21 @@ impl Reloader {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put_to_use(&self, config: &Config) {
+    fn lock_in_use(&self) -> MutexGuard<'_, Arc<Config>> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_to_use(&self, config: &Arc<Config>) {
         for problem in &config.warnings {
             tracing::warn!(%problem, "the configuration may not mean what it says");
         }
         let targets = target::expand(config);
-        for transition in self.table.replace(&targets, SystemTime::now()) {
+        let transitions = {
+            let mut in_use = self.lock_in_use();
+            in_use.clone_from(config);
+            self.table.replace(&targets, SystemTime::now())
+        };
+        for transition in transitions {
             super::log(&transition);
         }
         tracing::info!(rows = targets.len(), "configuration in use");

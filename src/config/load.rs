@@ -73,6 +73,7 @@ pub(super) fn load(path: &Path, text: &str) -> Result<Config, Problems> {
     let warnings = report.finish()?;
     Ok(Config {
         pools,
+        settings,
         certificate_expiry_warning: file.certificate_expiry_warning.value().copied().unwrap_or(EXPIRY_WARNING),
         azure: file.azure.and_then(azure),
         warnings,

@@ -10,6 +10,7 @@ mod material;
 mod names;
 mod pool;
 mod raw;
+mod trial;
 mod value;
 pub mod web;
 mod yaml;
@@ -30,6 +31,9 @@ use crate::probe::Trust;
 
 pub use describe::describe;
 pub use material::well_known_trust;
+pub use trial::Trial;
+pub use trial::TrialError;
+pub use trial::TrialKey;
 pub use value::format_duration;
 pub use value::parse_duration;
 
@@ -38,6 +42,8 @@ pub use value::parse_duration;
 pub struct Config {
     /// In the file's order.
     pub pools: Vec<Pool>,
+    /// All of them, in the file's order, those that no pool uses too.
+    pub settings: Vec<Arc<BackendSettings>>,
     /// A Healthy row whose chain ends sooner than this carries a warning.
     pub certificate_expiry_warning: Duration,
     /// Names for Azure's REST shapes.

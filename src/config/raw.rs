@@ -72,7 +72,6 @@ pub(super) const POOL: &[&str] = &["name", "settings", "servers"];
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 const THRESHOLD: RangeInclusive<u32> = 1..=20;
 const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 3650);
-const MAX_BODY: usize = 4_090;
 
 /// A whole file.
 pub(super) struct File {
@@ -303,11 +302,7 @@ fn protocol(node: &Node) -> Result<Protocol, String> {
 }
 
 fn body(node: &Node) -> Result<String, String> {
-    let text = text(node)?;
-    match text.chars().count() {
-        0..=MAX_BODY => Ok(text.to_owned()),
-        count => Err(format!("the text to look for has at most {MAX_BODY} characters, this one has {count}")),
-    }
+    value::expected_body(text(node)?)
 }
 
 /// The name of a file. Never shows what stands there instead, which may be a key.

@@ -138,6 +138,16 @@ pub(super) fn path(text: &str) -> Result<Arc<str>, String> {
 
 const MAX_PATH: usize = 4_096;
 
+/// A text to look for in a response.
+pub(super) fn expected_body(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        0..=MAX_BODY => Ok(text.to_owned()),
+        count => Err(format!("the text to look for has at most {MAX_BODY} characters, this one has {count}")),
+    }
+}
+
+const MAX_BODY: usize = 4_090;
+
 /// The name of a pool, a backend setting or a probe.
 pub(super) fn name(text: &str) -> Result<Arc<str>, String> {
     match text {

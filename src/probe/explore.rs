@@ -135,6 +135,8 @@ async fn connect(spec: &ProbeSpec, address: SocketAddr, deadline: Instant) -> Re
         Ok(Err(failed)) => return Err(failed.fault(address)),
         Ok(Ok(stream)) => stream,
     };
+    // Several small messages follow each other.
+    let _ = stream.set_nodelay(true);
     if spec.proxy_protocol {
         send_proxy_line(&stream).await.map_err(|_| ConnectFault::Reset)?;
     }

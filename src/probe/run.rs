@@ -162,6 +162,8 @@ impl Prober {
                 http::exchange(&mut Connection::plain(stream), request, notes).await
             }
             (Some(tls), request) => {
+                // A handshake writes several times; a refinement, as a server may wait for an answer to each.
+                let _ = stream.set_nodelay(true);
                 notes.enter(Phase::Tls);
                 let facts = notes.tls.insert(Box::default());
                 let offer_http = spec.protocol == Protocol::Https;

@@ -16,6 +16,7 @@ use socket2::Domain;
 use socket2::Protocol;
 use socket2::Socket;
 use socket2::Type;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -142,8 +143,7 @@ pub(super) enum Failed {
 pub(super) async fn attempt(address: SocketAddr, deadline: Instant, manner: Manner) -> Result<TcpStream, Failed> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
         .map_err(Failed::AtOnce)?;
-    // All are refinements: a kernel without them still connects.
-    let _ = socket.set_tcp_nodelay(true);
+    // A refinement: a kernel without it still connects.
     let _ = hear_errors(&socket, address);
     if let Some(segment) = manner.segment {
         let _ = socket.set_tcp_mss(segment);
@@ -185,7 +185,10 @@ pub(super) fn allow_hops(socket: &Socket, address: SocketAddr, hops: u8) -> io::
 async fn opened(stream: &TcpStream) -> Result<(), Failed> {
     loop {
         let failed = |error| Failed::Later { error, icmp: queued_icmp(stream) };
-        stream.writable().await.map_err(failed)?;
+        let ready = stream.ready(Interest::WRITABLE | Interest::ERROR).await.map_err(failed)?;
+        if ready.is_writable() && !ready.is_error() {
+            return Ok(());
+        }
         match stream.take_error() {
             Ok(None) => {}
             Ok(Some(error)) | Err(error) => return Err(failed(error)),
@@ -200,8 +203,8 @@ async fn opened(stream: &TcpStream) -> Result<(), Failed> {
             return Err(Failed::Later { error: io::ErrorKind::HostUnreachable.into(), icmp: Some(icmp) });
         }
         // Woken although the handshake is still under way.
-        let _ =
-            stream.try_io(tokio::io::Interest::WRITABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
+        let _ = stream
+            .try_io(Interest::WRITABLE | Interest::ERROR, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
     }
 }
 

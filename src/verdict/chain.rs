@@ -10,12 +10,27 @@ use rustls::pki_types::CertificateDer;
 use super::Cause;
 use super::certificate::Certificate;
 use super::text::hex;
+use crate::probe::Trust;
+use crate::probe::TrustMode;
 
 /// The certificates that a server sent, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresentedChain {
     /// In the order sent; at most the first 128. Those that cannot be read are left out.
     pub certificates: Vec<PresentedCertificate>,
+    /// The subject of the trusted certificate that they lead to, as RFC 4514 writes it; `None` when they lead to none.
+    pub trusted_root: Option<String>,
+}
+
+/// The subjects of the trusted certificates that a setting names; of well-known ones none, there are too many to tell.
+#[must_use]
+pub fn anchor_names(trust: &Trust) -> Vec<String> {
+    match trust.mode() {
+        TrustMode::WellKnown => Vec::new(),
+        TrustMode::Configured => {
+            trust.roots().iter().filter_map(|root| Some(Certificate::read(root)?.subject())).collect()
+        }
+    }
 }
 
 /// One certificate of a presented chain.
@@ -104,7 +119,12 @@ impl<'a> Reading<'a> {
     }
 
     /// What is kept of it. `leaf` is an index into `sent`, and so are those of the faults.
-    pub(super) fn present(&self, leaf: Option<usize>, faults: &[(usize, Cause)]) -> PresentedChain {
+    pub(super) fn present(
+        &self,
+        leaf: Option<usize>,
+        faults: &[(usize, Cause)],
+        trusted_root: Option<String>,
+    ) -> PresentedChain {
         let leaf_der = leaf.map(|leaf| self.sent[leaf].certificate.der);
         let certificates = self.sent.iter().enumerate().map(|(index, sent)| {
             let certificate = &sent.certificate;
@@ -121,7 +141,7 @@ impl<'a> Reading<'a> {
             faults.dedup();
             present(sent.position, certificate, role, faults)
         });
-        PresentedChain { certificates: certificates.collect() }
+        PresentedChain { certificates: certificates.collect(), trusted_root }
     }
 }
 

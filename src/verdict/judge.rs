@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Attempt;
 use super::Cause;
 use super::Code;
 use super::Evidence;
@@ -21,6 +22,7 @@ use super::text::quoted;
 use crate::probe::AfterProxyLine;
 use crate::probe::ConnectFault;
 use crate::probe::DnsFault;
+use crate::probe::FailedAddress;
 use crate::probe::Fault;
 use crate::probe::HttpFault;
 use crate::probe::LocalFault;
@@ -28,6 +30,7 @@ use crate::probe::Observation;
 use crate::probe::ProbeSpec;
 use crate::probe::Response;
 use crate::probe::ResponseProgress;
+use crate::probe::TlsFacts;
 use crate::probe::TlsFault;
 use crate::probe::looks_like_tls;
 
@@ -82,11 +85,14 @@ pub fn judge(spec: &ProbeSpec, observation: &Observation) -> Verdict {
         cause: findings.next(),
         also: findings.collect(),
         warnings,
-        evidence: evidence(observation, &reading, &diagnosis),
+        evidence: evidence(spec, observation, &reading, &diagnosis),
     }
 }
 
-fn evidence(observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagnosis) -> Evidence {
+fn evidence(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagnosis) -> Evidence {
+    let handshake_held = !matches!(observation.fault, Some(Fault::Tls(_)));
+    let accepted = |facts: &TlsFacts| matches!((&facts.path, &facts.name), (Some(Ok(_)), Some(Ok(()))));
+    let trust = spec.tls.as_ref().map(|tls| &*tls.trust);
     let excerpt = |body: &[u8]| {
         let mut text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned();
         // A byte that is no UTF-8 became a sign of three.
@@ -98,15 +104,27 @@ fn evidence(observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagno
         duration: observation.duration,
         phases: observation.phases,
         address: observation.address,
+        attempts: attempts(spec, observation),
         response: observation.response.as_ref().map(|response| ResponseSummary {
             status: response.status,
             version: response.version,
             body_excerpt: excerpt(&response.body),
         }),
         tls: observation.tls.as_ref().and_then(|facts| handshake::session(facts)),
-        chain: (!reading.sent.is_empty())
-            .then(|| Arc::new(reading.present(diagnosis.leaf.or(reading.leaf()), &diagnosis.elements()))),
+        verified: handshake_held && observation.tls.as_deref().is_some_and(accepted),
+        chain: (!reading.sent.is_empty()).then(|| {
+            let leaf = diagnosis.leaf.or(reading.leaf());
+            Arc::new(reading.present(leaf, &diagnosis.elements(), diagnosis.trusted_root(trust)))
+        }),
     }
+}
+
+fn attempts(spec: &ProbeSpec, observation: &Observation) -> Vec<Attempt> {
+    let of = |failed: &FailedAddress| {
+        let (cause, detail) = of_attempt(spec, &failed.address.to_string(), &failed.fault);
+        Attempt { address: failed.address, cause, detail }
+    };
+    observation.failed_addresses.iter().map(of).collect()
 }
 
 fn as_warning(finding: Finding<Cause>) -> Finding<Code> {
@@ -168,6 +186,11 @@ fn of_connect(spec: &ProbeSpec, observation: &Observation, fault: &ConnectFault)
         Some(failed) => failed.address.to_string(),
         None => format!("{} port {}", spec.server, spec.port),
     };
+    of_attempt(spec, &whom, fault)
+}
+
+/// What became of connecting to `whom`.
+fn of_attempt(spec: &ProbeSpec, whom: &str, fault: &ConnectFault) -> (Cause, String) {
     match fault {
         ConnectFault::Refused => (Cause::TcpRefused, format!("{whom} refused the connection")),
         ConnectFault::Timeout => (Cause::TcpTimeout, format!("no answer from {whom} within {}", millis(spec.timeout))),
@@ -295,7 +318,6 @@ pub(super) mod tests {
 
     use super::*;
     use crate::probe::Expectation;
-    use crate::probe::FailedAddress;
     use crate::probe::Host;
     use crate::probe::IcmpReason;
     use crate::probe::Phases;

@@ -33,6 +33,7 @@ pub use cause::Words;
 pub use chain::PresentedCertificate;
 pub use chain::PresentedChain;
 pub use chain::Role;
+pub use chain::anchor_names;
 pub use finding::Facts;
 pub use finding::Finding;
 pub use finding::Slot;
@@ -92,11 +93,23 @@ pub struct Evidence {
     pub phases: Phases,
     /// The address that was connected to, or the last one that was tried.
     pub address: Option<SocketAddr>,
+    /// Every address that could not be connected to, in the order in which they failed.
+    pub attempts: Vec<Attempt>,
     pub response: Option<ResponseSummary>,
     /// The latest handshake, as far as it came.
     pub tls: Option<TlsSession>,
+    /// The handshake was completed with a certificate that has a path to a trusted root and the name that we expect.
+    pub verified: bool,
     /// The certificates as sent, when there were any.
     pub chain: Option<Arc<PresentedChain>>,
+}
+
+/// An address that could not be connected to, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub address: SocketAddr,
+    pub cause: Cause,
+    pub detail: String,
 }
 
 /// What is kept of a response.

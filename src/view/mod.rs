@@ -1,12 +1,16 @@
 //! Pure renderings of one [`Snapshot`](crate::health::Snapshot): no clock, no files, no network. Whoever calls says
 //! what time it is and where the text goes.
 
+pub mod azure;
 pub mod exposition;
 mod family;
+pub mod groups;
 mod labels;
 pub mod metrics;
 mod numbers;
+pub mod report;
 pub mod page;
+pub mod picture;
 pub mod ranking;
 pub mod remedy;
 pub mod terminal;

@@ -50,7 +50,7 @@ impl Urgency {
 /// Every row in its group, the worst group first, groups without rows left out. Among rows that are not well the one
 /// that changed last stands first: it is what somebody was just woken for. Rows that are well keep their order.
 #[must_use]
-pub fn worst_first(rows: &[Row]) -> Vec<(Urgency, Vec<&Row>)> {
+pub fn worst_first<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<(Urgency, Vec<&'a Row>)> {
     let mut groups = Urgency::ALL.map(|urgency| (urgency, Vec::new()));
     for row in rows {
         let urgency = Urgency::of(row);

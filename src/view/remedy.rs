@@ -4,6 +4,7 @@
 //! quoted where a shell needs it; elsewhere they lose what could move, hide or end the text around them. Markup is for
 //! the caller to escape.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
@@ -199,14 +200,19 @@ impl Values<'_> {
     }
 
     fn name_source(&self) -> Option<String> {
-        let Target { pool, setting, .. } = self.target;
-        Some(match self.target.probe.tls.as_ref()?.name_source {
-            NameSource::SniName => format!("sni_name of the backend setting {setting}"),
-            NameSource::ProbeHost => "host of the probe".to_owned(),
-            NameSource::SettingHostName => format!("host_name of the backend setting {setting}"),
-            NameSource::Server if pool.is_empty() => "the target as it was written".to_owned(),
-            NameSource::Server => format!("the server's own name in the pool {pool}"),
-        })
+        Some(name_source(self.target.probe.tls.as_ref()?.name_source, self.target).into_owned())
+    }
+}
+
+/// Which key of the configuration a name came from, in words.
+pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, str> {
+    let Target { pool, setting, .. } = target;
+    match source {
+        NameSource::SniName => Cow::Owned(format!("sni_name of the backend setting {setting}")),
+        NameSource::ProbeHost => Cow::Borrowed("host of the probe"),
+        NameSource::SettingHostName => Cow::Owned(format!("host_name of the backend setting {setting}")),
+        NameSource::Server if pool.is_empty() => Cow::Borrowed("the target as it was written"),
+        NameSource::Server => Cow::Owned(format!("the server's own name in the pool {pool}")),
     }
 }
 
@@ -254,7 +260,7 @@ fn plain(value: &str) -> String {
 }
 
 /// A value as one word of a shell's command, if it consists of nothing but what is harmless there.
-fn shell_word(value: &str) -> Option<String> {
+pub(super) fn shell_word(value: &str) -> Option<String> {
     let is_bare = |character: char| character.is_ascii_alphanumeric() || "-._:/@%+=,".contains(character);
     // None of these means anything between single quotes.
     let is_quotable =

@@ -35,3 +35,16 @@ fn row(text: &mut String, target: &Target) {
         None => Ok(()),
     };
 }
+
+/// A text that may have come over the network as one line, without what could move or hide the text around it.
+pub(super) fn one_line(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            '\u{fffd}'
+        }
+        _ if character.is_control() => '\u{fffd}',
+        _ => character,
+    };
+    text.chars().map(shown).collect()
+}

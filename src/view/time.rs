@@ -25,7 +25,7 @@ pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// An instant in UTC, to the second.
+/// An instant in UTC, to the millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Utc {
     year: i64,
@@ -34,32 +34,78 @@ pub(super) struct Utc {
     hour: i64,
     minute: i64,
     second: i64,
+    millisecond: u32,
 }
 
 impl Utc {
     pub(super) fn of(at: SystemTime) -> Self {
         let since_1970 = match at.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX / 2),
-            // A part of a second before 1970 belongs to the second that began earlier.
-            Err(before) => {
-                -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX / 2)
-                    - i64::from(before.duration().subsec_nanos() > 0)
-            }
+            Ok(after) => i128::try_from(after.as_millis()).unwrap_or(i128::MAX / 2),
+            // A part of a millisecond before 1970 belongs to the one that began earlier.
+            Err(before) => -i128::try_from(before.duration().as_nanos().div_ceil(1_000_000)).unwrap_or(i128::MAX / 2),
         };
+        let millisecond = u32::try_from(since_1970.rem_euclid(1_000)).unwrap_or_default();
+        let since_1970 = i64::try_from(since_1970.div_euclid(1_000)).unwrap_or(i64::MAX / 2);
         let in_day = since_1970.rem_euclid(SECONDS_PER_DAY);
         let (year, month, day) = date(since_1970.div_euclid(SECONDS_PER_DAY));
-        Self { year, month, day, hour: in_day / 3_600, minute: in_day / 60 % 60, second: in_day % 60 }
+        let (hour, minute, second) = (in_day / 3_600, in_day / 60 % 60, in_day % 60);
+        Self { year, month, day, hour, minute, second, millisecond }
+    }
+
+    /// What [`Utc::rfc3339`] and [`Utc::rfc3339_milliseconds`] write.
+    pub(super) fn parse(text: &str) -> Option<SystemTime> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let numbers = |text: &str, between: char| -> Option<[i64; 3]> {
+            let parts: Result<Vec<_>, _> = text.split(between).map(str::parse).collect();
+            parts.ok()?.try_into().ok()
+        };
+        let [year, month, day] = numbers(date, '-')?;
+        let [hour, minute, second] = numbers(time, ':')?;
+        let in_range = (0..=9_999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && (0..24).contains(&hour)
+            && (0..60).contains(&minute)
+            && (0..60).contains(&second)
+            && fraction.len() <= 9;
+        if !in_range || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let nanoseconds: u64 = format!("{fraction:0<9}").parse().ok()?;
+        let seconds = days(year, month, day) * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
+        let span = Duration::from_secs(seconds.unsigned_abs());
+        let whole = if seconds < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(span)?
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(span)?
+        };
+        whole.checked_add(Duration::from_nanos(nanoseconds))
     }
 
     /// RFC 3339: `2026-11-22T03:12:05Z`.
     pub(super) fn rfc3339(self) -> impl fmt::Display {
-        let Self { year, month, day, hour, minute, second } = self;
+        let Self { year, month, day, hour, minute, second, millisecond: _ } = self;
         fmt::from_fn(move |f| write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
+    }
+
+    /// RFC 3339: `2026-11-22T03:12:05.123Z`.
+    pub(super) fn rfc3339_milliseconds(self) -> impl fmt::Display {
+        let Self { year, month, day, hour, minute, second, millisecond } = self;
+        fmt::from_fn(move |f| {
+            write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+        })
+    }
+
+    /// Of the calendar: `2026-11-22`.
+    pub(super) fn day(self) -> impl fmt::Display {
+        let Self { year, month, day, .. } = self;
+        fmt::from_fn(move |f| write!(f, "{year:04}-{month:02}-{day:02}"))
     }
 
     /// For people: `2026-11-22 03:12:05 UTC`.
     pub(super) fn readable(self) -> impl fmt::Display {
-        let Self { year, month, day, hour, minute, second } = self;
+        let Self { year, month, day, hour, minute, second, millisecond: _ } = self;
         fmt::from_fn(move |f| write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"))
     }
 }
@@ -80,6 +126,17 @@ fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
+/// Days since 1970-01-01 of a date of the Gregorian calendar; the inverse of [`date`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year_from_march = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let era = year_from_march.div_euclid(400);
+    let year_of_era = year_from_march.rem_euclid(400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// The two largest units of a span: `3 d 4 h`, `3 h 12 min`, `4 min 5 s`, `12 s`.
 pub(super) fn span(span: Duration) -> impl fmt::Display {
     let seconds = span.as_secs();
@@ -90,6 +147,14 @@ pub(super) fn span(span: Duration) -> impl fmt::Display {
         (0, _, _) => write!(f, "{hours} h {} min", minutes % 60),
         (_, _, _) => write!(f, "{days} d {} h", hours % 24),
     })
+}
+
+/// A span that may be long: whole days where hours say nothing more.
+pub(super) fn rough(long: Duration) -> String {
+    match long.as_secs() / 86_400 {
+        ..3 => span(long).to_string(),
+        days => format!("{days} days"),
+    }
 }
 
 /// How long something took: `0.23 ms`, `45 ms`, `3.05 s`.
@@ -127,6 +192,29 @@ mod tests {
         check(4_107_456_000, "2100-02-28T00:00:00Z");
         check(253_402_300_799, "9999-12-31T23:59:59Z");
         check(-2_208_988_800, "1900-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        for milliseconds in [0, 1, 999, 951_782_399_999, 951_868_800_000, 4_107_542_400_123, 253_402_300_799_999] {
+            let after = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
+            let before = SystemTime::UNIX_EPOCH - Duration::from_millis(milliseconds % 2_208_988_800_000);
+            for instant in [after, before] {
+                let text = Utc::of(instant).rfc3339_milliseconds().to_string();
+                assert_eq!(Utc::parse(&text), Some(instant), "{text}");
+            }
+        }
+        assert_eq!(Utc::parse("1970-01-01T00:00:05Z"), Some(at(5)));
+        for wrong in [
+            "",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-13-01T00:00:00Z",
+            "1970-01-01T24:00:00Z",
+            "1970-01-01T00:00:00.xZ",
+        ] {
+            assert_eq!(Utc::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]
@@ -168,6 +256,17 @@ mod tests {
         check(86_399, "23 h 59 min");
         check(86_400, "1 d 0 h");
         check(777_600, "9 d 0 h");
+    }
+
+    #[test]
+    fn long_spans_are_days() {
+        fn check(seconds: u64, expected: &str) {
+            assert_eq!(rough(Duration::from_secs(seconds)), expected);
+        }
+        check(59, "59 s");
+        check(259_199, "2 d 23 h");
+        check(259_200, "3 days");
+        check(315_360_000, "3650 days");
     }
 
     #[test]

@@ -1,5 +1,13 @@
 //! Which content coding a client takes (RFC 9110, section 12.5.3).
 
+use std::io::Write;
+
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::header;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// How a body is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -8,6 +16,32 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
+    /// The coding for the response to a request with these headers.
+    pub(super) fn of(request: &HeaderMap) -> Self {
+        Self::negotiate(request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()))
+    }
+
+    /// A whole body in this coding.
+    pub(super) fn encode(self, body: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Identity => body,
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+                encoder.write_all(&body).and_then(|()| encoder.finish()).expect("memory takes what is written")
+            }
+        }
+    }
+
+    /// Says so in the response's headers.
+    pub(super) fn name(self, response: &mut HeaderMap) {
+        match self {
+            Self::Identity => {}
+            Self::Gzip => {
+                response.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+        }
+    }
+
     /// The coding for the values of all `Accept-Encoding` headers of a request: gzip when the client takes it and does
     /// not say that it likes the plain body better.
     pub(super) fn negotiate<'a>(headers: impl Iterator<Item = &'a str>) -> Self {

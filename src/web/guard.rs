@@ -7,6 +7,7 @@ use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::Request;
 use axum::http::StatusCode;
+use axum::http::Uri;
 use axum::http::header;
 use axum::http::uri::Authority;
 use axum::response::IntoResponse;
@@ -54,7 +55,7 @@ fn is_foreign<B>(request: &Request<B>, scheme: Scheme, external: Option<&Origin>
     if headers.get_all("sec-fetch-site").iter().any(from_elsewhere) {
         return true;
     }
-    let own = authority(request).and_then(|authority| Origin::new(scheme, &authority));
+    let own = authority(request.uri(), headers).and_then(|authority| Origin::new(scheme, &authority));
     let is_own = |value: &HeaderValue| {
         let origin = value.to_str().ok().and_then(Origin::parse);
         origin.is_some_and(|origin| Some(&origin) == own.as_ref() || Some(&origin) == external)
@@ -63,10 +64,10 @@ fn is_foreign<B>(request: &Request<B>, scheme: Scheme, external: Option<&Origin>
 }
 
 /// The host that the client asked: HTTP/2's `:authority` and the absolute form come before `Host` (RFC 9112, 3.2.2).
-fn authority<B>(request: &Request<B>) -> Option<Authority> {
-    match request.uri().authority() {
+pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    match uri.authority() {
         Some(authority) => Some(authority.clone()),
-        None => request.headers().get(header::HOST)?.to_str().ok()?.parse().ok(),
+        None => headers.get(header::HOST)?.to_str().ok()?.parse().ok(),
     }
 }
 
@@ -88,9 +89,9 @@ fn dress(headers: &mut HeaderMap) {
     }
 }
 
-/// Scripts come from our own origin as files, never from elsewhere and never inline; styles may be inline.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Scripts, styles and pictures come from our own origin as files, never from elsewhere and never inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests {

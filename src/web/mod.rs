@@ -3,26 +3,40 @@
 //! | route (below the route prefix) | methods | answer |
 //! |---|---|---|
 //! | `/` | GET, HEAD | the landing page |
+//! | `/assets/NAME` | GET, HEAD | what the pages load: style, script, icons |
 //! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
+//! | `/row` | GET, HEAD | the page of one row, among the further routes |
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
+//! | `/subscriptions/…` | POST, GET | Azure's API, see [`azure`] |
+//! | `/api/v1/backendhealth` | GET, HEAD | the report as JSON, filtered by `pool`, `setting`, `server`, `state`, `cause` and `q` |
+//! | `/api/v1/backendhealth/{id}` | GET, HEAD | one row of it |
+//! | `/api/v1/events` | GET, HEAD | the latest changes of state, filtered likewise, at most `limit` |
+//! | `/api/v1/stream` | GET, HEAD | changes of state as server-sent events, as they come |
+//! | `/docs/`, `/docs/NAME` | GET, HEAD | the shipped documentation |
+//! | `/api/v1/openapi.json` | GET, HEAD | the description of all that begins with `/api` |
 //!
 //! Every other path is 404, every other method 405 with `Allow`. With a prefix, `/` and the prefix without its last
 //! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
 //! request that changes something is 403 when another site's page sent it.
 //!
-//! What is shown comes from outside as functions: nothing here knows what a row is.
+//! The pages come from outside as functions; the API reads the health table and writes the report's own JSON. Nothing
+//! here knows what a row is.
 
 mod access;
+pub mod api;
+pub mod azure;
 mod bucket;
+pub mod demand;
+mod delivery;
+pub mod docs;
 mod encoding;
 mod guard;
 mod listen;
 mod paths;
 mod pulse;
 mod routes;
-mod scrape;
 mod serve;
 
 use std::pin::Pin;
@@ -32,13 +46,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
 pub use bucket::Rate;
+pub use delivery::Page;
+pub use delivery::PageWriter;
 pub use listen::BindError;
 pub use listen::bind;
 pub use paths::Paths;
 pub use paths::PathsError;
 pub use paths::RoutePrefix;
-pub use scrape::MetricsPage;
-pub use scrape::PageWriter;
+pub use paths::Scheme;
 pub use serve::Limits;
 pub use serve::serve;
 
@@ -46,9 +61,9 @@ pub use serve::serve;
 pub struct Site {
     pub paths: Paths,
     /// The metrics, for the value of the request's `Accept` headers.
-    pub metrics: Answer<MetricsPage>,
-    /// The landing page as HTML, for the request's query as sent.
-    pub landing: Answer<String>,
+    pub metrics: Answer<Page>,
+    /// The landing page as HTML, for the request's query as sent; an error is the page that says what is wrong with it.
+    pub landing: Answer<Result<String, String>>,
     /// Whether `/-/ready` says so.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Reads the configuration again; an error is told to the client as it is.
@@ -68,4 +83,6 @@ pub type Reloading = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub struct Connection {
     /// Ends the connection at once, whatever is under way on it.
     pub cut: CancellationToken,
+    /// How it is spoken.
+    pub scheme: Scheme,
 }

@@ -129,7 +129,7 @@ impl External {
 
 /// How a connection is spoken: the part of an origin that the transport decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub enum Scheme {
     Http,
     Https,
 }
@@ -143,7 +143,7 @@ impl Scheme {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::Router;
+use axum::extract::Path;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::HeaderName;
 use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
+use axum::middleware::map_request;
 use axum::response::Html;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -18,22 +21,26 @@ use axum::routing::MethodRouter;
 use axum::routing::get;
 use axum::routing::post;
 
+use crate::view::page::assets::Asset;
 use crate::web::Connection;
 use crate::web::Limits;
 use crate::web::Site;
-use crate::web::scrape::Scrapes;
+use crate::web::azure;
+use crate::web::delivery::Deliveries;
+use crate::web::encoding::Encoding;
 
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
     let prefix = site.paths.prefix().clone();
     let telemetry = site.paths.telemetry();
     let further = site.further.clone();
     let state = Arc::new(Shared {
-        scrapes: Scrapes::new(limits.scrapes, limits.scrape_wait, limits.scrape),
+        scrapes: Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape),
         where_to_look: format!("not found; the report is at {}, the metrics are at {telemetry}\n", prefix.join("/")),
         site,
     });
     let mut router = Router::new()
         .route(&prefix.join("/"), get(landing))
+        .route(&prefix.join("/assets/{name}"), get(asset))
         .route(&telemetry, get(metrics))
         .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
         .route(&prefix.join("/-/ready"), get(ready))
@@ -46,24 +53,45 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
         router = router.route("/", redirect(from_root)).route(prefix.as_str(), redirect(format!("{last}/")));
     }
     let router = router.with_state(state);
-    match prefix.as_str() {
+    let router = match prefix.as_str() {
         "" => router.merge(further),
         prefix => router.nest(prefix, further),
-    }
+    };
+    // Around a router, because what is around routes comes after the choice of one.
+    let spelled = move |request| std::future::ready(azure::with_first_segment_in_lower_case(&prefix, request));
+    Router::new().fallback_service(router).layer(map_request(spelled))
 }
 
 struct Shared {
     site: Site,
-    scrapes: Scrapes,
+    scrapes: Deliveries,
     where_to_look: String,
 }
 
-async fn landing(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {
-    // A page of thousands of rows takes milliseconds, which the probes' threads do not have.
-    match tokio::task::spawn_blocking(move || (shared.site.landing)(query.as_deref())).await {
-        Ok(page) => Html(page).into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
-    }
+async fn landing(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let encoding = Encoding::of(&headers);
+    // A page of many rows takes milliseconds, which the probes' threads do not have.
+    let page = tokio::task::spawn_blocking(move || {
+        let (status, page) = match (shared.site.landing)(query.as_deref()) {
+            Ok(page) => (StatusCode::OK, page),
+            Err(page) => (StatusCode::BAD_REQUEST, page),
+        };
+        (status, encoding.encode(page.into_bytes()))
+    });
+    let Ok((status, body)) = page.await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response();
+    };
+    let mut response = (status, [(header::VARY, "Accept-Encoding")], Html(body)).into_response();
+    encoding.name(response.headers_mut());
+    response
+}
+
+/// A file of the pages. Its address has the version of its content, so a client that has it never asks again.
+async fn asset(State(shared): State<Arc<Shared>>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let Some(asset) = Asset::named(&name) else { return not_found(State(shared)).await };
+    let current = query.is_some_and(|query| query == format!("v={}", asset.version()));
+    let kept = if current { "private, max-age=31536000, immutable" } else { "no-cache" };
+    ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, kept)], asset.content).into_response()
 }
 
 async fn metrics(
@@ -72,7 +100,22 @@ async fn metrics(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    shared.scrapes.answer(&method, &headers, |accept| (shared.site.metrics)(accept), connection.cut).await
+    let Some(turn) = shared.scrapes.turn().await else {
+        let retry = (header::RETRY_AFTER, "1");
+        return (StatusCode::SERVICE_UNAVAILABLE, [retry], "too many scrapes at once\n").into_response();
+    };
+    let page = (shared.site.metrics)(joined(&headers, header::ACCEPT).as_deref());
+    let Some(mut response) = turn.deliver(&method, &headers, page, connection.cut).await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n").into_response();
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+/// A list-valued header as one string (RFC 9110, section 5.3).
+fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

@@ -59,6 +59,10 @@ pub struct Limits {
     pub scrape_wait: Duration,
     /// From the start of a scrape to its last byte.
     pub scrape: Duration,
+    /// Clients at once that are told of changes as they come.
+    pub streams: usize,
+    /// After so long without a change, such a client gets a sign of life.
+    pub heartbeat: Duration,
     /// What running requests get when the exporter ends.
     pub shutdown: Duration,
 }
@@ -74,6 +78,8 @@ impl Default for Limits {
             scrapes: 16,
             scrape_wait: Duration::from_secs(5),
             scrape: Duration::from_mins(1),
+            streams: 64,
+            heartbeat: Duration::from_secs(15),
             shutdown: Duration::from_secs(3),
         }
     }
@@ -185,7 +191,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let (server, pulse, cut) = (Arc::clone(server), Arc::clone(&pulse), cut.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let (server, running) = (Arc::clone(&server), pulse.request());
-            request.extensions_mut().insert(Connection { cut: cut.clone() });
+            request.extensions_mut().insert(Connection { cut: cut.clone(), scheme });
             async move {
                 let access = Arc::clone(&server.access.borrow());
                 let routes = server.routes.clone();

@@ -35,7 +35,6 @@ use backend_health_exporter::verdict::Stage;
 use backend_health_exporter::verdict::Verdict;
 use backend_health_exporter::verdict::Words;
 use backend_health_exporter::verdict::judge;
-use backend_health_exporter::view::page;
 use backend_health_exporter::view::remedy::Remedy;
 
 use crate::sample;
@@ -387,9 +386,9 @@ fn hostile_values_of_a_finding_are_text_on_the_page() {
     let facts = Facts::default().with(Slot::Subject, hostile).with(Slot::Serial, hostile);
     let finding = Finding::new(Cause::CertExpired, "ended").with(facts);
     let row = sample::unhealthy_row("p", "s", "10.0.0.1", Protocol::Https, Cause::CertExpired, "ended");
-    let page = page::render(&sample::snapshot(vec![Row { cause: Some(Arc::new(finding)), ..row }]), "", "/metrics");
-    assert!(!page.contains("<script"), "{page}");
-    assert_eq!(page.matches("&lt;/code&gt;&lt;script&gt;").count(), 2);
+    let page = sample::page(vec![Row { cause: Some(Arc::new(finding)), ..row }]);
+    assert_eq!(page.matches("<script").count(), 1, "our own: {page}");
+    assert!(page.matches("&lt;/code&gt;&lt;script&gt;").count() >= 2, "{page}");
 }
 
 /// Whole words in upper case that stand for a slot without a value.
@@ -607,6 +606,11 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     let (stage, side) = (stage.as_str(), side.as_str());
     write!(text, "\n<a id=\"{code}\"></a>\n\n### {title} (`{code}`)\n\n").unwrap();
     write!(text, "Stage `{stage}`, side `{side}`. {explanation}\n\n").unwrap();
+    let alerts: Vec<String> =
+        alerts(code_of(words)).iter().map(|(when, alert)| format!("{when}[`{alert}`](alerts.md#{alert})")).collect();
+    if !alerts.is_empty() {
+        write!(text, "Alerts: {}.\n\n", alerts.join("; ")).unwrap();
+    }
     let generic = Remedy::generic(words);
     if let Some(command) = generic.reproduce() {
         write!(text, "See it:\n\n```sh\n{command}\n```\n\n").unwrap();
@@ -624,6 +628,47 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     }
     if let Some(query) = query {
         write!(text, "\nRows with it:\n\n```promql\n{query}\n```\n").unwrap();
+    }
+}
+
+/// The alerts that it can lead to, and when: as the rules have it, by the state that its stage makes.
+fn alerts(code: Code) -> Vec<(&'static str, &'static str)> {
+    const POOL: (&str, &str) = ("when no server of the pool is healthy ", "BackendHealthPoolNoHealthyServer");
+    let cause = match code {
+        Code::Notice(Notice::CertExpiresSoon) => {
+            return vec![
+                ("", "BackendHealthCertificateExpiresSoon"),
+                ("later ", "BackendHealthCertificateExpiresVerySoon"),
+            ];
+        }
+        Code::Notice(Notice::ChainExtraCertificate) => return vec![("", "BackendHealthCertificateExpiresSoon")],
+        Code::Notice(_) => return Vec::new(),
+        Code::Cause(cause) => cause,
+    };
+    let unhealthy = ("", "BackendHealthServerUnhealthy");
+    let unknown = ("", "BackendHealthServerUnknown");
+    match (cause.stage(), cause) {
+        (Stage::Local, Cause::NotProbedYet) => vec![unknown],
+        (Stage::Local, _) => vec![unknown, ("on most rows of an exporter ", "BackendHealthExporterBlind")],
+        (Stage::Dns, _) => vec![unknown, POOL],
+        (Stage::Tcp | Stage::Http, _) => vec![unhealthy, POOL],
+        (Stage::Tls, _) => {
+            let ended = (cause == Cause::CertExpired).then_some(("", "BackendHealthCertificateExpired"));
+            let now_and_then = ("when it comes and goes ", "BackendHealthPoolTlsErrorsRising");
+            ended.into_iter().chain([unhealthy, POOL, now_and_then]).collect()
+        }
+    }
+}
+
+#[test]
+fn every_cause_names_alerts_that_there_are() {
+    let known = crate::alerts::alert_names();
+    for words in all_words() {
+        let alerts = alerts(code_of(words));
+        assert!(!alerts.is_empty() || matches!(code_of(words), Code::Notice(_)), "{}", words.code);
+        for (_, alert) in alerts {
+            assert!(known.contains(alert), "{alert}");
+        }
     }
 }
 

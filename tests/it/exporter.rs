@@ -1,11 +1,14 @@
 //! The program as its users have it: the real binary in a process of its own, asked over HTTP, ended by signals.
 
-mod demo;
+mod alerting;
+mod api;
+mod azure;
+pub(crate) mod demo;
 mod flags;
 mod logs;
 mod names;
 mod process;
-mod prometheus;
+pub(crate) mod prometheus;
 mod reload;
 mod scale;
 pub(crate) mod scrape;
@@ -38,7 +41,7 @@ use self::scrape::Scrape;
 /// A running exporter. Dropping it ends it with SIGTERM.
 pub(crate) struct Exporter {
     process: Process,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     client: Client,
 }
 
@@ -51,6 +54,20 @@ impl Exporter {
     /// Starts it with this configuration file.
     pub(crate) async fn run(config: &Path) -> Self {
         Self::start(&["run", "--config.file", text(config)]).await
+    }
+
+    /// Starts it with its demo.
+    pub(crate) async fn demo() -> Self {
+        Self::start(&["demo"]).await
+    }
+
+    /// Waits until every row has ended a probe.
+    pub(crate) async fn ready(&self) {
+        self.get_until("/-/ready", 200).await;
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// Starts what this command says, and waits until it says where it listens.
@@ -136,6 +153,11 @@ impl ConfigFile {
         self.write_beside("backend_health.yml", yaml);
     }
 
+    /// Where a file next to it is.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Writes a file next to it, at once and whole, as deployment tools do.
     pub(crate) fn write_beside(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let (path, fresh) = (self.directory.path().join(name), self.directory.path().join("fresh"));
@@ -174,7 +196,7 @@ impl Neighbours {
 
 /// Speaks HTTP, and HTTPS with who has a certificate from these roots. Keeps no connection, so that every request finds
 /// the exporter as it is now.
-fn http_client(roots: RootCertStore) -> ClientBuilder {
+pub(crate) fn http_client(roots: RootCertStore) -> ClientBuilder {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks TLS 1.2 and 1.3")
@@ -199,7 +221,7 @@ fn text(path: &(impl AsRef<OsStr> + ?Sized)) -> &str {
 const BINARY: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
 
 /// What has not come true by then never will, however busy the machine is.
-const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);

@@ -23,7 +23,6 @@ use backend_health_exporter::verdict::Cause;
 use backend_health_exporter::verdict::ProbeResult;
 use backend_health_exporter::verdict::Verdict;
 use backend_health_exporter::view::exposition::Format;
-use backend_health_exporter::view::page;
 use rustls::pki_types::CertificateDer;
 
 use self::forge::Draft;
@@ -48,6 +47,7 @@ use crate::faults::Secure;
 use crate::faults::judged;
 use crate::faults::prober;
 use crate::metrics;
+use crate::sample;
 
 /// Certificates that a server shows, and what must come of them.
 struct Case {
@@ -138,7 +138,7 @@ fn harm(spec: &ProbeSpec, verdict: Verdict) -> Vec<String> {
         must(text.len() < 200_000, format!("a scrape of {} bytes", text.len()));
         must(text.contains("backend_health_tls_errors_total{") == failed, "tls_errors_total".to_owned());
     }
-    let page = page::render(&snapshot, ".", "/metrics");
+    let page = sample::page_of(&snapshot);
     must(page.len() < 200_000, format!("a page of {} bytes", page.len()));
     for markup in ["<script>alert", "<img src=x", "<svg onload", "\"onload="] {
         must(!page.contains(markup), format!("{markup} on the page"));

@@ -12,6 +12,7 @@ mod config;
 
 // The words for every cause, and the documentation that is made of them.
 mod docs;
+mod reference;
 
 // Names and addresses.
 mod dns;
@@ -41,8 +42,15 @@ mod limbo;
 // Renderings of a sample table.
 mod exposition;
 mod metrics;
+mod report;
+mod azure;
+mod picture;
 mod page;
+mod row;
 mod sample;
+
+// Rules, alerts, routes, and what is said about them.
+mod alerts;
 
 // The exporter's own listener, and its log.
 mod log;
@@ -50,3 +58,8 @@ mod web;
 
 // The program itself, as a process of its own.
 mod exporter;
+
+// The dashboards, against the real Prometheus that scrapes the demo.
+mod dashboards;
+// The pages in a real browser.
+mod browser;

@@ -87,7 +87,7 @@ fn presented(at: SystemTime, chain: Arc<PresentedChain>) -> Presented {
 }
 
 /// Every kind of row, every optional value present, texts as odd as they can be.
-fn full_snapshot() -> Arc<Snapshot> {
+pub(crate) fn full_snapshot() -> Arc<Snapshot> {
     let detail = "said <b>no</b>";
     let rows = vec![
         sample::healthy_row("web", "http-80", "10.0.0.4", Protocol::Http),

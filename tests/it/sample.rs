@@ -26,6 +26,8 @@ use backend_health_exporter::verdict::ResponseSummary;
 use backend_health_exporter::verdict::Role;
 use backend_health_exporter::verdict::TlsSession;
 use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::view::page;
+use backend_health_exporter::view::page::Place;
 
 /// 2026-11-22 03:12:05 UTC: when every sample is looked at.
 pub fn now() -> SystemTime {
@@ -48,7 +50,21 @@ pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
             });
         }
     }
-    Arc::new(Snapshot { at: now(), rows, pools })
+    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows, pools })
+}
+
+/// The page `/` of these rows.
+pub fn page(rows: Vec<Row>) -> String {
+    page_of(&snapshot(rows))
+}
+
+pub fn page_of(snapshot: &Snapshot) -> String {
+    asked(snapshot, "").expect("nothing is asked for")
+}
+
+/// The page for this query, or what it says is wrong with it.
+pub fn asked(snapshot: &Snapshot, query: &str) -> Result<String, String> {
+    page::render(snapshot, Place { root: ".", metrics_path: "/metrics" }, Some(query), 0)
 }
 
 /// A row that no probe has ended for, on port 8080.
@@ -83,6 +99,7 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         transitions: [0; 3],
         last_transition: None,
         last_probe: None,
+        history: Arc::default(),
         presented: None,
     }
 }
@@ -139,8 +156,10 @@ pub fn success(protocol: Protocol) -> Verdict {
                 transfer: spent(1_000, protocol.is_http()),
             },
             address: Some(SocketAddr::from(([10, 0, 0, 1], 8080))),
+            attempts: Vec::new(),
             response: protocol.is_http().then_some(response),
             tls: protocol.is_tls().then_some(SESSION),
+            verified: protocol.is_tls(),
             chain: None,
         },
     }
@@ -153,7 +172,7 @@ pub fn failure(protocol: Protocol, cause: Cause, detail: &str) -> Verdict {
         cause: Some(Finding::new(cause, detail)),
         also: Vec::new(),
         warnings: Vec::new(),
-        evidence: Evidence { response: None, tls: None, ..evidence },
+        evidence: Evidence { response: None, tls: None, verified: false, ..evidence },
     }
 }
 
@@ -178,5 +197,5 @@ pub fn chain(subject: &str, length: usize) -> Arc<PresentedChain> {
         signature_algorithm: "ecdsa-with-SHA256".to_owned(),
         faults: Vec::new(),
     };
-    Arc::new(PresentedChain { certificates: (0..length).map(certificate).collect() })
+    Arc::new(PresentedChain { certificates: (0..length).map(certificate).collect(), trusted_root: None })
 }

@@ -1,7 +1,11 @@
 //! The web site over real sockets: what starts one here, and its routes.
 
 mod access;
+mod api;
 mod clients;
+mod docs;
+mod openapi;
+mod stream;
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -11,15 +15,19 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::post;
+use backend_health_exporter::health::HealthTable;
+use backend_health_exporter::view::page;
+use backend_health_exporter::view::page::Place;
+use backend_health_exporter::view::report::Links;
 use backend_health_exporter::web;
 use backend_health_exporter::web::Access;
 use backend_health_exporter::web::Limits;
-use backend_health_exporter::web::MetricsPage;
+use backend_health_exporter::web::Page;
 use backend_health_exporter::web::PageWriter;
 use backend_health_exporter::web::Paths;
 use backend_health_exporter::web::Site;
+use backend_health_exporter::web::api::Api;
 use reqwest::Client;
 use reqwest::ClientBuilder;
 use reqwest::Method;
@@ -32,12 +40,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::sample;
+
 /// A site to be started, with what differs from the usual one.
 struct Setup {
     paths: Paths,
     access: Access,
     limits: Limits,
     listen: Vec<&'static str>,
+    table: Arc<HealthTable>,
     /// Given the request's `Accept`.
     page: fn(Option<String>) -> PageWriter,
 }
@@ -49,6 +60,7 @@ impl Default for Setup {
             access: Access::open(),
             limits: Limits::default(),
             listen: vec!["127.0.0.1:0"],
+            table: Arc::default(),
             page: |accept| Box::new(move |out| writeln!(out, "accept {accept:?}")),
         }
     }
@@ -72,7 +84,10 @@ struct Knobs {
 }
 
 async fn start(setup: Setup) -> Running {
-    let Setup { paths, access, limits, listen, page } = setup;
+    let Setup { paths, access, limits, listen, table, page } = setup;
+    let shutdown = CancellationToken::new();
+    let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
     let knobs = Arc::new(Knobs::default());
     let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
     let site = Site {
@@ -80,7 +95,7 @@ async fn start(setup: Setup) -> Running {
         metrics: Box::new(move |accept| {
             let (accept, pages) = (accept.map(str::to_owned), pages.clone());
             let open_metrics = accept.as_ref().is_some_and(|accept| accept.contains("openmetrics"));
-            MetricsPage {
+            Page {
                 content_type: if open_metrics { OPEN_METRICS } else { TEXT },
                 write: Box::new(move |out| {
                     pages.pages_written.fetch_add(1, Ordering::SeqCst);
@@ -88,7 +103,10 @@ async fn start(setup: Setup) -> Running {
                 }),
             }
         }),
-        landing: Box::new(|query| format!("<!doctype html><title>landing {query:?}</title>")),
+        landing: Box::new(|query| {
+            let page = format!("<!doctype html><title>landing {query:?}</title>");
+            if query.is_some_and(|query| query.contains("wrong")) { Err(page) } else { Ok(page) }
+        }),
         is_ready: Box::new(move || ready.is_ready.load(Ordering::SeqCst)),
         reload: Box::new(move || {
             let knobs = reload.clone();
@@ -99,7 +117,11 @@ async fn start(setup: Setup) -> Running {
                 if fails { Err("backend_health.yml:3:5: unknown key".to_owned()) } else { Ok(()) }
             })
         }),
-        further: Router::new().route("/api/v1/echo", post(async |body: String| body)),
+        further: api
+            .surface()
+            .into_router(&base)
+            .merge(web::docs::router("/metrics"))
+            .route("/api/v1/echo", post(async |body: String| body)),
     };
     let mut listeners = Vec::new();
     for address in listen {
@@ -107,7 +129,6 @@ async fn start(setup: Setup) -> Running {
     }
     let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
     let (access, accesses) = watch::channel(Arc::new(access));
-    let shutdown = CancellationToken::new();
     let served = tokio::spawn(web::serve(listeners, site, accesses, limits, shutdown.clone()));
     Running { addresses, access, shutdown, served, knobs }
 }
@@ -210,11 +231,55 @@ async fn pages_are_html_that_loads_nothing_from_elsewhere() {
     let policy = header(&response, "content-security-policy");
     assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&response, "x-frame-options"), "deny");
     assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+    let response = site.get("/?wrong").await;
+    assert_eq!(response.status(), 400);
+    assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
     let response = site.get("/-/healthy").await;
     assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
     assert_eq!(header(&response, "content-security-policy"), "");
+}
+
+#[tokio::test]
+async fn a_page_is_compressed_for_who_takes_that() {
+    let site = start(Setup::default()).await;
+    let request = client().get(site.http("/")).header("accept-encoding", "gzip");
+    let response = request.send().await.unwrap();
+    assert_eq!(header(&response, "content-encoding"), "gzip");
+    assert_eq!(header(&response, "vary"), "Accept-Encoding");
+    let mut page = String::new();
+    let body = response.bytes().await.unwrap();
+    flate2::read::GzDecoder::new(&*body).read_to_string(&mut page).unwrap();
+    let response = site.get("/").await;
+    assert_eq!(header(&response, "content-encoding"), "");
+    assert_eq!(header(&response, "vary"), "Accept-Encoding");
+    assert_eq!(response.text().await.unwrap(), page);
+}
+
+#[tokio::test]
+async fn a_page_file_is_kept_by_who_asks_for_its_version() {
+    let site = start(Setup::default()).await;
+    let place = Place { root: "", metrics_path: "/metrics" };
+    let page = page::render(&sample::snapshot(Vec::new()), place, None, 0).unwrap();
+    let addresses = page.split(['"']).filter(|part| part.starts_with("/assets/"));
+    let mut seen = Vec::new();
+    for address in addresses {
+        let response = site.get(address).await;
+        assert_eq!(response.status(), 200, "{address}");
+        assert_eq!(header(&response, "cache-control"), "private, max-age=31536000, immutable", "{address}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff");
+        seen.push(header(&response, "content-type"));
+        let (path, _) = address.split_once('?').unwrap();
+        for other in [path.to_owned(), format!("{path}?v=0")] {
+            let response = site.get(&other).await;
+            assert_eq!(response.status(), 200, "{other}");
+            assert_eq!(header(&response, "cache-control"), "no-cache", "{other}");
+        }
+    }
+    assert_eq!(seen, ["image/svg+xml", "text/css; charset=utf-8", "text/javascript; charset=utf-8"]);
+    assert_eq!(site.get("/assets/nothing.css").await.status(), 404);
 }
 
 #[tokio::test]

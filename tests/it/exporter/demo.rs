@@ -15,7 +15,7 @@ use super::PAUSE;
 use super::scrape::Scrape;
 
 /// Starts a demo and waits until every row shows what it must.
-pub(super) async fn settled() -> (Exporter, Vec<Expected>) {
+pub(crate) async fn settled() -> (Exporter, Vec<Expected>) {
     let expected = plan().await;
     let exporter = Exporter::start(&["demo"]).await;
     let deadline = Instant::now() + DEADLINE;
@@ -60,7 +60,7 @@ async fn every_row_of_the_demo_soon_shows_its_state_and_its_cause() {
     }
     for state in ["Healthy", "Unhealthy", "Unknown"] {
         let count = expected.iter().filter(|row| row.state == state).count();
-        assert!(words.contains(&format!("<b>{count}</b> {state}")), "{count} {state}");
+        assert!(words.contains(&format!("<b>{count}</b> <span>{state}</span>")), "{count} {state}");
     }
 }
 

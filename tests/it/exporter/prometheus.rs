@@ -20,8 +20,8 @@ use super::process::Process;
 use super::text;
 use crate::exposition;
 
-/// A running Prometheus server that scrapes one target every second.
-struct Prometheus {
+/// A running Prometheus server that scrapes one target every second and gives it a label of its own, as people's do.
+pub(crate) struct Prometheus {
     _process: Process,
     _directory: TempDir,
     address: SocketAddr,
@@ -29,26 +29,27 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn scraping(target: SocketAddr) -> Self {
+    pub(crate) async fn scraping(target: SocketAddr) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let config = directory.path().join("prometheus.yml");
         let yaml = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}'], \
+             labels: {{environment: test}}}}]}}]\n"
         );
-        std::fs::write(&config, yaml).expect("the configuration can be written");
+        std::fs::write(directory.path().join("prometheus.yml"), yaml).expect("the configuration can be written");
+        Self::start(directory).await
+    }
+
+    /// One with the `prometheus.yml` in this directory.
+    pub(super) async fn start(directory: TempDir) -> Self {
         installed("prometheus");
         let mut process = Process::spawn(
             Command::new("prometheus")
-                .arg(format!("--config.file={}", text(&config)))
+                .arg(format!("--config.file={}", text(&directory.path().join("prometheus.yml"))))
                 .arg(format!("--storage.tsdb.path={}", text(&directory.path().join("data"))))
                 .arg("--web.listen-address=127.0.0.1:0"),
         );
-        let address = process
-            .said("where Prometheus listens", |line| {
-                line.split_once("msg=\"Listening on\" address=")?.1.split(' ').next()?.parse().ok()
-            })
-            .await;
+        let address = process.said("where Prometheus listens", where_it_listens).await;
         let client = http_client(RootCertStore::empty()).build().unwrap();
         Self { _process: process, _directory: directory, address, client }
     }
@@ -61,8 +62,16 @@ impl Prometheus {
         Some(answer["data"].clone())
     }
 
+    /// What the server answers to a question that it must understand, or the error that it answers with.
+    pub(crate) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let request = self.client.get(format!("http://{}/api/v1/{path}", self.address)).query(query);
+        let answer = request.send().await.map_err(|error| error.to_string())?;
+        let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
+        if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
+    }
+
     /// The series of an instant vector: their labels and their values.
-    async fn query(&self, expression: &str) -> Vec<(Value, String)> {
+    pub(crate) async fn query(&self, expression: &str) -> Vec<(Value, String)> {
         let data = self.api("query", &[("query", expression)]).await.unwrap_or_default();
         let series = data["result"].as_array().cloned().unwrap_or_default();
         series
@@ -77,6 +86,11 @@ impl Prometheus {
         let label = |labels: &Value, name| labels[name].as_str().unwrap_or_default().to_owned();
         series.iter().map(|(labels, _)| ["pool", "setting", "server"].map(|name| label(labels, name))).collect()
     }
+}
+
+/// In a log line of Prometheus or Alertmanager.
+pub(super) fn where_it_listens(line: &str) -> Option<SocketAddr> {
+    line.split_once("msg=\"Listening on\" address=")?.1.split(' ').next()?.parse().ok()
 }
 
 fn installed(program: &str) {

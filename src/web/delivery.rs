@@ -1,4 +1,4 @@
-//! The telemetry path: a page rendered off the async threads and sent in chunks, compressed when asked for.
+//! Large answers: pages rendered off the async threads and sent in chunks, compressed when asked for.
 //!
 //! A page is never held whole. Rendering waits for the client, so a client that does not read holds a few chunks, one
 //! of a bounded number of slots and one blocking thread, and loses all of it when its time is over.
@@ -17,9 +17,7 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::HeaderValue;
 use axum::http::Method;
-use axum::http::StatusCode;
 use axum::http::header;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -35,8 +33,8 @@ use tokio_util::sync::DropGuard;
 
 use crate::web::encoding::Encoding;
 
-/// A rendering of the metrics, still to be written.
-pub struct MetricsPage {
+/// A rendering, still to be written.
+pub struct Page {
     /// The whole `Content-Type`, for example `text/plain; version=0.0.4; charset=utf-8`.
     pub content_type: &'static str,
     /// Writes the page, piece by piece, on a thread that may block; ends early when the client is gone.
@@ -46,63 +44,59 @@ pub struct MetricsPage {
 /// Writes a whole page.
 pub type PageWriter = Box<dyn FnOnce(&mut dyn fmt::Write) -> fmt::Result + Send>;
 
-/// The slots of running scrapes, and how long one may take.
+/// The slots of running deliveries, and how long one may take.
 #[derive(Debug)]
-pub(super) struct Scrapes {
+pub(super) struct Deliveries {
     slots: Arc<Semaphore>,
     wait: Duration,
     delivery: Duration,
 }
 
-impl Scrapes {
+impl Deliveries {
     pub(super) fn new(at_once: usize, wait: Duration, delivery: Duration) -> Self {
         Self { slots: Arc::new(Semaphore::new(at_once)), wait, delivery }
     }
 
-    /// Answers a GET or HEAD. `render` is asked for the page with the request's `Accept`; `cut` ends the connection.
-    pub(super) async fn answer(
-        &self,
+    /// Waits for a slot; `None` when none becomes free in time.
+    pub(super) async fn turn(&self) -> Option<Turn> {
+        let slot = tokio::time::timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()?;
+        Some(Turn { slot, delivery: self.delivery })
+    }
+}
+
+/// Leave to deliver one page.
+#[derive(Debug)]
+pub(super) struct Turn {
+    slot: OwnedSemaphorePermit,
+    delivery: Duration,
+}
+
+impl Turn {
+    /// Answers a GET or HEAD with a page; `cut` ends the connection. `None` when the page cannot be written.
+    pub(super) async fn deliver(
+        self,
         method: &Method,
         request: &HeaderMap,
-        render: impl FnOnce(Option<&str>) -> MetricsPage,
+        page: Page,
         cut: CancellationToken,
-    ) -> Response {
-        let Ok(Ok(slot)) = tokio::time::timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await else {
-            let retry = (header::RETRY_AFTER, "1");
-            return (StatusCode::SERVICE_UNAVAILABLE, [retry], "too many scrapes at once\n").into_response();
-        };
-        let page = render(joined(request, header::ACCEPT).as_deref());
-        let encodings = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        let encoding = Encoding::negotiate(encodings);
+    ) -> Option<Response> {
+        let encoding = Encoding::of(request);
         let mut response = if *method == Method::HEAD {
             Response::new(Body::new(OfUnknownLength))
         } else {
-            match self.start(page.write, encoding, slot, cut).await {
-                Some(body) => Response::new(Body::new(body)),
-                None => return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n").into_response(),
-            }
+            Response::new(Body::new(self.start(page.write, encoding, cut).await?))
         };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        match encoding {
-            Encoding::Gzip => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            Encoding::Identity => {}
-        }
-        response
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        encoding.name(headers);
+        Some(response)
     }
 
     /// Renders up to the first chunk; `None` when not even that can be written, while there is still time to say so.
-    async fn start(
-        &self,
-        write: PageWriter,
-        encoding: Encoding,
-        slot: OwnedSemaphorePermit,
-        cut: CancellationToken,
-    ) -> Option<Chunks> {
-        let deadline = Instant::now() + self.delivery;
+    async fn start(self, write: PageWriter, encoding: Encoding, cut: CancellationToken) -> Option<Chunks> {
+        let Self { slot, delivery } = self;
+        let deadline = Instant::now() + delivery;
         let (sender, mut chunks) = mpsc::channel(CHANNEL_CHUNKS);
         let sink = Sink { sender, deadline, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK_BYTES) };
         tokio::task::spawn_blocking(move || render(write, encoding, sink));
@@ -111,19 +105,13 @@ impl Scrapes {
         tokio::spawn(async move {
             let _slot = slot;
             if tokio::time::timeout_at(deadline, over.cancelled()).await.is_err() {
-                tracing::warn!("a scrape was not read to its end in time");
+                tracing::warn!("an answer was not read to its end in time");
                 cut.cancel();
             }
         });
         let first = chunks.recv().await?;
         Some(Chunks { first: Some(first), rest: chunks, _guard: guard })
     }
-}
-
-/// A list-valued header as one string (RFC 9110, section 5.3).
-fn joined(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
-    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!values.is_empty()).then(|| values.join(", "))
 }
 
 fn render(write: PageWriter, encoding: Encoding, sink: Sink) -> io::Result<()> {

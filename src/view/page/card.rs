@@ -1,0 +1,132 @@
+//! A group of rows with the same fault: the fault and what to do about it once, and its rows.
+
+use maud::Markup;
+use maud::html;
+
+use super::brief_time;
+use super::endpoint_text;
+use super::first_step;
+use super::line;
+use super::line::Lines;
+use super::line::Why;
+use super::printable;
+use super::query::Query;
+use super::shape_named;
+use super::who;
+use super::with_code;
+use crate::health::State;
+use crate::view::groups::Group;
+use crate::view::ranking::Urgency;
+use crate::view::report::Links;
+use crate::view::report::Problem;
+use crate::view::report::ReportRow;
+use crate::view::time::age;
+use crate::view::time::span;
+
+/// `room` is how many of its rows may be shown.
+pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Links, room: usize) -> Markup {
+    let total = group.rows.len();
+    let shown = total.min(room.max(1));
+    let rows: Vec<ReportRow<'_>> = group.rows[..shown].iter().map(|row| ReportRow::of(row, base)).collect();
+    let Some((lead, problem)) = rows.first().and_then(|row| Some((row, problem(row, group.urgency)?))) else {
+        return html! {};
+    };
+    let lines = Lines { why: Why::Beyond(problem), ..lines };
+    let (id, mark) = (&group.id, mark(group.urgency));
+    let table = html! {
+        table role="table" {
+            caption.hidden { (problem.title) @if let Some(culprit) = &group.culprit { ": " (printable(culprit)) } }
+            (line::head())
+            tbody role="rowgroup" { @for row in &rows { (lines.line(row)) } }
+        }
+        @if shown < total {
+            p.rest {
+                a href=(query.of_group(id).address(lines.place.root)) { "All " (total) " rows with this fault" }
+            }
+        }
+    };
+    html! {
+        article class={ "card " (mark) } id={ "g-" (id) } aria-labelledby={ "t-" (id) } {
+            header {
+                h3 id={ "t-" (id) } {
+                    (shape_named(mark)) " " (problem.title)
+                    @if let Some(culprit) = &group.culprit { ": " bdi { (printable(culprit)) } }
+                }
+                p.size {
+                    @if total > 1 { b { (total) " rows" } ", latest change " (brief_time(group.newest(), span(age(lines.at, group.newest())))) " ago" }
+                }
+            }
+            p.detail {
+                bdi { (printable(&problem.detail)) }
+                @if total > 1 { span.faint { " (" (endpoint_text(&lead.server, lead.port)) ")" } }
+            }
+            (advice(problem, lead, total, id))
+            @if total <= OPEN {
+                (table)
+            } @else {
+                details.rows id={ "d-" (id) } {
+                    summary { (servers(group)) }
+                    (table)
+                }
+            }
+        }
+    }
+}
+
+/// Who acts and the first step; the others and the command behind them.
+fn advice(problem: &Problem<'_>, lead: &ReportRow<'_>, total: usize, id: &str) -> Markup {
+    let rest = problem.remedy.get(1..).unwrap_or_default();
+    html! {
+        div.advice {
+            p { b { (who(problem.side)) ": " } @if let Some(step) = first_step(problem) { (with_code(step)) } }
+            details id={ "w-" (id) } {
+                summary { @if rest.is_empty() { "What it means" } @else { "All steps, and what it means" } }
+                p { (problem.explanation) }
+                @if !rest.is_empty() { ol { @for step in &problem.remedy { li { (with_code(step)) } } } }
+                @if let Some(command) = &problem.reproduce {
+                    p { "To see the same" @if total > 1 { " of " (endpoint_text(&lead.server, lead.port)) } ":" }
+                    pre tabindex="0" role="region" aria-label="Command" { code { (command) } }
+                }
+                p { a href=(problem.docs_url) { "Troubleshooting: " (problem.code) } }
+            }
+        }
+    }
+}
+
+/// The shape beside the fault: that of the state, and a triangle for what is wrong with rows that are Healthy.
+fn mark(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Unhealthy => State::Unhealthy.label(),
+        Urgency::Unknown => State::Unknown.label(),
+        Urgency::Failing | Urgency::Warned => "warned",
+        Urgency::Healthy => State::Healthy.label(),
+    }
+}
+
+/// What the rows of a group have in common.
+fn problem<'r>(row: &'r ReportRow<'_>, urgency: Urgency) -> Option<&'r Problem<'r>> {
+    let of_probe = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
+    match urgency {
+        Urgency::Unhealthy | Urgency::Unknown => row.cause.as_ref(),
+        Urgency::Failing => of_probe.or(row.cause.as_ref()),
+        Urgency::Warned => row.warnings.first(),
+        Urgency::Healthy => None,
+    }
+}
+
+/// The first of its servers by name, and its pools.
+fn servers(group: &Group<'_>) -> Markup {
+    let names: Vec<&str> = group.rows.iter().take(NAMED).map(|row| &*row.target.server).collect();
+    let more = group.rows.len() - names.len();
+    html! {
+        (group.rows.len()) " rows: "
+        @for (place, name) in names.iter().enumerate() { @if place > 0 { ", " } bdi { (name) } }
+        @if more > 0 { " and " (more) " more" }
+    }
+}
+
+/// A group of no more rows shows them at once.
+const OPEN: usize = 3;
+
+/// Servers that a closed group names.
+const NAMED: usize = 4;

@@ -1,0 +1,148 @@
+//! `/docs/`: the documentation that is shipped, as pages.
+
+use std::sync::LazyLock;
+
+use maud::Markup;
+use maud::html;
+
+use super::markdown;
+use super::markdown::Rendered;
+use super::shell;
+use super::shell::Place;
+use super::shell::Shell;
+
+/// A text of `docs/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc {
+    /// The file's name without `.md`, and the page's address below `/docs/`.
+    pub name: &'static str,
+    /// One sentence for the list of all.
+    about: &'static str,
+    text: &'static str,
+}
+
+/// Every text of `docs/`, in the order in which a newcomer wants them.
+pub const DOCS: &[Doc] = &[
+    doc(
+        "troubleshooting",
+        "From a red row to the fix: every cause and warning, what it means, and what to do.",
+        include_str!("../../../docs/troubleshooting.md"),
+    ),
+    doc(
+        "connection-troubleshoot",
+        "One deep check of one server: what each stage shows, and how to read it.",
+        include_str!("../../../docs/connection-troubleshoot.md"),
+    ),
+    doc(
+        "alerts",
+        "What each alert means, what to look at first, what to do, how to tune it.",
+        include_str!("../../../docs/alerts.md"),
+    ),
+    doc(
+        "getting-started",
+        "Exporter, Prometheus, alerts and Grafana on one machine in five minutes.",
+        include_str!("../../../docs/getting-started.md"),
+    ),
+    doc(
+        "configuration",
+        "Every key of the configuration, with its default and what is allowed.",
+        include_str!("../../../docs/configuration.md"),
+    ),
+    doc("metrics", "Every metric, its labels, and queries to begin with.", include_str!("../../../docs/metrics.md")),
+    doc(
+        "certificates",
+        "How certificate chains are judged: what is checked, in which order, and what is only a warning.",
+        include_str!("../../../docs/certificates.md"),
+    ),
+    doc(
+        "azure",
+        "How Azure's SDKs, az rest and scripts ask this exporter instead of an Application Gateway.",
+        include_str!("../../../docs/azure.md"),
+    ),
+];
+
+const fn doc(name: &'static str, about: &'static str, text: &'static str) -> Doc {
+    Doc { name, about, text }
+}
+
+/// A picture of `docs/screenshots/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture {
+    /// The file's name.
+    pub name: &'static str,
+    pub png: &'static [u8],
+}
+
+/// Every picture of `docs/screenshots/`.
+pub const PICTURES: &[Picture] = &[
+    picture_of(
+        "row-expired-intermediate.png",
+        include_bytes!("../../../docs/screenshots/row-expired-intermediate.png"),
+    ),
+    picture_of(
+        "row-missing-intermediate.png",
+        include_bytes!("../../../docs/screenshots/row-missing-intermediate.png"),
+    ),
+];
+
+const fn picture_of(name: &'static str, png: &'static [u8]) -> Picture {
+    Picture { name, png }
+}
+
+/// The list of all texts. `place.root` leads from `/docs/` up.
+#[must_use]
+pub fn index(place: Place<'_>) -> String {
+    let body = html! {
+        article.docs {
+            h1 { "Documentation" }
+            dl {
+                @for (doc, rendered) in DOCS.iter().zip(&*RENDERED) {
+                    dt { a href=(doc.name) { (rendered.title) } }
+                    dd { (doc.about) }
+                }
+            }
+            p { "The API is described by " a href={ (place.root) "/api/v1/openapi.json" } { "its OpenAPI document" } "." }
+        }
+    };
+    shell::page(Shell { place, title: "Documentation", state: None }, &body, &footer())
+}
+
+/// One text; `None` when there is none of this name.
+#[must_use]
+pub fn page(name: &str, place: Place<'_>) -> Option<String> {
+    let at = DOCS.iter().position(|doc| doc.name == name)?;
+    let Rendered { title, html } = RENDERED.get(at)?;
+    let body = html! {
+        article.docs { (html) }
+    };
+    Some(shell::page(Shell { place, title, state: None }, &body, &footer()))
+}
+
+/// A picture of this name, as PNG.
+#[must_use]
+pub fn picture(name: &str) -> Option<&'static [u8]> {
+    PICTURES.iter().find(|picture| picture.name == name).map(|picture| picture.png)
+}
+
+/// Of [`DOCS`], one for each.
+static RENDERED: LazyLock<Vec<Rendered>> =
+    LazyLock::new(|| DOCS.iter().map(|doc| markdown::render(doc.text, address)).collect());
+
+/// Where a relative link of a text leads, from one of the pages.
+fn address(target: &str) -> Option<String> {
+    let (file, anchor) = target.split_once('#').map_or((target, None), |(file, anchor)| (file, Some(anchor)));
+    if file.is_empty() {
+        return anchor.map(|anchor| format!("#{anchor}"));
+    }
+    let is_picture = |name: &str| PICTURES.iter().any(|picture| picture.name == name);
+    if file.strip_prefix("screenshots/").is_some_and(is_picture) {
+        return Some(file.to_owned());
+    }
+    let name = file.strip_suffix(".md")?;
+    let anchor = anchor.map(|anchor| format!("#{anchor}")).unwrap_or_default();
+    DOCS.iter().any(|doc| doc.name == name).then(|| format!("{name}{anchor}"))
+}
+
+fn footer() -> Markup {
+    html! { p { "Documentation of version " (env!("CARGO_PKG_VERSION")) "." } }
+}

@@ -1,0 +1,42 @@
+//! When the report may be older or weaker than it looks, because this host does not keep up.
+
+use maud::Markup;
+use maud::html;
+
+use crate::health::Row;
+use crate::health::Snapshot;
+use crate::verdict::Cause;
+use crate::view::time::age;
+
+/// Says so, if it is so.
+pub(super) fn banner(snapshot: &Snapshot, skipped: u64) -> Markup {
+    let late = snapshot.rows.iter().filter(|row| is_overdue(row, snapshot)).count();
+    let strained = snapshot.rows.iter().filter(|row| is_strained(row)).count();
+    html! {
+        @if late + strained > 0 {
+            p.doubt {
+                b { "This host does not keep up. " }
+                @if late > 0 { (rows(late)) " not been probed for more than two intervals. " }
+                @if strained > 0 { (rows(strained)) " no verdict from the latest probe, because this host was too busy or out of resources. " }
+                @if skipped > 0 { (skipped) @if skipped == 1 { " probe was" } @else { " probes were" } " skipped since the exporter started. " }
+                "What is shown may be older than it looks: give the exporter more CPU, or probe less often."
+            }
+        }
+    }
+}
+
+fn rows(count: usize) -> String {
+    if count == 1 { "1 row has".to_owned() } else { format!("{count} rows have") }
+}
+
+/// Two whole intervals and the time a probe may take have gone by since its latest probe began, or since it is there.
+fn is_overdue(row: &Row, snapshot: &Snapshot) -> bool {
+    let since = row.last_probe.as_ref().map_or(row.since, |probe| probe.evidence.at);
+    let timeout = row.target.probe.timeout;
+    age(snapshot.at, since) > row.target.interval.saturating_mul(2).saturating_add(timeout)
+}
+
+fn is_strained(row: &Row) -> bool {
+    let cause = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
+    cause.is_some_and(|cause| matches!(cause.code, Cause::LocalExhausted | Cause::LocalOverloaded))
+}

@@ -1,0 +1,185 @@
+//! The documentation's Markdown as HTML: headings have anchors, links lead to the pages as they are served, and HTML
+//! that stands in the text stays text.
+
+use std::collections::HashSet;
+
+use maud::Markup;
+use maud::PreEscaped;
+use pulldown_cmark::CowStr;
+use pulldown_cmark::Event;
+use pulldown_cmark::Options;
+use pulldown_cmark::Parser;
+use pulldown_cmark::Tag;
+use pulldown_cmark::TagEnd;
+use pulldown_cmark::html;
+
+/// A text as a part of a page.
+#[derive(Clone, Debug)]
+pub(super) struct Rendered {
+    /// Of the first heading.
+    pub(super) title: String,
+    pub(super) html: Markup,
+}
+
+/// Renders a text; `address` says where a relative link leads, `None` when what it names is not served.
+pub(super) fn render(markdown: &str, address: impl Fn(&str) -> Option<String>) -> Rendered {
+    let mut events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
+    events = anchored(inert(events));
+    lead(&mut events, address);
+    let title = title(&events);
+    let mut text = String::new();
+    html::push_html(&mut text, events.into_iter().flat_map(scrollable));
+    Rendered { title, html: PreEscaped(text) }
+}
+
+/// Without comments, and with all other HTML as text but `<a id="..."></a>`, which becomes the id of a heading.
+fn inert(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    events
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Html(html) | Event::InlineHtml(html) if html.trim_start().starts_with("<!--") => None,
+            Event::InlineHtml(html) if anchor(&html).is_some() || &*html == "</a>" => Some(Event::InlineHtml(html)),
+            Event::Html(html) | Event::InlineHtml(html) => Some(Event::Text(html)),
+            other => Some(other),
+        })
+        .collect()
+}
+
+/// The id in `<a id="...">`.
+fn anchor(html: &str) -> Option<&str> {
+    let id = html.strip_prefix("<a id=\"")?.strip_suffix("\">")?;
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-').then_some(id)
+}
+
+/// Gives every heading an id: that of the anchor before it, else its words as code forges write them.
+fn anchored(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    let mut seen = HashSet::new();
+    let mut given = None;
+    let mut anchored = Vec::with_capacity(events.len());
+    let mut rest = events.into_iter().peekable();
+    while let Some(event) = rest.next() {
+        match event {
+            Event::InlineHtml(html) => {
+                // The only two that are left: an anchor's start and its end.
+                given = anchor(&html).map(str::to_owned).or(given);
+            }
+            Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
+                let mut inner = Vec::new();
+                while let Some(event) = rest.next_if(|event| !matches!(event, Event::End(TagEnd::Heading(_)))) {
+                    inner.push(event);
+                }
+                let id = given.take().unwrap_or_else(|| slug(&words(&inner)));
+                let same = (1..).map(|number| format!("{id}-{number}"));
+                let id = std::iter::once(id.clone()).chain(same).find(|id| seen.insert(id.clone()));
+                anchored.push(Event::Start(Tag::Heading { level, id: id.map(CowStr::from), classes, attrs }));
+                anchored.extend(inner);
+            }
+            // An anchor stands in a paragraph of its own, which is empty then.
+            Event::End(TagEnd::Paragraph) if matches!(anchored.last(), Some(Event::Start(Tag::Paragraph))) => {
+                anchored.pop();
+            }
+            other => anchored.push(other),
+        }
+    }
+    anchored
+}
+
+/// A heading's words in lower case, hyphens for spaces, without punctuation.
+fn slug(words: &str) -> String {
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+fn words(events: &[Event<'_>]) -> String {
+    let words = events.iter().filter_map(|event| match event {
+        Event::Text(text) | Event::Code(text) => Some(&**text),
+        _ => None,
+    });
+    words.collect()
+}
+
+/// Lets links and pictures lead where `address` says; a link to what is not served is only its words.
+fn lead(events: &mut Vec<Event<'_>>, address: impl Fn(&str) -> Option<String>) {
+    let mut unlinked = 0;
+    events.retain_mut(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) if !leads_outside(dest_url) => {
+            let target = address(dest_url);
+            unlinked += usize::from(target.is_none());
+            target.map(|target| *dest_url = target.into()).is_some()
+        }
+        Event::End(TagEnd::Link) if unlinked > 0 => {
+            unlinked -= 1;
+            false
+        }
+        Event::Start(Tag::Image { dest_url, .. }) => {
+            *dest_url = address(dest_url).unwrap_or_default().into();
+            true
+        }
+        _ => true,
+    });
+}
+
+/// Whether a link is a whole URL that a browser may follow.
+fn leads_outside(target: &str) -> bool {
+    ["https://", "http://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
+}
+
+/// A table that is wider than the page moves in a frame of its own, which a keyboard reaches.
+fn scrollable(event: Event<'_>) -> Vec<Event<'_>> {
+    match event {
+        Event::Start(Tag::Table(_)) => {
+            let frame = "<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">";
+            vec![Event::Html(frame.into()), event]
+        }
+        Event::End(TagEnd::Table) => vec![event, Event::Html("</div>".into())],
+        other => vec![other],
+    }
+}
+
+fn title(events: &[Event<'_>]) -> String {
+    let heading = events.iter().skip_while(|event| !matches!(event, Event::Start(Tag::Heading { .. })));
+    let heading: Vec<_> = heading.take_while(|event| !matches!(event, Event::End(_))).cloned().collect();
+    words(&heading)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(markdown: &str, expected: &str) {
+        let address = |target: &str| match target {
+            "known.md" => Some("known".to_owned()),
+            "#here" => Some("#here".to_owned()),
+            _ => None,
+        };
+        assert_eq!(render(markdown, address).html.into_string().trim_end(), expected);
+    }
+
+    #[test]
+    fn headings_have_the_anchors_that_links_name() {
+        check("## What to do", "<h2 id=\"what-to-do\">What to do</h2>");
+        check("# A `code`, and more!", "<h1 id=\"a-code-and-more\">A <code>code</code>, and more!</h1>");
+        check("# A\n\n# A", "<h1 id=\"a\">A</h1>\n<h1 id=\"a-1\">A</h1>");
+        check("<a id=\"tcp_refused\"></a>\n\n### Refused", "<h3 id=\"tcp_refused\">Refused</h3>");
+        assert_eq!(render("text\n\n# The `title`\n\n# Other", |_| None).title, "The title");
+    }
+
+    #[test]
+    fn html_stays_text() {
+        check("<!-- a note -->\n\ntext", "<p>text</p>");
+        check("a <b>c</b>", "<p>a &lt;b&gt;c&lt;/b&gt;</p>");
+        check("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;");
+        check("<a id=\"x\" onclick=\"y\">z", "<p>&lt;a id=\"x\" onclick=\"y\"&gt;z</p>");
+        check("a <!-- b --> c", "<p>a  c</p>");
+    }
+
+    #[test]
+    fn links_lead_to_what_is_served() {
+        check("[a](known.md)", "<p><a href=\"known\">a</a></p>");
+        check("[a](#here)", "<p><a href=\"#here\">a</a></p>");
+        check("[a](https://example.com/x.md)", "<p><a href=\"https://example.com/x.md\">a</a></p>");
+        check("[`a`](../Cargo.toml) b", "<p><code>a</code> b</p>");
+        check("[a](javascript:x)", "<p>a</p>");
+        check("[a](x) [b](known.md)", "<p>a <a href=\"known\">b</a></p>");
+    }
+}

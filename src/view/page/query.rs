@@ -1,0 +1,143 @@
+//! What the page's address asks for: which rows, in which form, and which part of them. Every link and form of the page
+//! is such an address, so each can be sent to somebody else.
+
+use thiserror::Error;
+
+use crate::health::State;
+use crate::view::report::Filter;
+use crate::view::report::FilterError;
+
+/// The page's address behind the question mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) filter: Filter,
+    pub(super) form: Form,
+    /// Only the rows of one group, by its id.
+    pub(super) same: Option<String>,
+    /// Counts from 0, where the address counts from 1.
+    pub(super) page: usize,
+}
+
+/// How rows are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those with the same fault together.
+    #[default]
+    Faults,
+    /// Each for itself.
+    Rows,
+}
+
+/// An address that asks for what cannot be.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum QueryError {
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error("page {0:?} is no number from 1 on")]
+    Page(String),
+    #[error("view {0:?} is neither faults nor rows")]
+    Form(String),
+}
+
+impl Query {
+    /// Keys that are not ours are left alone.
+    pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
+        let mut parsed = Self { filter: Filter::parse(query)?, ..Self::default() };
+        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+            match (&*key, value.trim()) {
+                ("page", page) => match page.parse::<usize>() {
+                    Ok(number) if number > 0 => parsed.page = number - 1,
+                    _ => return Err(QueryError::Page(page.to_owned())),
+                },
+                ("view", "faults") => parsed.form = Form::Faults,
+                ("view", "rows") => parsed.form = Form::Rows,
+                ("view", form) => return Err(QueryError::Form(form.to_owned())),
+                ("same", id) => parsed.same = Some(id.to_owned()),
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// As a link from the page; `root` as in [`super::Place`].
+    pub(super) fn address(&self, root: &str) -> String {
+        let Self { filter, form, same, page } = self;
+        let mut query = form_urlencoded::Serializer::new(filter.to_query());
+        match form {
+            Form::Faults => {}
+            Form::Rows => {
+                query.append_pair("view", "rows");
+            }
+        }
+        if let Some(same) = same {
+            query.append_pair("same", same);
+        }
+        if *page > 0 {
+            query.append_pair("page", &(page + 1).to_string());
+        }
+        match query.finish() {
+            query if query.is_empty() => format!("{root}/"),
+            query => format!("{root}/?{query}"),
+        }
+    }
+
+    pub(super) fn with_filter(&self, filter: Filter) -> Self {
+        Self { filter, form: self.form, same: None, page: 0 }
+    }
+
+    pub(super) fn with_states(&self, states: Vec<State>) -> Self {
+        self.with_filter(Filter { states, ..self.filter.clone() })
+    }
+
+    pub(super) fn with_pools(&self, pools: Vec<String>) -> Self {
+        self.with_filter(Filter { pools, ..self.filter.clone() })
+    }
+
+    pub(super) fn in_form(&self, form: Form) -> Self {
+        Self { form, page: 0, ..self.clone() }
+    }
+
+    pub(super) fn of_group(&self, id: &str) -> Self {
+        Self { same: Some(id.to_owned()), page: 0, ..self.clone() }
+    }
+
+    pub(super) fn on_page(&self, page: usize) -> Self {
+        Self { page, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        fn check(query: &str, written: &str) {
+            let parsed = Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+            assert_eq!(parsed.address("."), written, "{query}");
+            let again = written.trim_start_matches("./").trim_start_matches('?');
+            assert_eq!(Query::parse(again), Ok(parsed), "{written}");
+        }
+        check("", "./");
+        check("utm=1", "./");
+        check("q=&pool=&state=&page=", "./");
+        check("state=unhealthy", "./?state=Unhealthy");
+        check("pool=a+b%26c&pool=d&page=1", "./?pool=a+b%26c&pool=d");
+        check("q=two++words&view=rows&page=3", "./?q=two+words&view=rows&page=3");
+        check("same=00ff&view=faults", "./?same=00ff");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_is_an_error() {
+        fn check(query: &str, error: &str) {
+            let found = Query::parse(query).expect_err(query);
+            assert_eq!(found.to_string(), error);
+        }
+        check("state=ill", "state \"ill\" is none of Healthy, Unhealthy, Unknown");
+        check("cause=bad_luck", "cause \"bad_luck\" is no cause; tcp_refused is one");
+        check("page=0", "page \"0\" is no number from 1 on");
+        check("page=-1", "page \"-1\" is no number from 1 on");
+        check("page=two", "page \"two\" is no number from 1 on");
+        check("view=cards", "view \"cards\" is neither faults nor rows");
+    }
+}

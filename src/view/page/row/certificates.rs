@@ -1,0 +1,93 @@
+//! The certificates that the server sent, in full.
+
+use std::time::SystemTime;
+
+use maud::Markup;
+use maud::html;
+
+use crate::view::picture::place;
+use crate::view::report::CertificateView;
+use crate::view::report::ReportRow;
+use crate::view::text::one_line;
+use crate::view::time::Utc;
+use crate::view::time::age;
+use crate::view::time::rough;
+
+/// Names of one certificate that are shown.
+const MAX_NAMES: usize = 50;
+
+pub(super) fn list(row: &ReportRow<'_>, now: SystemTime) -> Markup {
+    let tls = row.last_probe.as_ref().and_then(|probe| probe.tls.as_ref());
+    let chain = tls.map(|tls| tls.chain.as_slice()).unwrap_or_default();
+    html! {
+        @if !chain.is_empty() {
+            section aria-labelledby="certificates-title" {
+                h2 id="certificates-title" { "Certificates, as sent" }
+                ol.certificates start="1" {
+                    @for certificate in chain { li { (details(certificate, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
+    let CertificateView {
+        position: _,
+        role,
+        subject,
+        issuer,
+        serial,
+        not_before,
+        not_after,
+        dns_names,
+        ip_addresses,
+        public_key,
+        signature_algorithm,
+        fingerprint_sha256,
+        faults,
+    } = certificate;
+    let addresses = ip_addresses.iter().map(ToString::to_string);
+    let in_all = dns_names.len() + ip_addresses.len();
+    let names: Vec<String> = dns_names.iter().map(|name| one_line(name)).chain(addresses).take(MAX_NAMES).collect();
+    html! {
+        h3 { (role.as_str()) ": " bdi { @if subject.is_empty() { "(without a subject)" } @else { (one_line(subject)) } } }
+        dl {
+            @if !faults.is_empty() {
+                dt { "Faults" }
+                dd.faulty { @for fault in faults { (title(fault)) br; } }
+            }
+            dt { "Issuer" } dd { bdi { (one_line(issuer)) } }
+            dt { "Valid" }
+            dd {
+                (Utc::of(*not_before).readable()) " to " (Utc::of(*not_after).readable()) ", "
+                (left(*not_before, *not_after, now))
+            }
+            dt { "Names" }
+            dd {
+                @if names.is_empty() { "none" }
+                @for (index, name) in names.iter().enumerate() { @if index > 0 { ", " } bdi { (name) } }
+                @if in_all > names.len() { " and " (in_all - names.len()) " more" }
+            }
+            dt { "Key" } dd { bdi { (one_line(public_key)) } }
+            dt { "Signature" } dd { bdi { (one_line(signature_algorithm)) } }
+            dt { "Serial" } dd { code { (serial) } }
+            dt { "SHA-256" } dd { code { (fingerprint_sha256) } }
+        }
+    }
+}
+
+fn title(code: &str) -> String {
+    place::parse(code).map_or_else(|| one_line(code), |code| code.words().title.to_owned())
+}
+
+/// How long it is still valid, or since when it is not.
+fn left(not_before: SystemTime, not_after: SystemTime, now: SystemTime) -> String {
+    if now < not_before {
+        format!("begins in {}", rough(age(not_before, now)))
+    } else if now > not_after {
+        format!("ended {} ago", rough(age(now, not_after)))
+    } else {
+        format!("{} left", rough(age(not_after, now)))
+    }
+}

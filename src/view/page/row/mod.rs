@@ -1,0 +1,158 @@
+//! `/row`: everything about one row. What is wrong and what to do stands on top, then the picture, then the facts.
+
+mod certificates;
+mod history;
+mod near;
+mod probe;
+mod problems;
+
+use std::time::SystemTime;
+
+use maud::Markup;
+use maud::html;
+
+use self::near::Asked;
+use super::Place;
+use super::endpoint;
+use super::shape;
+use super::shell;
+use super::shell::Shell;
+use super::time;
+use crate::health::Snapshot;
+use crate::health::State;
+use crate::verdict::Cause;
+use crate::view::picture;
+use crate::view::remedy::shell_word;
+use crate::view::report::Filter;
+use crate::view::report::Links;
+use crate::view::report::ReportRow;
+use crate::view::text::one_line;
+use crate::view::time::Utc;
+use crate::view::time::age;
+use crate::view::time::span;
+
+/// A page and the status to answer it with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub page: String,
+}
+
+/// The page for a request's query as sent. It names a row by `pool`, `setting` and `server`; names compare as everywhere in
+/// the report, without regard to case, and an IPv6 address may stand in brackets.
+#[must_use]
+pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Answer {
+    let framed = |status, title: &str, state: Option<State>, content: &Markup| {
+        let body = html! { div.of-row { (content) } };
+        let footer = html! { p { "As of " (time(snapshot.at)) "." } };
+        Answer { status, page: shell::page(Shell { place, title, state }, &body, &footer) }
+    };
+    let asked = Asked::parse(query.unwrap_or_default());
+    let Some(filter) = asked.filter() else {
+        return framed(400, "Which row?", None, &near::explained(&asked, snapshot, place.root));
+    };
+    let mut found: Vec<_> = snapshot.rows.iter().filter(|row| filter.matches(row)).collect();
+    // Where names differ only in their case, the one that was asked for letter by letter.
+    found.sort_by_key(|row| !asked.is_exactly(&row.target));
+    match found.first() {
+        Some(row) => {
+            let row = ReportRow::of(row, &Links { base: place.root.to_owned() });
+            let title = format!("{}: {}", row.state.as_str(), one_line(&row.server));
+            framed(200, &title, Some(row.state), &content(&row, snapshot.at, place.root))
+        }
+        None => framed(404, "No such row", None, &near::missing(&asked, snapshot, place.root)),
+    }
+}
+
+/// What changes with every probe is brought up to date in place.
+fn content(row: &ReportRow<'_>, now: SystemTime, root: &str) -> Markup {
+    html! {
+        (crumbs(row, root))
+        div id="standing" data-live { (heading(row, now)) }
+        div id="problems" data-live { (problems::all(row)) }
+        section aria-labelledby="picture-title" {
+            h2 id="picture-title" { "Certificate picture" }
+            div id="picture" data-live { (picture::svg(row, now)) }
+            details {
+                summary { "The same in words" }
+                div id="told" data-live { (picture::told(row, now)) }
+            }
+        }
+        div id="certificates" data-live { (certificates::list(row, now)) }
+        div id="latest" data-live { (probe::facts(row, now)) }
+        div id="past" data-live { (history::section(row, now)) }
+        (troubleshoot(row, root))
+    }
+}
+
+/// The ways back to the report, and down this page.
+fn crumbs(row: &ReportRow<'_>, root: &str) -> Markup {
+    let of = |name: &str| vec![name.to_owned()];
+    let report = |filter: &Filter| format!("{root}/?{}", filter.to_query());
+    let in_pool = report(&Filter { pools: of(&row.pool), ..Filter::default() });
+    let with_setting = report(&Filter { settings: of(&row.setting), ..Filter::default() });
+    let cause = row.cause.as_ref().and_then(|problem| Cause::ALL.iter().find(|cause| cause.code() == problem.code));
+    let as_broken = cause.map(|cause| report(&Filter { causes: vec![*cause], ..Filter::default() }));
+    html! {
+        nav.crumbs id="crumbs" data-live aria-label="This row" {
+            ul {
+                li { a href={ (root) "/" } { "All rows" } }
+                li { a href=(in_pool) { "Pool " bdi { (one_line(&row.pool)) } } }
+                li { a href=(with_setting) { "Setting " bdi { (one_line(&row.setting)) } } }
+                @if let Some(as_broken) = as_broken { li { a href=(as_broken) { "Rows with this cause" } } }
+                li { a href="#troubleshoot" { "Troubleshoot" } }
+            }
+        }
+    }
+}
+
+fn heading(row: &ReportRow<'_>, now: SystemTime) -> Markup {
+    let ReportRow { pool, setting, server, port, state, since, consecutive_failures, unhealthy_threshold, .. } = row;
+    html! {
+        h1 { bdi { (endpoint(&one_line(server), *port)) } }
+        p.about {
+            (row.protocol) ", pool " bdi { (one_line(pool)) } ", setting " bdi { (one_line(setting)) }
+        }
+        p.standing {
+            span class={ "state " (state.label()) } { (shape(*state)) " " (state.as_str()) }
+            " for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(now, *since))) }
+            @if *consecutive_failures > 0 {
+                ", " (consecutive_failures) @if *consecutive_failures == 1 { " probe" } @else { " probes" } " failed in a row"
+                " (Unhealthy from " (unhealthy_threshold) " on)"
+            }
+        }
+    }
+}
+fn bracketed(server: &str) -> String {
+    if server.contains(':') { format!("[{server}]") } else { server.to_owned() }
+}
+
+/// How to look closer.
+fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
+    let word = |name: &str, instead: &str| shell_word(name).unwrap_or_else(|| instead.to_owned());
+    let (pool, setting) = (word(&row.pool, "POOL"), word(&row.setting, "SETTING"));
+    let (server, program) = (word(&bracketed(&row.server), "SERVER"), env!("CARGO_PKG_NAME"));
+    html! {
+        section #troubleshoot aria-labelledby="troubleshoot-title" {
+            h2 #troubleshoot-title { "Troubleshoot" }
+            p {
+                "Check this server stage by stage, with the settings of this row, from the exporter's host. "
+                "Give it the exporter's own configuration file:"
+            }
+            (code_block("Command that checks this server", &format!(
+                "{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
+            )))
+            @match &row.cause {
+                Some(cause) => p { a href=(cause.docs_url) { "The documentation on “" (cause.title) "”" } },
+                None => p { a href={ (root) "/docs/troubleshooting" } { "The documentation on every cause" } },
+            }
+        }
+    }
+}
+
+/// A command to be copied: one click selects all of it, and the keys can scroll it.
+fn code_block(label: &str, code: &str) -> Markup {
+    html! {
+        pre.command tabindex="0" role="region" aria-label=(label) { code { (code) } }
+    }
+}

@@ -1,0 +1,182 @@
+//! What to say when the request names no row: what is expected, and which rows may be meant.
+
+use maud::Markup;
+use maud::html;
+
+use super::super::row_address;
+use crate::health::Row;
+use crate::health::Snapshot;
+use crate::target::Target;
+use crate::view::report::Filter;
+use crate::view::text::one_line;
+
+/// The row that a request names; empty where it says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pool: String,
+    setting: String,
+    server: String,
+}
+
+impl Asked {
+    pub(super) fn parse(query: &str) -> Self {
+        let mut asked = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let place = match &*key {
+                "pool" => &mut asked.pool,
+                "setting" => &mut asked.setting,
+                "server" => &mut asked.server,
+                _ => continue,
+            };
+            if place.is_empty() {
+                value.trim().clone_into(place);
+            }
+        }
+        asked
+    }
+
+    /// `None` when something is missing.
+    pub(super) fn filter(&self) -> Option<Filter> {
+        let Self { pool, setting, server } = self;
+        let of = |name: &String| vec![name.clone()];
+        let filter = Filter { pools: of(pool), settings: of(setting), servers: of(server), ..Filter::default() };
+        self.missing().is_empty().then_some(filter)
+    }
+
+    pub(super) fn is_exactly(&self, target: &Target) -> bool {
+        *self.pool == *target.pool && *self.setting == *target.setting && bare(&self.server) == &*target.server
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let named = [("pool", &self.pool), ("setting", &self.setting), ("server", &self.server)];
+        named.into_iter().filter(|(_, value)| value.is_empty()).map(|(key, _)| key).collect()
+    }
+
+    /// How much a row is like what was asked for; 0 when it is not.
+    fn likeness(&self, target: &Target) -> usize {
+        like(bare(&self.server), &target.server) * 3
+            + like(&self.pool, &target.pool)
+            + like(&self.setting, &target.setting)
+    }
+}
+
+fn bare(server: &str) -> &str {
+    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server)
+}
+
+/// 3 when two names are the same, 2 when a typing error may part them, 1 when one is a piece of the other, else 0.
+fn like(asked: &str, name: &str) -> usize {
+    let shortened = |text: &str| text.chars().take(MAX_COMPARED).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (asked, name) = (shortened(asked), shortened(name));
+    if asked.is_empty() {
+        return 0;
+    }
+    let piece =
+        |whole: &[char], piece: &[char]| piece.len() >= 3 && whole.windows(piece.len()).any(|window| window == piece);
+    match () {
+        () if asked == name => 3,
+        () if distance(&asked, &name) <= 2.min(asked.len() / 3) => 2,
+        () if piece(&name, &asked) || piece(&asked, &name) => 1,
+        () => 0,
+    }
+}
+
+/// Letters to change, add or leave out to make one of the other (Levenshtein).
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut costs: Vec<usize> = (0..=other.len()).collect();
+    for (row, letter) in one.iter().enumerate() {
+        let mut diagonal = row;
+        costs[0] = row + 1;
+        for (column, against) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != against);
+            diagonal = costs[column + 1];
+            costs[column + 1] = changed.min(diagonal + 1).min(costs[column] + 1);
+        }
+    }
+    costs[other.len()]
+}
+
+/// Letters of a name that are compared.
+const MAX_COMPARED: usize = 64;
+
+/// Rows that are offered.
+const MAX_OFFERED: usize = 10;
+
+/// Something is missing in the request.
+pub(super) fn explained(asked: &Asked, snapshot: &Snapshot, root: &str) -> Markup {
+    html! {
+        (header("Which row?", root))
+        p {
+            "A row has a pool, a setting and a server, and this page wants all three. Missing here: "
+            b { (asked.missing().join(", ")) } "."
+        }
+        pre.command tabindex="0" role="region" aria-label="Example" { code { "/row?pool=POOL&setting=SETTING&server=SERVER" } }
+        (offered(asked, snapshot, root))
+    }
+}
+
+/// There is no such row.
+pub(super) fn missing(asked: &Asked, snapshot: &Snapshot, root: &str) -> Markup {
+    let Asked { pool, setting, server } = asked;
+    html! {
+        (header("No such row", root))
+        p {
+            "Nothing is probed as server " b { bdi { (one_line(server)) } } " of the pool " b { bdi { (one_line(pool)) } }
+            " under the setting " b { bdi { (one_line(setting)) } }
+            ". Perhaps a reload of the configuration has removed it."
+        }
+        (offered(asked, snapshot, root))
+    }
+}
+
+fn header(title: &str, root: &str) -> Markup {
+    html! {
+        nav.crumbs aria-label="Report" { ul { li { a href={ (root) "/" } { "All rows" } } } }
+        h1 { (title) }
+    }
+}
+
+fn offered(asked: &Asked, snapshot: &Snapshot, root: &str) -> Markup {
+    let mut rows: Vec<(usize, &Row)> = snapshot.rows.iter().map(|row| (asked.likeness(&row.target), row)).collect();
+    rows.retain(|(likeness, _)| *likeness > 0);
+    rows.sort_by_key(|(likeness, _)| std::cmp::Reverse(*likeness));
+    rows.truncate(MAX_OFFERED);
+    html! {
+        @if !rows.is_empty() {
+            h2 { "Perhaps one of these" }
+            ul.near {
+                @for (_, row) in rows {
+                    @let Target { pool, setting, server, .. } = &*row.target;
+                    li {
+                        a href=(row_address(root, pool, setting, server)) {
+                            bdi { (one_line(server)) } " – pool " bdi { (one_line(pool)) } ", setting " bdi { (one_line(setting)) }
+                        }
+                        " (" (row.state.as_str()) ")"
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_alike_by_typing_errors_and_by_pieces() {
+        fn check(asked: &str, name: &str, expected: usize) {
+            assert_eq!(like(asked, name), expected, "{asked} {name}");
+        }
+        check("web", "WEB", 3);
+        check("app1.example.com", "app2.example.com", 2);
+        check("app.exmaple.com", "app.example.com", 2);
+        check("app", "app.example.com", 1);
+        check("app.example.com", "app", 1);
+        check("10.0.0.4", "10.0.0.40", 2);
+        check("web", "db", 0);
+        check("ab", "cd", 0);
+        check("", "web", 0);
+        check(&"x".repeat(100_000), &"y".repeat(100_000), 0);
+    }
+}

@@ -1,0 +1,128 @@
+//! What the latest probe asked, what came back, and how long each part took.
+
+use std::time::Duration;
+use std::time::SystemTime;
+
+use maud::Markup;
+use maud::html;
+
+use crate::view::page::printable;
+use crate::view::picture::place;
+use crate::view::report::LastProbe;
+use crate::view::report::PhasesView;
+use crate::view::report::ReportRow;
+use crate::view::report::RequestView;
+use crate::view::text::one_line;
+use crate::view::time::Utc;
+use crate::view::time::age;
+use crate::view::time::span;
+use crate::view::time::took;
+
+pub(super) fn facts(row: &ReportRow<'_>, now: SystemTime) -> Markup {
+    html! {
+        section aria-labelledby="latest-title" {
+            h2 id="latest-title" { "Latest probe" }
+            @match &row.last_probe {
+                None => p { "The first one has not ended yet." },
+                Some(probe) => {
+                    (bar(&probe.phases))
+                    (list(row, probe, now))
+                }
+            }
+        }
+    }
+}
+
+fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
+    let LastProbe { at, duration_seconds, address, attempts, request, response, tls, .. } = probe;
+    let RequestView { url, host, sni } = request;
+    html! {
+        dl {
+            dt { "Started" }
+            dd { (Utc::of(*at).readable()) ", " (span(age(now, *at))) " ago; one every " (span(seconds(row.probe.interval_seconds))) }
+            dt { "Took" }
+            dd { (took(seconds(*duration_seconds))) " of at most " (took(seconds(row.probe.timeout_seconds))) }
+            dt { "Address" }
+            dd { @match address { Some(address) => code { (address) }, None => "none: the name gave no address" } }
+            @if !attempts.is_empty() {
+                dt { "Addresses that failed" }
+                dd {
+                    @for attempt in attempts {
+                        code { (attempt.address) } ": "
+                        @match place::parse(&attempt.cause) { Some(code) => (code.words().title), None => (attempt.cause) }
+                        @if !attempt.detail.is_empty() { " – " bdi { (one_line(&attempt.detail)) } }
+                        br;
+                    }
+                }
+            }
+            dt { "Asked" }
+            dd {
+                code { bdi { (one_line(url)) } }
+                @if let Some(host) = host { ", Host " code { bdi { (one_line(host)) } } }
+                @if let Some(sni) = sni { ", SNI " code { bdi { (one_line(sni)) } } }
+            }
+            @if let Some(tls) = tls && let Some(version) = &tls.version {
+                dt { "TLS" }
+                dd { (version) @if let Some(cipher) = &tls.cipher { ", " (cipher) } @if tls.verified { ", verified" } @else { ", not verified" } }
+            }
+            @if row.protocol.is_http() {
+                dt { "Response" }
+                dd {
+                    @match response {
+                        None => "none",
+                        Some(response) => {
+                            (response.version) " " b { (response.status) }
+                            @if response.body_excerpt.is_empty() { ", without a body" } @else {
+                                pre.excerpt tabindex="0" role="region" aria-label="The body's beginning" {
+                                    bdi { (printable(&response.body_excerpt)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The parts of the probe, as wide as they took.
+fn bar(phases: &PhasesView) -> Markup {
+    const WIDTH: f64 = 1000.0;
+    let PhasesView { dns, connect, tls, first_byte, transfer } = *phases;
+    let parts = [
+        ("DNS", "dns", Some(dns)),
+        ("connect", "connect", Some(connect)),
+        ("TLS", "tls", tls),
+        ("first byte", "first-byte", first_byte),
+        ("transfer", "transfer", transfer),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter_map(|(name, class, spent)| Some((name, class, spent?))).collect();
+    let whole: f64 = parts.iter().map(|(_, _, spent)| spent).sum();
+    let mut x = 0.0;
+    html! {
+        @if whole > 0.0 {
+            div.phases {
+                svg viewBox={ "0 0 " (WIDTH) " 24" } preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+                    @for (_, class, spent) in &parts {
+                        @let width = spent / whole * WIDTH;
+                        rect class=(class) x={ (format!("{x:.1}")) } y="0" width={ (format!("{width:.1}")) } height="24" {}
+                        @let () = x += width;
+                    }
+                }
+                ul {
+                    @for (name, class, spent) in &parts {
+                        li {
+                            svg.key viewBox="0 0 10 10" aria-hidden="true" focusable="false" { rect class=(class) width="10" height="10" {} }
+                            " " (name) " "
+                            @if *spent > 0.0 { b { (took(seconds(*spent))) } } @else { span.faint { "not reached" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

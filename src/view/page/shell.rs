@@ -1,0 +1,72 @@
+//! The frame of every page: head, header with the ways to the other pages, and footer. Pages load our own files only.
+
+use maud::DOCTYPE;
+use maud::Markup;
+use maud::html;
+
+use super::assets;
+use super::shapes;
+use crate::health::State;
+
+/// Where a page stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// What stands before every link, without a slash at its end: `.` for a page right below the route prefix, `..` one
+    /// level deeper. Relative links hold behind a proxy that shows another path to the outside.
+    pub root: &'a str,
+    /// Of the metrics, below the root: `/metrics`.
+    pub metrics_path: &'a str,
+}
+
+/// What a page says about itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shell<'a> {
+    pub(super) place: Place<'a>,
+    /// In the browser's tab, before the site's name.
+    pub(super) title: &'a str,
+    /// The worst state of what it shows: the tab's icon.
+    pub(super) state: Option<State>,
+}
+
+/// The whole page. The elements of `body` with an id and `data-live` are brought up to date by the script: it asks for
+/// the page's own address again, and takes over what differs.
+pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
+    let Shell { place: Place { root, metrics_path }, title, state } = shell;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – Backend health" }
+                (assets::icon_link(state, root))
+                link rel="stylesheet" href=(assets::STYLE.address(root));
+                script src=(assets::SCRIPT.address(root)) data-root=(root) defer {}
+            }
+            body {
+                (shapes())
+                a.skip href="#content" { "Skip to the content" }
+                header {
+                    // The first heading of a page is its own; this names the site.
+                    p.site { a href={ (root) "/" } { "Backend health" } }
+                    // Filled by the script: whether what is shown is brought up to date.
+                    p.live id="live" role="status" hidden {}
+                    nav aria-label="Exporter" {
+                        ul {
+                            li { a href={ (root) "/docs/" } { "Documentation" } }
+                            li { a href={ (root) (metrics_path) } { "Metrics" } }
+                            li { a href={ (root) "/-/healthy" } { "Exporter alive" } }
+                            li { a href={ (root) "/-/ready" } { "Exporter ready" } }
+                        }
+                    }
+                }
+                main id="content" tabindex="-1" { (body) }
+                footer { (footer) }
+                // Changes of state, for who does not see them.
+                p.hidden id="news" role="status" {}
+            }
+        }
+    };
+    page.into_string()
+}

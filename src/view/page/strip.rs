@@ -1,0 +1,103 @@
+//! Small pictures in a line: the last probes, and what the latest one spent its time on. Words beside them, or their
+//! titles, say the same.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::verdict::ProbeResult;
+use crate::view::report::PastProbe;
+use crate::view::report::PhasesView;
+use crate::view::time::took;
+
+/// The latest probes, from left to right as they came: a low bar for a success, a high one for a failure, a frame for a
+/// probe without a verdict. The words count them.
+pub(super) fn history(latest_first: &[PastProbe]) -> Markup {
+    let latest = &latest_first[..latest_first.len().min(LATEST)];
+    let earlier = latest_first.len() - latest.len();
+    let count = |result| latest.iter().filter(|probe| probe.result == result).count();
+    let (failed, unheard) = (count(ProbeResult::Failure), count(ProbeResult::NoVerdict));
+    // One path for each kind keeps a page of many rows small.
+    let path = |result: ProbeResult, bar: &str| {
+        let mut path = String::new();
+        for (place, _) in latest.iter().enumerate().filter(|(_, probe)| probe.result == result) {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "M{} {bar}", (latest.len() - 1 - place) * 6);
+        }
+        (!path.is_empty()).then_some(path)
+    };
+    html! {
+        @if latest.is_empty() {
+            div.faint { "none yet" }
+        } @else {
+            div {
+                svg.history viewBox="0 0 120 18" aria-hidden="true" focusable="false" {
+                    @if let Some(path) = path(ProbeResult::Success, "12h5v6h-5z") { path.ok d=(path) {} }
+                    @if let Some(path) = path(ProbeResult::Failure, "0h5v18h-5z") { path.failed d=(path) {} }
+                    @if let Some(path) = path(ProbeResult::NoVerdict, "6h5v12h-5zm1.5 1.5v9h2v-9z") { path.unheard d=(path) {} }
+                }
+                small {
+                    @if failed == 0 && unheard == 0 {
+                        @if latest.len() == 1 { "the first one succeeded" } @else { "all " (latest.len()) " succeeded" }
+                    } @else {
+                        (failed) " of " (latest.len()) " failed"
+                        @if unheard > 0 { ", " (unheard) " without a verdict" }
+                        @if latest[0].result == ProbeResult::Success { ", not the latest" }
+                    }
+                    @if earlier > 0 { "; " (earlier) @if earlier == 1 { " earlier failure" } @else { " earlier failures" } }
+                }
+            }
+        }
+    }
+}
+
+/// The parts of a probe, each as wide as it took long.
+pub(super) fn phases(phases: &PhasesView, whole: f64) -> Markup {
+    let parts = parts(phases);
+    let spent: f64 = parts.iter().map(|(_, _, seconds)| seconds).sum();
+    let scale = 100.0 / spent.max(whole).max(f64::MIN_POSITIVE);
+    let mut words = String::new();
+    let mut bars = Vec::new();
+    let mut from = 0.0;
+    for (class, name, seconds) in parts {
+        let separator = if words.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(words, "{separator}{name} {}", took(Duration::from_secs_f64(seconds)));
+        let width = seconds * scale;
+        if width >= 0.5 {
+            bars.push((class, format!("{from:.1}"), format!("{width:.1}")));
+        }
+        from += width;
+    }
+    html! {
+        svg.phases role="img" viewBox="0 0 100 6" preserveAspectRatio="none" {
+            title { (words) }
+            @for (class, from, width) in bars { rect class=(class) x=(from) width=(width) height="6" {} }
+        }
+    }
+}
+
+/// The part that took more than half of a probe, if there is one and it is worth telling.
+pub(super) fn most(phases: &PhasesView, whole: f64) -> Option<&'static str> {
+    let mut parts = parts(phases).into_iter();
+    let (_, name, _) = parts.find(|(_, _, seconds)| *seconds > whole / 2.0 && *seconds >= 0.001)?;
+    Some(name)
+}
+
+/// Class, name and seconds of the parts that the protocol has.
+fn parts(phases: &PhasesView) -> Vec<(&'static str, &'static str, f64)> {
+    let PhasesView { dns, connect, tls, first_byte, transfer } = *phases;
+    let parts = [
+        ("p-dns", "name lookup", Some(dns)),
+        ("p-connect", "connecting", Some(connect)),
+        ("p-tls", "TLS handshake", tls),
+        ("p-first", "waiting for the first byte", first_byte),
+        ("p-transfer", "receiving the rest", transfer),
+    ];
+    parts.into_iter().filter_map(|(class, name, seconds)| Some((class, name, seconds?.max(0.0)))).collect()
+}
+
+/// Probes that a picture shows; failures before them are counted.
+const LATEST: usize = crate::health::History::LATEST;

@@ -1,0 +1,179 @@
+//! Which rows somebody wants to see.
+
+use thiserror::Error;
+
+use crate::health::Row;
+use crate::health::State;
+use crate::health::Transition;
+use crate::target::Target;
+use crate::verdict::Cause;
+use crate::verdict::Finding;
+
+/// Keeps the rows that have one of the wanted values in each field that is asked for. Names compare without regard to
+/// case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub pools: Vec<String>,
+    pub settings: Vec<String>,
+    /// As written in the configuration; brackets around an IPv6 address may be there or not.
+    pub servers: Vec<String>,
+    pub states: Vec<State>,
+    pub causes: Vec<Cause>,
+    /// Words that must all stand somewhere in pool, setting, server, port, protocol, or the cause's code, title or detail.
+    pub words: Vec<String>,
+}
+
+/// A key of a filter's query.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterKey {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// The only values; empty when any text will do.
+    pub values: fn() -> Vec<&'static str>,
+}
+
+/// A value that no row can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FilterError {
+    #[error("state {0:?} is none of Healthy, Unhealthy, Unknown")]
+    State(String),
+    #[error("cause {0:?} is no cause; tcp_refused is one")]
+    Cause(String),
+}
+
+impl Filter {
+    /// What [`Filter::parse`] reads.
+    pub const KEYS: [FilterKey; 6] = [
+        FilterKey { name: "pool", meaning: "Only rows of these pools, in any case.", values: Vec::new },
+        FilterKey {
+            name: "setting",
+            meaning: "Only rows under these backend settings, in any case.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "server",
+            meaning: "Only these servers as the configuration writes them, in any case, an IPv6 address with or without \
+                      brackets.",
+            values: Vec::new,
+        },
+        FilterKey {
+            name: "state",
+            meaning: "Only rows in these states, in any case. Of changes: only those to these states.",
+            values: || State::ALL.iter().map(|state| state.as_str()).collect(),
+        },
+        FilterKey {
+            name: "cause",
+            meaning: "Only rows with these causes.",
+            values: || Cause::ALL.iter().map(|cause| cause.code()).collect(),
+        },
+        FilterKey {
+            name: "q",
+            meaning: "Words that must all stand somewhere in pool, setting, server, port, protocol, state, or the cause's \
+                      code, title or detail.",
+            values: Vec::new,
+        },
+    ];
+
+    /// From the query of a URL: `pool`, `setting`, `server`, `state`, `cause`, each any number of times, and `q` for words.
+    /// Empty values ask for nothing; other keys are not ours.
+    ///
+    /// # Errors
+    /// When a state or cause does not exist.
+    pub fn parse(query: &str) -> Result<Self, FilterError> {
+        let mut filter = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+            let value = value.trim();
+            match &*key {
+                "pool" => filter.pools.push(value.to_owned()),
+                "setting" => filter.settings.push(value.to_owned()),
+                "server" => filter.servers.push(value.to_owned()),
+                "state" => filter.states.push(state(value)?),
+                "cause" => filter.causes.push(cause(value)?),
+                "q" => filter.words.extend(value.split_whitespace().map(str::to_lowercase)),
+                _ => {}
+            }
+        }
+        Ok(filter)
+    }
+
+    /// As a URL's query, without a question mark; empty when it asks for nothing.
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        let Self { pools, settings, servers, states, causes, words } = self;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (key, values) in [("pool", pools), ("setting", settings), ("server", servers)] {
+            query.extend_pairs(values.iter().map(|value| (key, value)));
+        }
+        query.extend_pairs(states.iter().map(|state| ("state", state.as_str())));
+        query.extend_pairs(causes.iter().map(|cause| ("cause", cause.code())));
+        if !words.is_empty() {
+            query.append_pair("q", &words.join(" "));
+        }
+        query.finish()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    #[must_use]
+    pub fn matches(&self, row: &Row) -> bool {
+        self.lets_through(&row.target, row.state, row.cause.as_deref())
+    }
+
+    /// Whether a change of state is of a row that is asked for, and to a state and for a cause that are.
+    #[must_use]
+    pub fn matches_transition(&self, transition: &Transition) -> bool {
+        self.lets_through(&transition.target, transition.to, transition.cause.as_deref())
+    }
+
+    fn lets_through(&self, target: &Target, state: State, cause: Option<&Finding<Cause>>) -> bool {
+        let Self { pools, settings, servers, states, causes, words } = self;
+        let any = |wanted: &[String], value: &str| {
+            wanted.is_empty() || wanted.iter().any(|wanted| bare(wanted).to_lowercase() == value.to_lowercase())
+        };
+        any(pools, &target.pool)
+            && any(settings, &target.setting)
+            && any(servers, &target.server)
+            && (states.is_empty() || states.contains(&state))
+            && (causes.is_empty() || cause.is_some_and(|cause| causes.contains(&cause.code)))
+            && (words.is_empty() || {
+                let text = searched(target, state, cause).to_lowercase();
+                words.iter().all(|word| text.contains(word.as_str()))
+            })
+    }
+}
+
+/// A state's name in any case.
+///
+/// # Errors
+/// When it is none.
+pub fn state(text: &str) -> Result<State, FilterError> {
+    let known = State::ALL.into_iter().find(|state| state.label().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| FilterError::State(text.to_owned()))
+}
+
+fn cause(text: &str) -> Result<Cause, FilterError> {
+    let known = Cause::ALL.iter().find(|cause| cause.code().eq_ignore_ascii_case(text)).copied();
+    known.ok_or_else(|| FilterError::Cause(text.to_owned()))
+}
+
+/// An IPv6 address is known with and without its brackets.
+fn bare(server: &str) -> &str {
+    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server)
+}
+
+fn searched(target: &Target, state: State, cause: Option<&Finding<Cause>>) -> String {
+    let (code, title, detail) =
+        cause.map_or(("", "", ""), |cause| (cause.code.code(), cause.code.words().title, cause.detail.as_str()));
+    format!(
+        "{} {} {}:{} {} {} {code} {title} {detail}",
+        target.pool,
+        target.setting,
+        target.server,
+        target.port(),
+        target.protocol(),
+        state.as_str()
+    )
+}

@@ -1,0 +1,71 @@
+//! The report's JSON, written a row at a time: thousands of rows never stand in memory as one text or value.
+
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+use serde::Serializer;
+
+use super::Filter;
+use super::Links;
+use super::Report;
+use super::ReportRow;
+use super::Summary;
+use super::words;
+use crate::health::Row;
+use crate::health::Snapshot;
+
+impl Report<'_> {
+    /// Writes what [`Report::of`] comes to as JSON.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(snapshot: &Snapshot, filter: &Filter, links: &Links, out: &mut dyn fmt::Write) -> fmt::Result {
+        let rows: Vec<&Row> = snapshot.rows.iter().filter(|row| filter.matches(row)).collect();
+        let summary = Summary::of(rows.iter().map(|row| row.state));
+        write_json(&Written { generated_at: snapshot.changed_at, summary, rows: Rows { rows: &rows, links } }, out)
+    }
+}
+
+/// Writes a value of the report as JSON.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_json(value: &impl Serialize, out: &mut dyn fmt::Write) -> fmt::Result {
+    serde_json::to_writer(Text(out), value).map_err(|_| fmt::Error)
+}
+
+/// A [`Report`] whose rows are made while they are written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(with = "words::time")]
+    generated_at: std::time::SystemTime,
+    summary: Summary,
+    rows: Rows<'a>,
+}
+
+struct Rows<'a> {
+    rows: &'a [&'a Row],
+    links: &'a Links,
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(|row| ReportRow::of(row, self.links)))
+    }
+}
+
+/// A text as a sink of bytes. `serde_json` cuts strings only at characters that stand for themselves.
+struct Text<'a>(&'a mut dyn fmt::Write);
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

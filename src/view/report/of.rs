@@ -1,0 +1,340 @@
+//! From a snapshot to a report.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::AttemptView;
+use super::CertificateView;
+use super::Event;
+use super::Filter;
+use super::LastProbe;
+use super::PastProbe;
+use super::PhasesView;
+use super::Problem;
+use super::Question;
+use super::Report;
+use super::ReportHead;
+use super::ReportRow;
+use super::RequestView;
+use super::ResponseView;
+use super::Summary;
+use super::TlsView;
+use super::TrustView;
+use crate::health;
+use crate::health::Overview;
+use crate::health::Row;
+use crate::health::Snapshot;
+use crate::health::State;
+use crate::health::Transition;
+use crate::target::Target;
+use crate::target::TrustMode;
+use crate::target::VerifiedName;
+use crate::verdict::Attempt;
+use crate::verdict::Code;
+use crate::verdict::Evidence;
+use crate::verdict::Finding;
+use crate::verdict::Phases;
+use crate::verdict::PresentedCertificate;
+use crate::verdict::Slot;
+use crate::verdict::Stage;
+use crate::verdict::Verdict;
+use crate::verdict::anchor_names;
+use crate::view::remedy::Remedy;
+use crate::view::remedy::name_source;
+use crate::view::time::seconds;
+
+/// Where the report's links lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// What stands before `/docs/...`: a URL, a path, or `.` for links relative to the page; without a slash at its end.
+    pub base: String,
+}
+
+impl Links {
+    /// The section of the documentation on a cause or notice.
+    #[must_use]
+    pub fn docs(&self, code: &str) -> String {
+        format!("{}/docs/troubleshooting#{code}", self.base)
+    }
+}
+
+impl<'a> Report<'a> {
+    /// The rows of the snapshot that the filter lets through.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot, filter: &Filter, links: &Links) -> Self {
+        let rows = snapshot.rows.iter().filter(|row| filter.matches(row));
+        let rows: Vec<_> = rows.map(|row| ReportRow::of(row, links)).collect();
+        Self { generated_at: snapshot.changed_at, summary: Summary::of(rows.iter().map(|row| row.state)), rows }
+    }
+}
+
+impl Summary {
+    #[must_use]
+    pub fn of(states: impl Iterator<Item = State>) -> Self {
+        states.fold(Self::default(), |mut summary, state| {
+            *match state {
+                State::Healthy => &mut summary.healthy,
+                State::Unhealthy => &mut summary.unhealthy,
+                State::Unknown => &mut summary.unknown,
+            } += 1;
+            summary
+        })
+    }
+}
+
+impl ReportHead {
+    #[must_use]
+    pub fn of(overview: &Overview) -> Self {
+        let [healthy, unhealthy, unknown] = overview.by_state;
+        Self { generated_at: overview.changed_at, summary: Summary { healthy, unhealthy, unknown } }
+    }
+}
+
+impl<'a> ReportRow<'a> {
+    #[must_use]
+    pub fn of(row: &'a Row, links: &Links) -> Self {
+        let target = &*row.target;
+        let last = row.last_probe.as_deref();
+        let about = About { target, last, links };
+        Self {
+            id: target.id.to_string(),
+            pool: Cow::Borrowed(&target.pool),
+            setting: Cow::Borrowed(&target.setting),
+            server: Cow::Borrowed(&target.server),
+            port: target.port(),
+            protocol: target.protocol(),
+            state: row.state,
+            since: row.since,
+            consecutive_failures: row.consecutive_failures,
+            unhealthy_threshold: target.unhealthy_threshold,
+            cause: row.cause.as_deref().map(|finding| about.problem(finding)),
+            also: last.map(|probe| about.problems(&probe.also)).unwrap_or_default(),
+            warnings: last.map(|probe| about.problems(&probe.warnings)).unwrap_or_default(),
+            probe: Question::of(target),
+            last_probe: last.map(|probe| about.probe(probe)),
+            history: row.history.latest_first().map(PastProbe::of).collect(),
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    #[must_use]
+    pub fn of(transition: &'a Transition, links: &Links) -> Self {
+        let Transition { number, target, from, to, cause, at } = transition;
+        let about = About { target, last: None, links };
+        Self {
+            number: *number,
+            at: *at,
+            id: target.id.to_string(),
+            pool: Cow::Borrowed(&target.pool),
+            setting: Cow::Borrowed(&target.setting),
+            server: Cow::Borrowed(&target.server),
+            port: target.port(),
+            protocol: target.protocol(),
+            from: *from,
+            to: *to,
+            cause: cause.as_deref().map(|finding| about.problem(finding)),
+        }
+    }
+}
+
+/// What is needed to put a row's findings into words.
+struct About<'a, 'l> {
+    target: &'a Target,
+    last: Option<&'a Verdict>,
+    links: &'l Links,
+}
+
+impl<'a> About<'a, '_> {
+    fn problem<C: Copy + Into<Code>>(&self, finding: &'a Finding<C>) -> Problem<'a> {
+        let code: Code = finding.code.into();
+        let words = code.words();
+        let remedy = Remedy::of(finding, self.target, self.last.and_then(|probe| probe.evidence.address));
+        Problem {
+            code: Cow::Borrowed(words.code),
+            stage: words.stage,
+            side: words.side,
+            title: Cow::Borrowed(words.title),
+            explanation: Cow::Borrowed(words.explanation),
+            detail: Cow::Borrowed(&finding.detail),
+            remedy: remedy.steps(),
+            reproduce: remedy.reproduce(),
+            certificate: finding.facts.get(Slot::Fingerprint).map(Cow::Borrowed),
+            docs_url: self.links.docs(words.code),
+        }
+    }
+
+    fn problems<C: Copy + Into<Code>>(&self, findings: &'a [Finding<C>]) -> Vec<Problem<'a>> {
+        findings.iter().map(|finding| self.problem(finding)).collect()
+    }
+
+    fn probe(&self, probe: &'a Verdict) -> LastProbe<'a> {
+        let Verdict { cause, also: _, warnings: _, evidence } = probe;
+        let Evidence { at, duration, phases, address, attempts, response, tls: _, verified: _, chain: _ } = evidence;
+        LastProbe {
+            at: *at,
+            duration_seconds: seconds(*duration),
+            address: *address,
+            result: probe.result(),
+            cause: cause.as_ref().map(|finding| self.problem(finding)),
+            attempts: attempts.iter().map(AttemptView::of).collect(),
+            phases: PhasesView::of(phases, self.target),
+            request: RequestView::of(self.target),
+            response: response.as_ref().map(|response| ResponseView {
+                status: response.status,
+                version: Cow::Borrowed(response.version),
+                body_excerpt: Cow::Borrowed(&response.body_excerpt),
+            }),
+            tls: TlsView::of(probe, self.target),
+        }
+    }
+}
+
+impl<'a> AttemptView<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
+        let Attempt { address, cause, detail } = attempt;
+        Self { address: *address, cause: Cow::Borrowed(cause.code()), detail: Cow::Borrowed(detail) }
+    }
+}
+
+impl PhasesView {
+    fn of(phases: &Phases, target: &Target) -> Self {
+        let Phases { dns, connect, tls, first_byte, transfer } = *phases;
+        let when = |has: bool, span: Duration| has.then(|| seconds(span));
+        let protocol = target.protocol();
+        Self {
+            dns: seconds(dns),
+            connect: seconds(connect),
+            tls: when(protocol.is_tls(), tls),
+            first_byte: when(protocol.is_http(), first_byte),
+            transfer: when(protocol.is_http(), transfer),
+        }
+    }
+}
+
+impl<'a> RequestView<'a> {
+    fn of(target: &'a Target) -> Self {
+        let server = if target.server.contains(':') {
+            Cow::Owned(format!("[{}]", target.server))
+        } else {
+            Cow::Borrowed(&*target.server)
+        };
+        let request = target.probe.request.as_ref();
+        let path = request.map_or("", |request| &request.path);
+        Self {
+            url: format!("{}://{server}:{}{path}", target.protocol(), target.port()),
+            host: request.map(|request| Cow::Borrowed(&*request.host)),
+            sni: match target.verified_name() {
+                Some(VerifiedName::Dns(name)) => Some(name.to_string()),
+                Some(VerifiedName::Ip(_)) | None => None,
+            },
+        }
+    }
+}
+
+impl<'a> Question<'a> {
+    fn of(target: &'a Target) -> Self {
+        let probe = &target.probe;
+        let tls = probe.tls.as_ref();
+        let codes = &probe.expectation.status_codes;
+        let range = |(first, last): &(u16, u16)| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
+        };
+        let is_http = target.protocol().is_http();
+        Self {
+            interval_seconds: seconds(target.interval),
+            timeout_seconds: seconds(probe.timeout),
+            expected_status_codes: codes.iter().filter(|_| is_http).map(range).collect(),
+            expected_body: Cow::Borrowed(&probe.expectation.body),
+            name: tls.map(|tls| tls.name.to_string()),
+            name_source: tls.map(|tls| name_source(tls.name_source, target)),
+            trust: tls.map(|tls| TrustView {
+                mode: Cow::Borrowed(mode(tls.trust.mode())),
+                anchors: anchor_names(&tls.trust),
+            }),
+            client_certificate: tls.is_some_and(|tls| tls.client_certificate.is_some()),
+            proxy_protocol: probe.proxy_protocol,
+            validate_cert_chain_and_expiry: tls.is_none_or(|tls| tls.validate_chain),
+            validate_sni: tls.is_none_or(|tls| tls.validate_name),
+            request: RequestView::of(target),
+        }
+    }
+}
+
+fn mode(mode: TrustMode) -> &'static str {
+    match mode {
+        TrustMode::WellKnown => "well_known",
+        TrustMode::Configured => "configured",
+    }
+}
+
+impl<'a> TlsView<'a> {
+    fn of(probe: &'a Verdict, target: &'a Target) -> Option<Self> {
+        let spec = target.probe.tls.as_ref()?;
+        let Evidence { tls, verified, chain, .. } = &probe.evidence;
+        let failed_here = probe.cause.as_ref().is_some_and(|finding| finding.code.stage() == Stage::Tls);
+        if tls.is_none() && chain.is_none() && !failed_here {
+            return None;
+        }
+        let anchors = match (spec.trust.mode(), chain.as_ref().and_then(|chain| chain.trusted_root.as_ref())) {
+            (TrustMode::WellKnown, Some(root)) => vec![root.clone()],
+            (TrustMode::WellKnown, None) | (TrustMode::Configured, _) => anchor_names(&spec.trust),
+        };
+        let certificates = chain.as_ref().map(|chain| chain.certificates.as_slice()).unwrap_or_default();
+        Some(Self {
+            version: tls.map(|session| Cow::Borrowed(session.version)),
+            cipher: tls.map(|session| Cow::Borrowed(session.cipher)),
+            verified: *verified,
+            chain: certificates.iter().map(CertificateView::of).collect(),
+            trust: TrustView { mode: Cow::Borrowed(mode(spec.trust.mode())), anchors },
+        })
+    }
+}
+
+impl<'a> CertificateView<'a> {
+    fn of(certificate: &'a PresentedCertificate) -> Self {
+        let PresentedCertificate {
+            position,
+            role,
+            subject,
+            issuer,
+            serial,
+            fingerprint_sha256,
+            not_before,
+            not_after,
+            dns_names,
+            ip_addresses,
+            public_key,
+            signature_algorithm,
+            faults,
+        } = certificate;
+        Self {
+            position: *position,
+            role: *role,
+            subject: Cow::Borrowed(subject),
+            issuer: Cow::Borrowed(issuer),
+            serial: Cow::Borrowed(serial),
+            not_before: *not_before,
+            not_after: *not_after,
+            dns_names: Cow::Borrowed(dns_names),
+            ip_addresses: Cow::Borrowed(ip_addresses),
+            public_key: Cow::Borrowed(public_key),
+            signature_algorithm: Cow::Borrowed(signature_algorithm),
+            fingerprint_sha256: Cow::Borrowed(fingerprint_sha256),
+            faults: faults.iter().map(|cause| Cow::Borrowed(cause.code())).collect(),
+        }
+    }
+}
+
+impl PastProbe {
+    fn of(past: health::PastProbe) -> Self {
+        let health::PastProbe { at, duration, cause, status } = past;
+        Self {
+            at,
+            result: past.result(),
+            cause: cause.map(|cause| Cow::Borrowed(cause.code())),
+            duration_seconds: seconds(duration),
+            status,
+        }
+    }
+}

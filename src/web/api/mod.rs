@@ -1,0 +1,185 @@
+//! The REST API: the report and what becomes of it, as JSON.
+
+mod error;
+mod etag;
+mod openapi;
+mod operations;
+mod stream;
+mod surface;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use axum::Extension;
+use axum::extract::Path;
+use axum::extract::RawQuery;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::Method;
+use axum::response::Response;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use self::error::ApiError;
+use self::etag::Tags;
+pub use self::surface::Answer;
+pub use self::surface::AnswerHeader;
+pub use self::surface::Content;
+pub use self::surface::Operation;
+pub use self::surface::Parameter;
+pub use self::surface::Place;
+pub use self::surface::SchemaOf;
+pub use self::surface::Surface;
+pub use self::surface::Verb;
+use crate::health::HealthTable;
+use crate::health::REMEMBERED_TRANSITIONS;
+use crate::view::report::Event;
+use crate::view::report::Events;
+use crate::view::report::Filter;
+use crate::view::report::Links;
+use crate::view::report::Report;
+use crate::view::report::ReportRow;
+use crate::view::report::write_json;
+use crate::web::Connection;
+use crate::web::Limits;
+use crate::web::delivery::Deliveries;
+use crate::web::delivery::Page;
+use crate::web::delivery::PageWriter;
+use crate::web::delivery::Turn;
+
+/// What the API answers from.
+pub struct Api {
+    pub table: Arc<HealthTable>,
+    /// For `docs_url`.
+    pub links: Links,
+    pub limits: Limits,
+    /// Ends the streams.
+    pub shutdown: CancellationToken,
+}
+
+impl Api {
+    /// The routes of the report.
+    #[must_use]
+    pub fn surface(self) -> Surface {
+        let Self { table, links, limits, shutdown } = self;
+        let shared = Shared {
+            table,
+            links,
+            tags: Tags::default(),
+            deliveries: Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            heartbeat: limits.heartbeat,
+            patience: limits.write,
+            written: stream::Written::default(),
+            shutdown,
+        };
+        Surface::default()
+            .on(operations::report(), report)
+            .on(operations::row(), row)
+            .on(operations::events(), events)
+            .on(operations::stream(), stream::stream)
+            .with_state(Arc::new(shared))
+    }
+}
+
+struct Shared {
+    table: Arc<HealthTable>,
+    links: Links,
+    tags: Tags,
+    /// Not those of the metrics: whoever fetches reports cannot keep Prometheus out.
+    deliveries: Deliveries,
+    /// Places for streams.
+    streams: Arc<Semaphore>,
+    heartbeat: Duration,
+    /// How long a client may take for one event.
+    patience: Duration,
+    written: stream::Written,
+    shutdown: CancellationToken,
+}
+
+/// What every handler needs of a request.
+type Asked = (Extension<Connection>, Method, HeaderMap);
+
+async fn report(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    check_keys(&query, &[])?;
+    let filter = Filter::parse(&query)?;
+    if let Some(answer) = shared.tags.of(shared.table.revision()).not_modified(&asked.2) {
+        return Ok(answer);
+    }
+    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let table = Arc::clone(&shared.table);
+    // A copy of thousands of rows takes milliseconds, which the probes' threads do not have.
+    let snapshot = tokio::task::spawn_blocking(move || table.snapshot(SystemTime::now())).await;
+    let snapshot = snapshot.map_err(|_| ApiError::failed())?;
+    let tag = shared.tags.of(snapshot.revision);
+    let write = move |out: &mut dyn fmt::Write| Report::write(&snapshot, &filter, &shared.links, out);
+    Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
+}
+
+async fn row(State(shared): State<Arc<Shared>>, Path(id): Path<String>, asked: Asked) -> Result<Response, ApiError> {
+    let Some((revision, row)) = shared.table.row(&id) else {
+        return Err(ApiError::not_found(format!("no row has the id {id:?}; /api/v1/backendhealth lists them")));
+    };
+    let tag = shared.tags.of(revision);
+    if let Some(answer) = tag.not_modified(&asked.2) {
+        return Ok(answer);
+    }
+    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let write = move |out: &mut dyn fmt::Write| write_json(&ReportRow::of(&row, &shared.links), out);
+    Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
+}
+
+async fn events(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    check_keys(&query, &["limit"])?;
+    let (filter, limit) = (Filter::parse(&query)?, limit(&query)?);
+    let changes = shared.table.transitions();
+    let tag = shared.tags.of(changes.first().map_or(0, |latest| latest.number));
+    if let Some(answer) = tag.not_modified(&asked.2) {
+        return Ok(answer);
+    }
+    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let write = move |out: &mut dyn fmt::Write| {
+        let wanted = changes.iter().filter(|change| filter.matches_transition(change)).take(limit);
+        write_json(&Events { events: wanted.map(|change| Event::of(change, &shared.links)).collect() }, out)
+    };
+    Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
+}
+
+async fn deliver(turn: Turn, asked: Asked, write: PageWriter) -> Result<Response, ApiError> {
+    let (Extension(connection), method, headers) = asked;
+    let page = Page { content_type: "application/json", write };
+    turn.deliver(&method, &headers, page, connection.cut).await.ok_or_else(ApiError::failed)
+}
+
+/// A key that nobody reads is a filter that does not filter: better said than found out.
+fn check_keys(query: &str, further: &[&str]) -> Result<(), ApiError> {
+    let known: Vec<&str> = Filter::KEYS.iter().map(|key| key.name).chain(further.iter().copied()).collect();
+    let mut keys = form_urlencoded::parse(query.as_bytes()).map(|(key, _)| key);
+    match keys.find(|key| !known.contains(&&**key)) {
+        Some(key) => {
+            Err(ApiError::bad_parameter(format!("{key:?} is no parameter here; there are {}", known.join(", "))))
+        }
+        None => Ok(()),
+    }
+}
+
+fn limit(query: &str) -> Result<usize, ApiError> {
+    let given = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "limit").last();
+    let Some((_, text)) = given.filter(|(_, text)| !text.is_empty()) else { return Ok(REMEMBERED_TRANSITIONS) };
+    let number = text.parse().ok().filter(|number| (1..=REMEMBERED_TRANSITIONS).contains(number));
+    number.ok_or_else(|| {
+        ApiError::bad_parameter(format!("limit {text:?} is no number from 1 to {REMEMBERED_TRANSITIONS}"))
+    })
+}

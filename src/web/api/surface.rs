@@ -1,0 +1,178 @@
+//! What routes of an API are made of: each is described where it is added, so that the router and the document that
+//! describes it (`openapi`) are one.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use axum::handler::Handler;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::Uri;
+use axum::routing::MethodFilter;
+use axum::routing::any;
+use axum::routing::get;
+use axum::routing::on;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+
+use crate::web::api::error::ApiError;
+use crate::web::api::error::ErrorBody;
+use crate::web::api::openapi;
+use crate::web::api::openapi::Document;
+
+/// One method of one path.
+pub struct Operation {
+    pub method: Verb,
+    /// Relative to the route prefix, variable parts in braces: `/api/v1/backendhealth/{id}`.
+    pub path: &'static str,
+    /// Unique; what generated clients call it.
+    pub id: &'static str,
+    /// A few words.
+    pub summary: &'static str,
+    /// Sentences, in Markdown.
+    pub description: &'static str,
+    pub parameters: Vec<Parameter>,
+    /// What is sent along.
+    pub body: Option<Content>,
+    /// All but those that every request may get.
+    pub answers: Vec<Answer>,
+}
+
+/// A method. GET answers HEAD, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post,
+}
+
+/// A part of a request that a client may choose.
+pub struct Parameter {
+    pub name: &'static str,
+    pub place: Place,
+    pub description: &'static str,
+    pub schema: SchemaOf,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Always there.
+    Path,
+    /// May be missing.
+    Query,
+    /// May be missing.
+    Header,
+}
+
+/// One status and what comes with it.
+pub struct Answer {
+    pub status: u16,
+    pub description: &'static str,
+    pub headers: Vec<AnswerHeader>,
+    pub content: Option<Content>,
+}
+
+/// A header of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerHeader {
+    pub name: &'static str,
+    pub description: &'static str,
+}
+
+/// A body.
+pub struct Content {
+    /// For example `application/json`.
+    pub media_type: &'static str,
+    pub schema: SchemaOf,
+}
+
+impl Answer {
+    /// An answer in JSON.
+    #[must_use]
+    pub fn json(
+        status: u16,
+        description: &'static str,
+        schema: impl Fn(&mut SchemaGenerator) -> Schema + Send + Sync + 'static,
+    ) -> Self {
+        let content = Content { media_type: "application/json", schema: Box::new(schema) };
+        Self { status, description, headers: Vec::new(), content: Some(content) }
+    }
+
+    /// A refusal.
+    #[must_use]
+    pub fn error(status: u16, description: &'static str) -> Self {
+        Self::json(status, description, SchemaGenerator::subschema_for::<ErrorBody>)
+    }
+
+    #[must_use]
+    pub fn with(mut self, headers: &[AnswerHeader]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+}
+
+/// A schema; what it names becomes a component of the document.
+pub type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema + Send + Sync>;
+
+/// Routes, and their description.
+pub struct Surface<S = ()> {
+    operations: Vec<Operation>,
+    router: Router<S>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Surface<S> {
+    fn default() -> Self {
+        Self { operations: Vec::new(), router: Router::new() }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Surface<S> {
+    /// Adds a route.
+    #[must_use]
+    pub fn on<H: Handler<T, S>, T: 'static>(mut self, operation: Operation, handler: H) -> Self {
+        let method = match operation.method {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+        };
+        self.router = self.router.route(operation.path, on(method, handler));
+        self.operations.push(operation);
+        self
+    }
+
+    /// Gives all handlers so far what they answer from.
+    #[must_use]
+    pub fn with_state(self, state: S) -> Surface {
+        Surface { operations: self.operations, router: self.router.with_state(state) }
+    }
+}
+
+impl Surface {
+    /// Adds another part's routes.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.operations.extend(other.operations);
+        self.router = self.router.merge(other.router);
+        self
+    }
+
+    /// The routes and their description at `/api/v1/openapi.json`, with an answer in JSON for every other path below
+    /// `/api`, and for every wrong method. `base` is what stands before the paths: a URL, a path, or nothing.
+    pub fn into_router(self, base: &str) -> Router {
+        let Self { mut operations, router } = self;
+        operations.push(openapi::operation());
+        let document = Arc::new(Document::of(&operations, base));
+        let nothing_here = any(async |uri: Uri| {
+            ApiError::not_found(format!("{:?} is not here; /api/v1/openapi.json lists what is", uri.path()))
+        });
+        let wrong_method = async || {
+            let message = "this path takes other methods; the Allow header names them";
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        };
+        let router = router
+            .route(openapi::PATH, get(async move |headers: HeaderMap| document.answer(&headers)))
+            .method_not_allowed_fallback(wrong_method);
+        let others = ["/api", "/api/", "/api/{*rest}"];
+        others.into_iter().fold(router, |router, path| router.route(path, nothing_here.clone()))
+    }
+}
