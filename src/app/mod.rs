@@ -9,6 +9,7 @@ mod pages;
 mod process;
 mod reload;
 mod remote;
+mod troubleshoot;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -64,9 +65,14 @@ pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
 pub use self::once::Probing;
 pub use self::remote::Remote;
+pub use self::troubleshoot::RowOptions;
+pub use self::troubleshoot::TroubleshootOptions;
+pub use self::troubleshoot::run_troubleshoot;
 
 pub use crate::resolver::DEFAULT_LAST_KNOWN_GOOD;
 pub use crate::resolver::Options as ResolverOptions;
+pub use crate::troubleshoot::Stage as TroubleshootStage;
+pub use crate::troubleshoot::State as TroubleshootState;
 
 /// What `run` was told.
 #[derive(Debug)]

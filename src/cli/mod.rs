@@ -4,6 +4,8 @@ mod check;
 mod demo;
 pub mod log;
 mod report;
+mod screen;
+mod troubleshoot;
 
 use std::io;
 use std::io::Write;
@@ -46,6 +48,8 @@ enum Command {
     Check(check::Check),
     /// Tell who is healthy, and of the others why not: from a running exporter, or by probing now
     Report(report::Report),
+    /// Look closely into one server or URL: names, route, TCP, hops, TLS and HTTP, the cause and what to do
+    Troubleshoot(troubleshoot::Troubleshoot),
 }
 
 #[derive(Args, Debug)]
@@ -112,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.execute().map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.execute().map(|()| ExitCode::SUCCESS),
         Command::Report(report) => report.execute(),
+        Command::Troubleshoot(troubleshoot) => troubleshoot.execute(),
     };
     match outcome {
         Ok(code) => code,

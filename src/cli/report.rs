@@ -1,6 +1,5 @@
 //! `report`: who is healthy, and of the others why not; from a running exporter or by probing now.
 
-mod screen;
 mod source;
 mod watch;
 
@@ -13,13 +12,14 @@ use std::time::SystemTime;
 use clap::Args;
 use clap::ValueEnum;
 
-use self::screen::Progress;
 use self::source::Seen;
 use self::source::Source;
 use super::COULD_NOT_RUN;
 use super::complain;
 use super::print;
 use super::runtime;
+use super::screen;
+use super::screen::Progress;
 use crate::config::parse_duration;
 use crate::view::report;
 use crate::view::report::Cause;

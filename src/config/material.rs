@@ -22,6 +22,7 @@ use super::value::quote;
 use crate::probe::ClientCertificate;
 use crate::probe::Trust;
 use crate::probe::TrustMode;
+use crate::probe::UnusableMaterial;
 
 /// Reads and shares trust material for one load of a configuration.
 pub(super) struct Material {
@@ -176,6 +177,15 @@ impl WellKnown {
             format!("this host has no usable store of CA certificates ({why}); the bundled Mozilla roots are used");
         Self { certificates: webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(), fallback: Some(message) }
     }
+}
+
+/// Trust in the well-known CAs, and why these are the bundled ones, if they are. Blocks.
+///
+/// # Errors
+/// When not even the bundled ones can be used.
+pub fn well_known_trust() -> Result<(Trust, Option<String>), UnusableMaterial> {
+    let WellKnown { certificates, fallback } = WellKnown::load();
+    Ok((Trust::new(TrustMode::WellKnown, certificates, Vec::new())?, fallback))
 }
 
 /// Reads a file that a configuration names: a regular one, because anything else may never end or never answer.

@@ -29,6 +29,9 @@ mod fuzz;
 // The lab's backends do what their names say.
 mod lab;
 
+// One deep check of one server.
+mod troubleshoot;
+
 // Networks of their own, and this host in trouble.
 mod network;
 mod overload;

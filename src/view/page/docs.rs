@@ -29,6 +29,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/troubleshooting.md"),
     ),
     doc(
+        "connection-troubleshoot",
+        "One deep check of one server: what each stage shows, and how to read it.",
+        include_str!("../../../docs/connection-troubleshoot.md"),
+    ),
+    doc(
         "alerts",
         "What each alert means, what to look at first, what to do, how to tune it.",
         include_str!("../../../docs/alerts.md"),
