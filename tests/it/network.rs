@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
+use serde_json::Value;
+
 use self::world::Exporter;
 use self::world::Namespace;
 
