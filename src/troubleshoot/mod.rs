@@ -93,8 +93,29 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: &'static [Self] =
-        &[Self::Names, Self::Probe, Self::Connects, Self::Paths, Self::Handshakes, Self::Segments, Self::Done];
+    /// All of them that do something.
+    pub const PARTS: &'static [Self] =
+        &[Self::Names, Self::Probe, Self::Connects, Self::Paths, Self::Handshakes, Self::Segments];
+
+    /// One word, for programs: where JSON has what the part finds, its key among the stages.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Names => "dns",
+            Self::Probe => "probe",
+            Self::Connects => "tcp",
+            Self::Paths => "path",
+            Self::Handshakes => "tls",
+            Self::Segments => "small_segments",
+            Self::Done => "done",
+        }
+    }
+
+    /// Counted from 1; `None` of the end, which is no part.
+    #[must_use]
+    pub fn number(self) -> Option<usize> {
+        Self::PARTS.iter().position(|part| *part == self).map(|index| index + 1)
+    }
 
     /// What is done, for people who wait.
     #[must_use]
