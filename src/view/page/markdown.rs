@@ -238,7 +238,7 @@ mod tests {
         );
         let beneath = |id: &str| (id == "b").then(|| maud::html! { p { "below " (id) } });
         let html = render("# A\n\n## B\n\ntext", |_| None, beneath).html.into_string();
-        assert_eq!(html, "<h1 id=\"a\">A</h1>\n<h2 id=\"b\">B</h2>\n<p>below b</p><p>text</p>\n");
+        assert_eq!(html, "<h1 id=\"a\">A</h1>\n<h2 id=\"b\">B</h2>\n<p>below b</p>\n<p>text</p>\n");
     }
 
     #[test]

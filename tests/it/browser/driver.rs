@@ -155,7 +155,6 @@ const FLAGS: &[&str] = &[
     "--disable-sync",
     "--disable-extensions",
     "--hide-scrollbars",
-    "--disable-lcd-text",
     "--no-proxy-server",
     "--lang=en-US",
 ];

@@ -29,6 +29,9 @@ pub(super) const REFUSED: &str = "/row?pool=shop&setting=http&server=127.20.1.10
 pub(super) const HEALTHY: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.1";
 pub(super) const NO_SUCH_ROW: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.400";
 
+/// What a picture for others is to show begins with the row's name.
+const FROM_THE_NAME: &str = "document.querySelector('h1').scrollIntoView()";
+
 /// The accessible names of the parts of the picture that is shown.
 const NAMES: &str =
     "[...document.querySelectorAll('svg.picture [role=img]')].filter(part => part.getClientRects().length)
@@ -51,7 +54,7 @@ async fn names(browser: &Browser) -> Vec<String> {
 async fn the_expired_intermediate_is_the_marked_part() {
     let exporter = demo().await;
     // High enough for the remedy and the picture.
-    let browser = Browser::start(Look { width: 1000, height: 1180, ..Look::default() }).await;
+    let browser = Browser::start(Look { width: 1000, height: 1070, ..Look::default() }).await;
     browser.open(&exporter.url(EXPIRED)).await;
     let names = names(&browser).await;
     let faulty: Vec<_> = names.iter().filter(|name| name.ends_with(": faulty")).collect();
@@ -68,9 +71,11 @@ async fn the_expired_intermediate_is_the_marked_part() {
     assert_eq!(browser.eval(&edge("faulty")).await, "rgb(179, 22, 28)");
     assert_ne!(browser.eval(&edge("fine")).await, "rgb(179, 22, 28)");
     assert_eq!(browser.console().await, [""; 0]);
+    browser.eval(FROM_THE_NAME).await;
     browser.bless_screenshot("row-expired-intermediate").await;
     browser.open(&exporter.url(MISSING)).await;
     assert_eq!(browser.eval("document.querySelectorAll('svg.picture.wide .slot').length").await, 1);
+    browser.eval(FROM_THE_NAME).await;
     browser.bless_screenshot("row-missing-intermediate").await;
 }
 
