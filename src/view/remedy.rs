@@ -145,8 +145,8 @@ impl Values<'_> {
             Slot::Address => Some(self.address().map_or_else(|| target.server.to_string(), |ip| ip.to_string())),
             Slot::Port => Some(target.port().to_string()),
             Slot::Endpoint => Some(self.endpoint()),
-            Slot::Pool => Some(target.pool.to_string()),
-            Slot::Setting => Some(target.setting.to_string()),
+            Slot::Pool => written(&target.pool),
+            Slot::Setting => written(&target.setting),
             Slot::Host => match &target.probe.request {
                 Some(request) => Some(request.host.to_string()),
                 None => self.name(),
@@ -211,8 +211,14 @@ pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, s
         NameSource::SniName => Cow::Owned(format!("sni_name of the backend setting {setting}")),
         NameSource::ProbeHost => Cow::Borrowed("host of the probe"),
         NameSource::SettingHostName => Cow::Owned(format!("host_name of the backend setting {setting}")),
+        NameSource::Server if pool.is_empty() => Cow::Borrowed("the target as it was written"),
         NameSource::Server => Cow::Owned(format!("the server's own name in the pool {pool}")),
     }
+}
+
+/// A name; a target of no configuration has none.
+fn written(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// Where a value is to stand.

@@ -104,7 +104,7 @@ fn the_worst_stand_first_and_among_them_what_changed_last() {
 
 #[test]
 fn groups_without_rows_are_left_out() {
-    assert!(worst_first(&[]).is_empty());
+    assert!(worst_first::<Row>(&[]).is_empty());
     let groups: Vec<_> = worst_first(&[failing_row("a")]).into_iter().map(|(urgency, _)| urgency).collect();
     assert_eq!(groups, [Urgency::Failing]);
 }

@@ -31,6 +31,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/troubleshooting.md"),
     ),
     doc(
+        "connection-troubleshoot",
+        "One deep check of one server: what each stage shows, and how to read it.",
+        include_str!("../../../docs/connection-troubleshoot.md"),
+    ),
+    doc(
         "alerts",
         "What each alert means, what to look at first, what to do, how to tune it.",
         include_str!("../../../docs/alerts.md"),
@@ -44,6 +49,11 @@ pub const DOCS: &[Doc] = &[
         "configuration",
         "Every key of the configuration, with its default and what is allowed.",
         include_str!("../../../docs/configuration.md"),
+    ),
+    doc(
+        "command-line",
+        "The same report in a terminal: filters, JSON and CSV, watching, logins, and exit codes for scripts.",
+        include_str!("../../../docs/command-line.md"),
     ),
     doc("metrics", "Every metric, its labels, and queries to begin with.", include_str!("../../../docs/metrics.md")),
     doc(
