@@ -43,12 +43,7 @@ use crate::web::checks::Work;
 use crate::web::demand::Busy;
 
 /// What begins a check. `metrics_path` is below the route prefix.
-pub(super) fn begin(
-    table: Arc<HealthTable>,
-    prober: Arc<Prober>,
-    links: &Links,
-    metrics_path: Arc<str>,
-) -> Arc<Begin> {
+pub(super) fn begin(table: Arc<HealthTable>, prober: Arc<Prober>, links: &Links, metrics_path: Arc<str>) -> Arc<Begin> {
     let docs: Arc<str> = format!("{}/docs/troubleshooting", links.base).into();
     Arc::new(move |wanted, form| {
         let question = question(&table, wanted)?;

@@ -302,12 +302,7 @@ fn site(
     let metrics_path: Arc<str> = Arc::from(telemetry.as_str());
     let Demanded { prober, demand, azure } = on_demand;
     let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
-    let api = web::api::Api {
-        table: table.clone(),
-        links,
-        limits: web::Limits::default(),
-        shutdown: shutdown.clone(),
-    };
+    let api = web::api::Api { table: table.clone(), links, limits: web::Limits::default(), shutdown: shutdown.clone() };
     let pages = pages::routes(table.clone(), metrics_path.clone());
     let pages = pages.merge(checks::routes(checks.clone(), table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);

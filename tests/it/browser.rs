@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod driver;
+mod layout;
 mod report;
 mod row;
 pub(crate) mod window;

@@ -233,7 +233,7 @@ async fn pages_are_html_that_loads_nothing_from_elsewhere() {
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&response, "x-frame-options"), "deny");
-    assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+    assert_eq!(header(&response, "referrer-policy"), "same-origin");
     let response = site.get("/?wrong").await;
     assert_eq!(response.status(), 400);
     assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");

@@ -41,9 +41,11 @@ impl Asset {
 /// One file, so that going from page to page loads nothing again.
 const STYLES: &str = concat!(
     include_str!("page.css"),
+    include_str!("report.css"),
     include_str!("row.css"),
     include_str!("picture.css"),
     include_str!("troubleshoot.css"),
+    include_str!("docs.css"),
 );
 
 /// The style of all pages.

@@ -13,9 +13,11 @@ use maud::Markup;
 use maud::html;
 
 use super::Place;
+use super::advice::code_block;
 use super::endpoint;
 use super::named_query;
 use super::shell;
+use super::shell::Kind;
 use super::shell::Shell;
 use super::time;
 use crate::health::State;
@@ -58,7 +60,7 @@ pub fn page(examination: &Examination, place: Place<'_>) -> String {
         }
     };
     let footer = html! { p { "Checked at " (time(examination.at)) ". This page stays as it is." } };
-    shell::page(Shell { place, title: &title, state: Some(state) }, &body, &footer)
+    shell::page(Shell { place, kind: Kind::Check, title: &title, state: Some(state) }, &body, &footer)
 }
 
 /// The page that says why there is no result of a check of this row, with the form to ask again.
@@ -77,7 +79,7 @@ pub fn refused(names: Names<'_>, why: &str, now: SystemTime, place: Place<'_>) -
         }
     };
     let footer = html! { p { "As of " (time(now)) "." } };
-    shell::page(Shell { place, title: "No connection troubleshoot", state: None }, &body, &footer)
+    shell::page(Shell { place, kind: Kind::Check, title: "No connection troubleshoot", state: None }, &body, &footer)
 }
 
 /// What a row is called.
@@ -102,7 +104,6 @@ fn crumbs(names: Names<'_>, root: &str) -> Markup {
     html! {
         nav.crumbs aria-label="This row" {
             ul {
-                li { a href={ (root) "/" } { "All rows" } }
                 li { a href={ (root) "/row?" (names.query()) } { "Row " bdi { (one_line(names.server)) } } }
             }
         }
@@ -125,6 +126,7 @@ pub(super) fn section(names: Names<'_>, root: &str) -> Markup {
                 p { "On the exporter's host, with the exporter's own configuration file:" }
                 (command(names))
             }
+            p { a href={ (root) "/docs/connection-troubleshoot" } { "How to read the result" } }
         }
     }
 }
@@ -153,10 +155,7 @@ fn command(names: Names<'_>) -> Markup {
     let server = if names.server.contains(':') { format!("[{}]", names.server) } else { names.server.to_owned() };
     let (pool, setting, server) = (word(names.pool, "POOL"), word(names.setting, "SETTING"), word(&server, "SERVER"));
     let program = env!("CARGO_PKG_NAME");
-    let line = format!(
-        "{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
-    );
-    html! {
-        pre.command tabindex="0" role="region" aria-label="Command that checks this server" { code { (line) } }
-    }
+    let line =
+        format!("{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}");
+    code_block("Command that checks this server", &line)
 }

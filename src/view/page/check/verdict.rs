@@ -12,6 +12,7 @@ use crate::troubleshoot::Severity;
 use crate::troubleshoot::State;
 use crate::verdict::Code;
 use crate::verdict::Finding;
+use crate::view::page::advice;
 use crate::view::page::shape_named;
 use crate::view::page::who;
 use crate::view::page::with_code;
@@ -22,40 +23,45 @@ use crate::view::troubleshoot::paper::Mark;
 pub(super) fn all(examination: &Examination, root: &str) -> Markup {
     let verdict = &examination.verdict;
     let links = Links { base: root.to_owned() };
-    let (class, shape) = match examination.state() {
-        State::Healthy => ("fine", "healthy"),
-        State::Unhealthy => ("faulty", "unhealthy"),
-        State::Unknown => ("warned", "unknown"),
+    let mark = match examination.state() {
+        State::Healthy => "healthy",
+        State::Unhealthy => "unhealthy",
+        State::Unknown => "unknown",
     };
     let cause = verdict.cause.as_ref().map(|cause| problem(cause, examination, &links));
-    let also: Vec<_> = verdict.also.iter().map(|also| problem(also, examination, &links)).collect();
-    let warnings: Vec<_> = verdict.warnings.iter().map(|warning| problem(warning, examination, &links)).collect();
+    let also = verdict.also.iter().map(|also| ("Wrong as well", mark, problem(also, examination, &links)));
+    let warnings = verdict.warnings.iter().map(|warning| ("Warning", "warned", problem(warning, examination, &links)));
+    let (also, warnings): (Vec<_>, Vec<_>) = (also.collect(), warnings.collect());
     html! {
-        section class={ "check-verdict " (class) } aria-labelledby="check-verdict" {
-            h3 #check-verdict tabindex="-1" {
-                (shape_named(shape)) " " (examination.state().as_str())
-                @if let Some(cause) = &cause { ": " (cause.title) }
+        section class={ "card check-verdict " (mark) } aria-labelledby="check-verdict" {
+            header {
+                h3 #check-verdict tabindex="-1" {
+                    (shape_named(mark)) " " (examination.state().as_str())
+                    @if let Some(cause) = &cause { ": " (cause.title) }
+                }
+                p.size { "Connection: " b { (examination.connection_status().as_str()) } ", " (status(examination)) }
             }
-            p.check-status { "Connection: " b { (examination.connection_status().as_str()) } " – " (status(examination)) }
             @match &cause {
-                Some(cause) => (explained(cause)),
-                None => p { "The probe succeeded, just as the exporter makes it. " @if is_calm(examination) { "Nothing has to be done." } },
+                Some(cause) => {
+                    @if !cause.detail.is_empty() { p.detail { (foreign(&cause.detail)) } }
+                    (advice::whole(cause))
+                }
+                None => p {
+                    "The probe succeeded, made just as the exporter makes it on its beats."
+                    @if is_calm(examination) { " Nothing has to be done." }
+                },
             }
             @if examination.probe_was_cut_short {
                 (line(Mark::Odd, "The probe had less time than its own timeout, because the whole check had no more"))
             }
         }
-        @for problem in &also { (further("Wrong as well", "faulty", problem)) }
+        @for (number, (kind, mark, problem)) in also.iter().enumerate() { (further(&format!("also-{number}"), kind, mark, problem)) }
         @for insight in &examination.insights { (only_here(insight)) }
-        @for warning in &warnings { (further("Warning", "warned", warning)) }
+        @for (number, (kind, mark, problem)) in warnings.iter().enumerate() { (further(&format!("warning-{number}"), kind, mark, problem)) }
     }
 }
 
-fn problem<'a, C: Copy + Into<Code>>(
-    finding: &'a Finding<C>,
-    examination: &Examination,
-    links: &Links,
-) -> Problem<'a> {
+fn problem<'a, C: Copy + Into<Code>>(finding: &'a Finding<C>, examination: &Examination, links: &Links) -> Problem<'a> {
     Problem::of(finding, &examination.target, examination.verdict.evidence.address, links)
 }
 
@@ -75,31 +81,13 @@ fn status(examination: &Examination) -> &'static str {
     }
 }
 
-fn explained(cause: &Problem<'_>) -> Markup {
-    let Problem { code, stage, side, title: _, explanation, detail, remedy, reproduce, certificate: _, docs_url } = cause;
-    html! {
-        @if !detail.is_empty() { p.check-detail { (foreign(detail)) } }
-        p { (explanation) }
-        h4 { "What to do" }
-        p { "Who acts: " b { (who(*side)) } }
-        ol.remedy { @for step in remedy { li { (with_code(step)) } } }
-        @if let Some(command) = reproduce {
-            h4 { "Show it yourself" }
-            pre.command tabindex="0" role="region" aria-label="Command that shows the same" { code { (command) } }
-        }
-        p.small { "Cause " code { (code) } ", stage " (stage.as_str()) ". " a href=(docs_url) { "Documentation of this cause" } }
-    }
-}
-
 /// What is not the cause.
-fn further(kind: &str, class: &str, problem: &Problem<'_>) -> Markup {
-    let Problem { code, title, side, detail, remedy, docs_url, .. } = problem;
+fn further(id: &str, kind: &str, mark: &str, problem: &Problem<'_>) -> Markup {
     html! {
-        section class={ "check-further " (class) } {
-            h4 { (kind) ": " (title) }
-            @if !detail.is_empty() { p { (foreign(detail)) } }
-            @if let Some(step) = remedy.first() { p { (who(*side)) ": " (with_code(step)) } }
-            p.small { a href=(docs_url) { "More on " code { (code) } } }
+        section class={ "card " (mark) } aria-labelledby={ "check-" (id) } {
+            header { h3 id={ "check-" (id) } { (shape_named(mark)) " " (kind) ": " (problem.title) } }
+            @if !problem.detail.is_empty() { p.detail { (foreign(&problem.detail)) } }
+            (advice::brief(problem, &format!("check-{id}-steps"), None))
         }
     }
 }
@@ -107,15 +95,16 @@ fn further(kind: &str, class: &str, problem: &Problem<'_>) -> Markup {
 /// What no probe sees.
 fn only_here(insight: &Insight) -> Markup {
     let Insight { kind, severity, detail, context: _ } = insight;
-    let class = match severity {
-        Severity::Error => "faulty",
+    let mark = match severity {
+        Severity::Error => "unhealthy",
         Severity::Warning => "warned",
     };
+    let id = format!("check-{}", kind.code());
     html! {
-        section class={ "check-further " (class) } {
-            h4 { "Seen by this check: " (kind.title()) }
-            p { (foreign(detail)) }
-            p { (who(kind.side())) ": " (with_code(kind.remedy())) }
+        section class={ "card " (mark) } aria-labelledby=(id) {
+            header { h3 id=(id) { (shape_named(mark)) " Seen by this check: " (kind.title()) } }
+            p.detail { (foreign(detail)) }
+            div.advice { p { b { (who(kind.side())) ": " } (with_code(kind.remedy())) } }
         }
     }
 }

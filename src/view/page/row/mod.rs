@@ -17,6 +17,7 @@ use super::check;
 use super::endpoint;
 use super::shape;
 use super::shell;
+use super::shell::Kind;
 use super::shell::Shell;
 use super::time;
 use crate::health::Snapshot;
@@ -42,33 +43,34 @@ pub struct Answer {
 /// the report, without regard to case, and an IPv6 address may stand in brackets.
 #[must_use]
 pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Answer {
-    let framed = |status, title: &str, state: Option<State>, content: &Markup| {
+    let framed = |status, kind, title: &str, state: Option<State>, content: &Markup| {
         let body = html! { div.of-row { (content) } };
-        let footer = html! { p { "As of " (time(snapshot.at)) "." } };
-        Answer { status, page: shell::page(Shell { place, title, state }, &body, &footer) }
+        let footer = html! { p id="as-of" data-live { "As of " (time(snapshot.at)) "." } };
+        Answer { status, page: shell::page(Shell { place, kind, title, state }, &body, &footer) }
     };
     let asked = Asked::parse(query.unwrap_or_default());
     if !asked.is_whole() {
-        return framed(400, "Which row?", None, &near::explained(&asked, snapshot, place.root));
+        return framed(400, Kind::NoRow, "Which row?", None, &near::explained(&asked, snapshot, place.root));
     }
     match asked.find(snapshot) {
         Some(row) => {
             let row = ReportRow::of(row, &Links { base: place.root.to_owned() });
             let title = format!("{}: {}", row.state.as_str(), one_line(&row.server));
-            framed(200, &title, Some(row.state), &content(&row, snapshot.at, place.root))
+            framed(200, Kind::Row, &title, Some(row.state), &content(&row, snapshot, place.root))
         }
-        None => framed(404, "No such row", None, &near::missing(&asked, snapshot, place.root)),
+        None => framed(404, Kind::NoRow, "No such row", None, &near::missing(&asked, snapshot, place.root)),
     }
 }
 
 /// What changes with every probe is brought up to date in place.
-fn content(row: &ReportRow<'_>, now: SystemTime, root: &str) -> Markup {
+fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
+    let now = snapshot.at;
     html! {
         (crumbs(row, root))
-        div id="standing" data-live { (heading(row, now)) }
+        div id="standing" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) { (heading(row, now)) }
         div id="problems" data-live { (problems::all(row)) }
         section aria-labelledby="picture-title" {
-            h2 id="picture-title" { "Certificate picture" }
+            h2 id="picture-title" { @if row.protocol.is_tls() { "Certificate picture" } @else { "Picture of the latest probe" } }
             div id="picture" data-live { (picture::svg(row, now)) }
             details {
                 summary { "The same in words" }
@@ -93,11 +95,10 @@ fn crumbs(row: &ReportRow<'_>, root: &str) -> Markup {
     html! {
         nav.crumbs id="crumbs" data-live aria-label="This row" {
             ul {
-                li { a href={ (root) "/" } { "All rows" } }
                 li { a href=(in_pool) { "Pool " bdi { (one_line(&row.pool)) } } }
                 li { a href=(with_setting) { "Setting " bdi { (one_line(&row.setting)) } } }
                 @if let Some(as_broken) = as_broken { li { a href=(as_broken) { "Rows with this cause" } } }
-                li { a href="#troubleshoot" { "Troubleshoot" } }
+                li id="to-troubleshoot" { a href="#troubleshoot" { "Troubleshoot" } }
             }
         }
     }
@@ -115,14 +116,8 @@ fn heading(row: &ReportRow<'_>, now: SystemTime) -> Markup {
             " for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(now, *since))) }
             @if *consecutive_failures > 0 {
                 ", " (consecutive_failures) @if *consecutive_failures == 1 { " probe" } @else { " probes" } " failed in a row"
-                " (Unhealthy from " (unhealthy_threshold) " on)"
+                @if *state == State::Healthy { ", Unhealthy after " (unhealthy_threshold) }
             }
         }
-    }
-}
-/// A command to be copied: one click selects all of it, and the keys can scroll it.
-fn code_block(label: &str, code: &str) -> Markup {
-    html! {
-        pre.command tabindex="0" role="region" aria-label=(label) { code { (code) } }
     }
 }
