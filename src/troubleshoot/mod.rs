@@ -141,10 +141,12 @@ pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(S
     let end = start + whole;
     let mut target = question.target.clone();
 
-    tell(Stage::Names);
     let names = match &target.probe.server {
         Host::Ip(_) => None,
-        Host::Name(name) => Some(prober.resolver().survey(name, start + whole.mul_f64(NAMES)).await),
+        Host::Name(name) => {
+            tell(Stage::Names);
+            Some(prober.resolver().survey(name, start + whole.mul_f64(NAMES)).await)
+        }
     };
     let (addresses, is_stale) = addresses(&target.probe.server, names.as_ref());
     if let Some(tls) = &question.tls_if_spoken

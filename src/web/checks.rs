@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::header;
 use axum::response::Response;
@@ -68,8 +69,11 @@ pub struct Work {
     /// It ends within this time, but for this host's own lateness.
     pub timeout: Duration,
     /// Ends with the result in the form that was asked for.
-    pub run: Box<dyn FnOnce(Tell) -> Pin<Box<dyn Future<Output = String> + Send>> + Send>,
+    pub run: Box<dyn FnOnce(Tell) -> Checking + Send>,
 }
+
+/// A check under way.
+pub type Checking = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// Why there is no check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +108,8 @@ impl Checks {
     pub async fn start(&self, wanted: Wanted, form: Form) -> Result<Running, Refusal> {
         let begin = Arc::clone(&self.begin);
         // To look through thousands of rows takes milliseconds, which the probes' threads do not have.
-        let begun = tokio::task::spawn_blocking(move || begin(&wanted, form)).await;
-        let Work { timeout, run } = begun.map_err(|_| Refusal::Failed)??;
+        let work = tokio::task::spawn_blocking(move || begin(&wanted, form)).await;
+        let Work { timeout, run } = work.map_err(|_| Refusal::Failed)??;
         let turn = self.demand.turn().map_err(|Busy| Refusal::Busy)?;
         let (sender, heard) = mpsc::channel(ROOM);
         let stages = sender.clone();
@@ -129,7 +133,7 @@ impl Checks {
     }
 }
 
-/// A check under way.
+/// A check that somebody waits for.
 #[must_use]
 pub struct Running(mpsc::Receiver<Heard>);
 
@@ -153,12 +157,14 @@ impl Running {
     #[must_use]
     pub fn events(self) -> Response {
         events::response(Some(self.0), |heard| match heard {
-            Heard::Stage(told) => {
-                events::event("stage", "", &serde_json::to_string(&told).expect("texts and numbers are JSON"))
-            }
+            Heard::Stage(told) => of_stage(&told),
             Heard::Result(result) => events::event("result", "", &result),
         })
     }
+}
+
+fn of_stage(told: &Told) -> Bytes {
+    events::event("stage", "", &serde_json::to_string(told).expect("texts and numbers are JSON"))
 }
 
 /// Whether the client takes events, and so is told of each part as it begins.

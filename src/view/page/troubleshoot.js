@@ -9,7 +9,10 @@
   let begun = 0;
   let ticking = 0;
 
-  const spent = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+  const spent = (since) => {
+    const milliseconds = performance.now() - since;
+    return milliseconds < 950 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  };
 
   function show(isUnderWay) {
     const hadFocus = [run, cancel, document.body].includes(document.activeElement);
@@ -41,7 +44,7 @@
     end("done");
     for (const item of items) {
       if (item.dataset.part === stage) break;
-      if (item.dataset.is === "waiting") mark(item, "left", "no need");
+      if (item.dataset.is === "waiting") mark(item, "left", "not needed");
     }
     const item = items.find((it) => it.dataset.part === stage);
     if (item) {
@@ -113,14 +116,14 @@
         : isLost ? "The exporter does not answer, or the connection to it broke." : error.message;
     } finally {
       clearInterval(ticking);
-      time.textContent = spent(begun);
+      const whole = (time.textContent = spent(begun));
       end(how);
-      for (const item of items) if (item.dataset.is === "waiting") mark(item, "left", how === "done" ? "no need" : "");
+      for (const item of items) if (item.dataset.is === "waiting") mark(item, "left", how === "done" ? "not needed" : "");
       asking = null;
       const hadFocus = show(false);
       const verdict = at("verdict");
       if (how === "done" && verdict) {
-        said.textContent = `Done after ${spent(begun)}. ${verdict.textContent.trim()}`;
+        said.textContent = `Done after ${whole}. ${verdict.textContent.trim()}`;
         // Who went elsewhere in the meantime is left there.
         if (hadFocus) verdict.focus();
       }

@@ -19,7 +19,7 @@ pub(super) fn all(examination: &Examination, root: &str) -> Markup {
     let stages = [
         way::names(examination),
         way::routes(examination),
-        way::connects(examination),
+        Some(way::connects(examination)),
         way::hops(examination),
         tls::section(examination),
         http::section(examination),

@@ -101,7 +101,7 @@ fn abilities(handshakes: &Handshakes) -> Markup {
     let (mark, words) = tls::usual(handshakes);
     html! {
         h4 { "What " (handshakes.address) " can do" }
-        (table("Each version tried by itself", &["Version", "Answer", "Cipher suites, in the server's order"], &rows))
+        (table("Each version tried by itself; suites in the server's own order", &["Version", "Answer", "Suites"], &rows))
         (line(mark, &format!("handshake without a client certificate: {words}")))
         (client_certificate(handshakes))
         (line(Mark::None, &format!("server name (SNI): {}", tls::sni(handshakes))))

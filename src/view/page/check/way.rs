@@ -10,6 +10,7 @@ use super::found::stage;
 use super::found::table;
 use super::found::worst;
 use crate::troubleshoot::Connects;
+use crate::troubleshoot::End;
 use crate::troubleshoot::Examination;
 use crate::troubleshoot::Hop;
 use crate::troubleshoot::PathFacts;
@@ -54,7 +55,9 @@ fn answers(examination: &Examination, survey: &Survey) -> Markup {
             html! { code { (answer.resolver) } },
             html! { code { (foreign(&answer.name)) } },
             html! { (answer.question.as_str()) },
-            html! { (of_mark(mark)) @for words in words::of_outcome(answer) { span.check-record { (foreign(&words)) } } },
+            html! { (of_mark(mark)) @for (index, words) in words::of_outcome(answer).iter().enumerate() {
+                span class=[(index > 0).then_some("check-record")] { (foreign(words)) }
+            } },
             html! { (took(answer.took)) },
         ]
     });
@@ -99,10 +102,11 @@ pub(super) fn routes(examination: &Examination) -> Option<Markup> {
     Some(stage("route", "Route", mark, &outcome, &content))
 }
 
-pub(super) fn connects(examination: &Examination) -> Option<Markup> {
+pub(super) fn connects(examination: &Examination) -> Markup {
     let all = &examination.connects;
     if all.is_empty() {
-        return None;
+        let content = html! { p { "There was no address to connect to." } };
+        return stage("tcp", "TCP", Mark::None, "not reached", &content);
     }
     let (tries, opened): (usize, usize) =
         (all.iter().map(|connects| connects.tries.len()).sum(), all.iter().map(Connects::opened).sum());
@@ -115,7 +119,7 @@ pub(super) fn connects(examination: &Examination) -> Option<Markup> {
     let columns = ["Address", "Opened", "Failed", "Min", "Avg", "Max", "Jitter", "How it went"];
     let rows: Vec<Vec<Markup>> = all.iter().map(of_address).collect();
     let content = table("Connections to each address, one after the other", &columns, &rows);
-    Some(stage("tcp", "TCP", mark, &outcome, &content))
+    stage("tcp", "TCP", mark, &outcome, &content)
 }
 
 fn of_address(connects: &Connects) -> Vec<Markup> {
@@ -164,7 +168,9 @@ pub(super) fn hops(examination: &Examination) -> Option<Markup> {
         paths => format!("to {} addresses", paths.len()),
     };
     let marked = if examination.paths.len() == 1 { mark(first) } else { worst(examination.paths.iter().map(mark)) };
-    let content = html! { @for path in &examination.paths { (of_path(path)) } };
+    // What the heading says already.
+    let is_told = examination.paths.len() == 1 && first.tcp.end == End::Here;
+    let content = html! { @if !is_told { @for path in &examination.paths { (of_path(path)) } } };
     Some(stage("hops", "Hops", marked, &outcome, &content))
 }
 
