@@ -75,7 +75,7 @@ async fn check(browser: &Browser, url: &str, skip: &str) {
 }
 
 const LIGHT: [&str; 6] =
-    [row::EXPIRED, row::EXPIRES_SOON, row::NO_NAME, row::HEALTHY, row::NO_SUCH_ROW, "/docs/troubleshooting"];
+    [row::EXPIRED, row::EXPIRES_SOON, row::NO_NAME, row::HEALTHY, row::NO_SUCH_ROW, "/docs/configuration"];
 
 #[tokio::test]
 async fn what_lies_on_something_else_is_found() {
