@@ -42,11 +42,13 @@ use crate::probe::ScanFacts;
 use crate::resolver;
 use crate::resolver::Resolver;
 use crate::scheduler::DELAY_BOUNDS;
+use crate::scheduler::Ended;
 use crate::scheduler::Scheduler;
 use crate::scheduler::Skip;
 use crate::target::Target;
 use crate::target::expand;
 use crate::verdict::Cause;
+use crate::verdict::Verdict;
 use crate::verdict::judge;
 use crate::verdict::unexplained_alert;
 use crate::view::exposition;
@@ -205,9 +207,11 @@ fn start_probing(
             observation.scan = scan(&prober, &table, &target, &observation).await;
             let verdict = judge(&target.probe, &observation);
             drop(observation);
+            let ended = ended(&verdict);
             if let Some(transition) = table.record(&target, verdict, SystemTime::now()) {
                 log(&transition);
             }
+            ended
         }
     };
     let skipped = move |target: &Target, why| {
@@ -215,6 +219,7 @@ fn start_probing(
             // Its verdict is still to come: nothing is missing.
             Skip::StillRunning => return,
             Skip::NoSlot => (Cause::LocalExhausted, "as many probes are under way as this host has descriptors for"),
+            Skip::NoTurn => (Cause::LocalOverloaded, "more probes are due than this host has CPU for"),
             Skip::Missed => (Cause::LocalOverloaded, "this host did not let the exporter run when the probe was due"),
         };
         if let Some(transition) = skips.record_skip(target, cause, detail, SystemTime::now()) {
@@ -222,6 +227,22 @@ fn start_probing(
         }
     };
     Scheduler::start(slots, shutdown.clone(), run, skipped)
+}
+
+/// Whether the probe held its place for nothing but waiting.
+fn ended(verdict: &Verdict) -> Ended {
+    match verdict.cause.as_ref().map(|finding| finding.code) {
+        Some(
+            Cause::TcpTimeout
+            | Cause::TcpUnreachable
+            | Cause::TlsTimeout
+            | Cause::HttpTimeout
+            | Cause::DnsTimeout
+            | Cause::LocalNetwork,
+        ) => Ended::InVain,
+        Some(Cause::LocalExhausted | Cause::LocalOverloaded) => Ended::Unclear,
+        Some(_) | None => Ended::Answered,
+    }
 }
 
 /// What the server would have needed, when all that it said is an alert; asked for rarely, remembered in between.

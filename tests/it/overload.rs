@@ -1,6 +1,8 @@
 //! The exporter in trouble of its own: stopped, starved of CPU, out of descriptors. No healthy server may ever be called
 //! Unhealthy because of that.
 
+mod flood;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
