@@ -18,6 +18,7 @@ use backend_health_exporter::lab::tls::ServerTls;
 
 use super::Exporter;
 use super::LOCALHOST;
+use super::sum;
 
 /// Servers that answer, each of them probed over TLS every second.
 const SERVERS: usize = 1_000;
@@ -90,6 +91,19 @@ async fn a_flood_of_handshakes_hides_no_dead_server_and_kills_no_healthy_one() {
         }
         assert!(std::time::Instant::now() < deadline, "not every server that is down was found\n{}", told(&metrics));
     };
+    // Not one probe of theirs may have failed, whatever the threshold would have made of that.
+    let failed = metrics.lines().filter(|line| {
+        line.starts_with("backend_health_pool_probe_failures_total{pool=\"good\"")
+            && !line.contains("cause=\"local_overloaded\"")
+            && !line.ends_with(" 0")
+    });
+    let failed: Vec<&str> = failed.collect();
+    assert!(failed.is_empty(), "{failed:#?}\n{}", told(&metrics));
+    // And it says so.
+    let skipped = sum(&metrics, "backend_health_exporter_probes_skipped_total", "");
+    assert!(skipped > 0.0, "no beat was left out: this was no flood\n{}", told(&metrics));
+    let page = exporter.page().await;
+    assert!(page.contains("This host does not keep up."), "the page does not say so\n{}", told(&metrics));
     let log = exporter.log();
     let wrong: Vec<&str> =
         log.lines().filter(|line| line.contains("to=Unhealthy") && line.contains("setting=good")).take(5).collect();
