@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use self::admission::Pace;
 use self::admission::Queue;
 use self::admission::Standing;
+use self::admission::Young;
 use crate::target::Target;
 use crate::target::TargetId;
 
@@ -96,9 +97,13 @@ struct Meter {
 impl Scheduler {
     /// Starts with no targets. At most `limit` runs are under way at once; ends its own work when `shutdown` is cancelled.
     ///
+    /// `crowded` says whether the host has no CPU to spare because of this process: then few runs are under way at once, so
+    /// that servers on the same host can answer them in time.
+    ///
     /// `run` is called for each beat that is kept, `skipped` for each one that is not.
     pub fn start<Run, Running>(
         limit: usize,
+        crowded: impl Fn() -> bool + Send + 'static,
         shutdown: CancellationToken,
         run: Run,
         skipped: impl Fn(&Target, Skip) + Send + 'static,
@@ -124,6 +129,8 @@ impl Scheduler {
             due: BinaryHeap::new(),
             queue: Queue::default(),
             pace: Pace::new(epoch),
+            young: Young::new(epoch),
+            crowded: Box::new(crowded),
             meter: meter.clone(),
             runs: runs.clone(),
             shutdown,
@@ -199,6 +206,8 @@ struct Beats<Run, Skipped> {
     /// Due, and not started.
     queue: Queue,
     pace: Pace,
+    young: Young,
+    crowded: Box<dyn Fn() -> bool + Send>,
     meter: Arc<Meter>,
     runs: TaskTracker,
     shutdown: CancellationToken,
@@ -219,11 +228,13 @@ struct RunState {
     running: AtomicBool,
     /// The latest run was answered.
     proven: AtomicBool,
+    /// The latest run waited in vain.
+    in_vain: AtomicBool,
 }
 
 impl RunState {
     fn new() -> Self {
-        Self { running: AtomicBool::new(false), proven: AtomicBool::new(false) }
+        Self { running: AtomicBool::new(false), proven: AtomicBool::new(false), in_vain: AtomicBool::new(false) }
     }
 
     fn standing(&self) -> Standing {
@@ -306,7 +317,9 @@ where
                 (self.skipped)(&slot.target, why);
             }
         }
-        let room = self.pace.room(self.meter.had_turn(), now);
+        let for_cpu = self.pace.room(self.meter.had_turn(), now);
+        let for_servers = self.young.room(now);
+        let room = if (self.crowded)() { for_cpu.min(for_servers) } else { for_cpu };
         for _ in 0..room {
             if !self.meter.has_room() {
                 return;
@@ -322,7 +335,8 @@ where
     }
 
     fn start_one(&mut self, target: Arc<Target>, run: Arc<RunState>, due: Instant) {
-        let under_way = UnderWay::begin(self.meter.clone(), run);
+        let young = (!run.in_vain.load(Ordering::Acquire)).then(|| self.young.one_more());
+        let under_way = UnderWay::begin(self.meter.clone(), run, young);
         self.pace.started_one();
         let work = (self.run)(target);
         let shutdown = self.shutdown.clone();
@@ -353,25 +367,26 @@ struct UnderWay {
     meter: Arc<Meter>,
     run: Arc<RunState>,
     standing: Standing,
+    _young: Option<Arc<()>>,
 }
 
 impl UnderWay {
-    fn begin(meter: Arc<Meter>, run: Arc<RunState>) -> Self {
+    fn begin(meter: Arc<Meter>, run: Arc<RunState>, young: Option<Arc<()>>) -> Self {
         meter.in_flight.fetch_add(1, Ordering::AcqRel);
         let standing = run.standing();
         if standing == Standing::Doubtful {
             meter.doubtful.fetch_add(1, Ordering::AcqRel);
         }
         run.running.store(true, Ordering::Release);
-        Self { meter, run, standing }
+        Self { meter, run, standing, _young: young }
     }
 
     fn take(&self, ended: Ended) {
-        match ended {
-            Ended::Answered => self.run.proven.store(true, Ordering::Release),
-            Ended::InVain => self.run.proven.store(false, Ordering::Release),
-            Ended::Unclear => {}
+        if ended == Ended::Unclear {
+            return;
         }
+        self.run.proven.store(ended == Ended::Answered, Ordering::Release);
+        self.run.in_vain.store(ended == Ended::InVain, Ordering::Release);
     }
 }
 
@@ -482,7 +497,7 @@ mod tests {
         let skipped = move |target: &Target, why| {
             skips.lock().unwrap().push((start.elapsed(), target.id, Some(why)));
         };
-        (Scheduler::start(limit, shutdown.clone(), run, skipped), log, shutdown)
+        (Scheduler::start(limit, || false, shutdown.clone(), run, skipped), log, shutdown)
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::watch_access;
 use self::on_demand::OnDemand;
+use self::process::Crowding;
 use self::process::ProcessReader;
 use self::reload::Reloader;
 use crate::config::Config;
@@ -140,9 +141,10 @@ pub async fn run_and_tell(
     }
 
     let slots = process::raise_descriptor_limit();
+    let crowding = Crowding::new();
     let table = Arc::new(HealthTable::new());
     let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
-    let scheduler = Arc::new(start_probing(slots, &table, prober.clone(), &shutdown));
+    let scheduler = Arc::new(start_probing(slots, &crowding, &table, prober.clone(), &shutdown));
     let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
@@ -161,6 +163,7 @@ pub async fn run_and_tell(
                 () = reloader.watch_files() => {}
                 () = reload::on_hangup(hangup, &reloader) => {}
                 () = files => {}
+                () = crowding.watch() => {}
             }
         }
     });
@@ -195,6 +198,7 @@ fn below_prefix(paths: &web::Paths) -> String {
 /// Observe, judge, record: what happens on every beat of every row.
 fn start_probing(
     slots: usize,
+    crowding: &Crowding,
     table: &Arc<HealthTable>,
     prober: Arc<Prober>,
     shutdown: &CancellationToken,
@@ -226,7 +230,8 @@ fn start_probing(
             log(&transition);
         }
     };
-    Scheduler::start(slots, shutdown.clone(), run, skipped)
+    let crowding = crowding.clone();
+    Scheduler::start(slots, move || crowding.is_there(), shutdown.clone(), run, skipped)
 }
 
 /// Whether the probe held its place for nothing but waiting.

@@ -2,6 +2,7 @@
 //! more work than it can do makes every row's probes rarer instead of all of them too late to tell anything.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -52,6 +53,45 @@ impl Queue {
     }
 }
 
+/// The runs that began lately and are under way: what servers on a crowded host have to compute for us at once. Older
+/// ones wait for something else.
+pub(super) struct Young {
+    most: usize,
+    /// When the latest generation began.
+    since: Instant,
+    /// Each run holds one of its generation.
+    latest: Arc<()>,
+    before: Arc<()>,
+}
+
+/// How long a run is young, at least.
+const YOUTH: Duration = Duration::from_secs(1);
+
+impl Young {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { most: cores() * 32, since: now, latest: Arc::default(), before: Arc::default() }
+    }
+
+    /// How many more may be under way.
+    pub(super) fn room(&mut self, now: Instant) -> usize {
+        if now.saturating_duration_since(self.since) >= YOUTH {
+            self.since = now;
+            self.before = std::mem::take(&mut self.latest);
+        }
+        let under_way = Arc::strong_count(&self.latest) + Arc::strong_count(&self.before) - 2;
+        self.most.saturating_sub(under_way)
+    }
+
+    /// To be dropped when the run ends.
+    pub(super) fn one_more(&self) -> Arc<()> {
+        self.latest.clone()
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// How many runs may start without having those before them wait for the CPU.
 ///
 /// A run that was started waits for its first turn behind everything that probes under way have to compute. So the runs
@@ -71,8 +111,7 @@ const BACKLOG: Duration = Duration::from_millis(8);
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cores, usual: 0, started: 0, had_turn: 0, looked: now }
+        Self { cores: cores(), usual: 0, started: 0, had_turn: 0, looked: now }
     }
 
     /// Of rows with these intervals.
@@ -147,6 +186,23 @@ mod tests {
         check(2, 0, 4, 0);
         // Woken late: what one had time for says little of now.
         check(40, 39, 1000, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_grow_old_and_then_leave_their_place_to_others() {
+        let start = Instant::now();
+        let mut young = Young { most: 3, ..Young::new(start) };
+        let room_at = |young: &mut Young, millis| young.room(start + Duration::from_millis(millis));
+        assert_eq!(room_at(&mut young, 0), 3);
+        let (waits, ends) = (young.one_more(), young.one_more());
+        assert_eq!(room_at(&mut young, 999), 1);
+        drop(ends);
+        assert_eq!(room_at(&mut young, 1000), 2);
+        let next = young.one_more();
+        assert_eq!(room_at(&mut young, 1999), 1);
+        assert_eq!(room_at(&mut young, 2000), 2);
+        drop((waits, next));
+        assert_eq!(room_at(&mut young, 3000), 3);
     }
 
     #[test]
