@@ -24,7 +24,7 @@ const SETTLED: &str = "!document.querySelector('.doubt') && document.querySelect
 const HEADLINE: &str = "document.querySelector('h1').textContent";
 
 /// An exporter that probes these backends of the pool `web` four times a second.
-async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
+pub(super) async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
     let mut yaml = "probes: [{name: quick, protocol: http, interval: 250ms, timeout: 200ms, unhealthy_threshold: 2}]\n\
                     backend_settings:\n"
         .to_owned();
@@ -40,7 +40,7 @@ async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
     (exporter, config)
 }
 
-fn ok() -> Backend {
+pub(super) fn ok() -> Backend {
     Backend::start(LOCALHOST, http::ok()).unwrap()
 }
 
@@ -204,7 +204,7 @@ async fn the_keys_alone_lead_everywhere() {
     let browser = Browser::start(Look::default()).await;
     browser.open(&exporter.url("/")).await;
     browser.press(TAB).await;
-    assert_eq!(browser.eval("document.activeElement.textContent").await, "Skip to the content");
+    assert_eq!(browser.eval("document.activeElement.textContent").await, "Skip to the report");
     let visible = "{ const box = document.activeElement.getBoundingClientRect(); box.width > 40 && box.height > 20 }";
     assert_eq!(browser.eval(visible).await, true, "it is seen when it has the focus");
     browser.press(ENTER).await;
