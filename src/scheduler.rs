@@ -3,6 +3,10 @@
 //! Every beat stands on a grid: a phase that comes from the target's id, so that rows spread over the interval by
 //! themselves and stay where they are across reloads. A run never overlaps itself; a beat that cannot be kept is
 //! skipped and said so, never made up for.
+//!
+//! What there is no room for now waits its turn. A row whose next beat comes meanwhile has skipped the one before.
+
+mod admission;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,15 +14,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::admission::Pace;
+use self::admission::Queue;
+use self::admission::Standing;
+use self::admission::Young;
 use crate::target::Target;
 use crate::target::TargetId;
 
@@ -43,10 +51,24 @@ pub struct Scheduler {
 pub enum Skip {
     /// The row's run before it is still under way.
     StillRunning,
-    /// As many runs are under way as this host may have.
+    /// As many runs are under way as this host may have, of all or of those that wait in vain.
     NoSlot,
+    /// More runs are due than this host has CPU for, and the row's turn did not come.
+    NoTurn,
     /// This process did not get to run when the beat was due.
     Missed,
+}
+
+/// How a run ended, as far as the next one's place depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody answered.
+    Answered,
+    /// It held its slot for an answer that did not come. At most half of all slots go to rows of this kind, and to those
+    /// that are new: they never keep the others from running.
+    InVain,
+    /// Our own trouble, which says nothing.
+    Unclear,
 }
 
 /// What the scheduler counts about itself.
@@ -63,8 +85,10 @@ pub struct SchedulerNumbers {
 pub const DELAY_BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 struct Meter {
-    slots: Semaphore,
     limit: usize,
+    in_flight: AtomicUsize,
+    /// Those of them that are of doubtful rows.
+    doubtful: AtomicUsize,
     skipped: AtomicU64,
     delays: [AtomicU64; DELAY_BOUNDS.len() + 1],
     delay_sum_micros: AtomicU64,
@@ -73,30 +97,40 @@ struct Meter {
 impl Scheduler {
     /// Starts with no targets. At most `limit` runs are under way at once; ends its own work when `shutdown` is cancelled.
     ///
+    /// `crowded` says whether the host has no CPU to spare because of this process: then few runs are under way at once, so
+    /// that servers on the same host can answer them in time.
+    ///
     /// `run` is called for each beat that is kept, `skipped` for each one that is not.
     pub fn start<Run, Running>(
         limit: usize,
+        crowded: impl Fn() -> bool + Send + 'static,
         shutdown: CancellationToken,
         run: Run,
         skipped: impl Fn(&Target, Skip) + Send + 'static,
     ) -> Self
     where
         Run: Fn(Arc<Target>) -> Running + Send + 'static,
-        Running: Future<Output = ()> + Send + 'static,
+        Running: Future<Output = Ended> + Send + 'static,
     {
         let (targets, incoming) = mpsc::unbounded_channel();
         let meter = Arc::new(Meter {
-            slots: Semaphore::new(limit),
             limit,
+            in_flight: AtomicUsize::new(0),
+            doubtful: AtomicUsize::new(0),
             skipped: AtomicU64::new(0),
             delays: Default::default(),
             delay_sum_micros: AtomicU64::new(0),
         });
         let runs = TaskTracker::new();
+        let epoch = Instant::now();
         let beats = Beats {
-            epoch: Instant::now(),
+            epoch,
             slots: HashMap::new(),
             due: BinaryHeap::new(),
+            queue: Queue::default(),
+            pace: Pace::new(epoch),
+            young: Young::new(epoch),
+            crowded: Box::new(crowded),
             meter: meter.clone(),
             runs: runs.clone(),
             shutdown,
@@ -117,7 +151,7 @@ impl Scheduler {
     pub fn numbers(&self) -> SchedulerNumbers {
         let meter = &self.meter;
         SchedulerNumbers {
-            in_flight: (meter.limit - meter.slots.available_permits()) as u64,
+            in_flight: meter.in_flight.load(Ordering::Relaxed) as u64,
             skipped: meter.skipped.load(Ordering::Relaxed),
             delays: std::array::from_fn(|bucket| meter.delays[bucket].load(Ordering::Relaxed)),
             delay_sum: Duration::from_micros(meter.delay_sum_micros.load(Ordering::Relaxed)),
@@ -139,6 +173,28 @@ impl Meter {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         self.delay_sum_micros.fetch_add(micros, Ordering::Relaxed);
     }
+
+    /// Runs that have had their first turn.
+    fn had_turn(&self) -> u64 {
+        self.delays.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Why a row that is due has not started.
+    fn why_waiting(&self, standing: Standing) -> Skip {
+        if !self.has_room() || standing == Standing::Doubtful && !self.has_room_for_doubtful() {
+            Skip::NoSlot
+        } else {
+            Skip::NoTurn
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) < self.limit
+    }
+
+    fn has_room_for_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Acquire) < (self.limit / 2).max(1)
+    }
 }
 
 struct Beats<Run, Skipped> {
@@ -147,6 +203,11 @@ struct Beats<Run, Skipped> {
     slots: HashMap<TargetId, Slot>,
     /// Earliest first. An entry whose time is not its slot's next one is out of date.
     due: BinaryHeap<Reverse<(Instant, TargetId)>>,
+    /// Due, and not started.
+    queue: Queue,
+    pace: Pace,
+    young: Young,
+    crowded: Box<dyn Fn() -> bool + Send>,
     meter: Arc<Meter>,
     runs: TaskTracker,
     shutdown: CancellationToken,
@@ -157,19 +218,41 @@ struct Beats<Run, Skipped> {
 struct Slot {
     target: Arc<Target>,
     next: Instant,
-    running: Arc<AtomicBool>,
+    /// The beat that is due and not started.
+    waiting: Option<Instant>,
+    run: Arc<RunState>,
+}
+
+/// What a row and its run share.
+struct RunState {
+    running: AtomicBool,
+    /// The latest run was answered.
+    proven: AtomicBool,
+    /// The latest run waited in vain.
+    in_vain: AtomicBool,
+}
+
+impl RunState {
+    fn new() -> Self {
+        Self { running: AtomicBool::new(false), proven: AtomicBool::new(false), in_vain: AtomicBool::new(false) }
+    }
+
+    fn standing(&self) -> Standing {
+        if self.proven.load(Ordering::Acquire) { Standing::Proven } else { Standing::Doubtful }
+    }
 }
 
 impl<Run, Running, Skipped> Beats<Run, Skipped>
 where
     Run: Fn(Arc<Target>) -> Running + Send + 'static,
-    Running: Future<Output = ()> + Send + 'static,
+    Running: Future<Output = Ended> + Send + 'static,
     Skipped: Fn(&Target, Skip) + Send + 'static,
 {
     async fn keep(mut self, mut incoming: mpsc::UnboundedReceiver<Vec<Arc<Target>>>) {
         let shutdown = self.shutdown.clone();
         loop {
-            let next = self.due.peek().map(|Reverse((at, _))| *at);
+            let beat = self.due.peek().map(|Reverse((at, _))| *at);
+            let next = if self.queue.is_empty() { beat } else { beat.min(Some(self.next_wake_up())) };
             let wait = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -189,14 +272,17 @@ where
 
     fn replace(&mut self, targets: Vec<Arc<Target>>) {
         let now = Instant::now();
+        self.pace.expect(targets.iter().map(|target| target.interval));
         let mut old = std::mem::take(&mut self.slots);
         self.due.clear();
         for target in targets {
             let slot = match old.remove(&target.id) {
                 Some(slot) if slot.target == target => slot,
                 // A changed row waits for the end of a run that began under its old settings.
-                Some(slot) => Slot { next: self.first_beat(&target, now), target, running: slot.running },
-                None => Slot { next: self.first_beat(&target, now), target, running: Arc::default() },
+                Some(slot) => Slot { next: self.first_beat(&target, now), waiting: None, target, run: slot.run },
+                None => {
+                    Slot { next: self.first_beat(&target, now), waiting: None, target, run: Arc::new(RunState::new()) }
+                }
             };
             self.due.push(Reverse((slot.next, slot.target.id)));
             self.slots.insert(slot.target.id, slot);
@@ -210,41 +296,61 @@ where
         {
             self.due.pop();
             let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.next == at) else { continue };
-            let target = slot.target.clone();
-            let running = slot.running.clone();
-            slot.next = following_beat(self.epoch, &target, at, now);
+            slot.next = following_beat(self.epoch, &slot.target, at, now);
             self.due.push(Reverse((slot.next, id)));
-            let missed = missed_beats(at, now, target.interval);
+            let missed = missed_beats(at, now, slot.target.interval);
             self.meter.skipped.fetch_add(u64::from(missed), Ordering::Relaxed);
             for _ in 0..missed.min(MAX_MISSED_TOLD) {
-                (self.skipped)(&target, Skip::Missed);
+                (self.skipped)(&slot.target, Skip::Missed);
             }
-            self.start_one(target, running, at);
+            let skip = if slot.run.running.load(Ordering::Acquire) {
+                Some(Skip::StillRunning)
+            } else if slot.waiting.replace(at).is_none() {
+                self.queue.push(id, slot.run.standing());
+                None
+            } else {
+                // The beat before leaves its place to this one.
+                Some(self.meter.why_waiting(slot.run.standing()))
+            };
+            if let Some(why) = skip {
+                self.meter.skipped.fetch_add(1, Ordering::Relaxed);
+                (self.skipped)(&slot.target, why);
+            }
+        }
+        let for_cpu = self.pace.room(self.meter.had_turn(), now);
+        let for_servers = self.young.room(now);
+        let room = if (self.crowded)() { for_cpu.min(for_servers) } else { for_cpu };
+        for _ in 0..room {
+            if !self.meter.has_room() {
+                return;
+            }
+            let Some(id) = self.queue.pop(self.meter.has_room_for_doubtful()) else { return };
+            // A reload may have taken the row, or its beat, meanwhile.
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            if let Some(due) = slot.waiting.take() {
+                let (target, run) = (slot.target.clone(), slot.run.clone());
+                self.start_one(target, run, due);
+            }
         }
     }
 
-    fn start_one(&self, target: Arc<Target>, running: Arc<AtomicBool>, due: Instant) {
-        let skip = |why| {
-            self.meter.skipped.fetch_add(1, Ordering::Relaxed);
-            (self.skipped)(&target, why);
-        };
-        if running.load(Ordering::Acquire) {
-            return skip(Skip::StillRunning);
-        }
-        let Ok(permit) = self.meter.slots.try_acquire() else { return skip(Skip::NoSlot) };
-        permit.forget();
-        running.store(true, Ordering::Release);
-        let under_way = UnderWay { meter: self.meter.clone(), running };
+    fn start_one(&mut self, target: Arc<Target>, run: Arc<RunState>, due: Instant) {
+        let young = (!run.in_vain.load(Ordering::Acquire)).then(|| self.young.one_more());
+        let under_way = UnderWay::begin(self.meter.clone(), run, young);
+        self.pace.started_one();
         let work = (self.run)(target);
         let shutdown = self.shutdown.clone();
         self.runs.spawn(async move {
             under_way.meter.started(due.elapsed());
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = work => {}
+                ended = work => under_way.take(ended),
             }
-            drop(under_way);
         });
+    }
+
+    fn next_wake_up(&self) -> Instant {
+        self.epoch + common_wake_up(self.epoch.elapsed() + Duration::from_nanos(1))
     }
 
     /// A row with a long interval is not left waiting for its place on the grid.
@@ -259,13 +365,38 @@ where
 /// Gives slot and row back however the run ends.
 struct UnderWay {
     meter: Arc<Meter>,
-    running: Arc<AtomicBool>,
+    run: Arc<RunState>,
+    standing: Standing,
+    _young: Option<Arc<()>>,
+}
+
+impl UnderWay {
+    fn begin(meter: Arc<Meter>, run: Arc<RunState>, young: Option<Arc<()>>) -> Self {
+        meter.in_flight.fetch_add(1, Ordering::AcqRel);
+        let standing = run.standing();
+        if standing == Standing::Doubtful {
+            meter.doubtful.fetch_add(1, Ordering::AcqRel);
+        }
+        run.running.store(true, Ordering::Release);
+        Self { meter, run, standing, _young: young }
+    }
+
+    fn take(&self, ended: Ended) {
+        if ended == Ended::Unclear {
+            return;
+        }
+        self.run.proven.store(ended == Ended::Answered, Ordering::Release);
+        self.run.in_vain.store(ended == Ended::InVain, Ordering::Release);
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.running.store(false, Ordering::Release);
-        self.meter.slots.add_permits(1);
+        self.run.running.store(false, Ordering::Release);
+        if self.standing == Standing::Doubtful {
+            self.meter.doubtful.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.meter.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -343,18 +474,30 @@ mod tests {
     type Log = Arc<Mutex<Vec<(Duration, TargetId, Option<Skip>)>>>;
 
     fn scheduler(limit: usize, takes: Duration) -> (Scheduler, Log, CancellationToken) {
+        scheduler_of(limit, move |_| (takes, Ended::Answered))
+    }
+
+    /// `of` says how long a run takes, and how it ends.
+    fn scheduler_of(
+        limit: usize,
+        of: impl Fn(&Target) -> (Duration, Ended) + Send + 'static,
+    ) -> (Scheduler, Log, CancellationToken) {
         let log: Log = Arc::default();
         let shutdown = CancellationToken::new();
         let start = Instant::now();
         let (runs, skips) = (log.clone(), log.clone());
         let run = move |target: Arc<Target>| {
             runs.lock().unwrap().push((start.elapsed(), target.id, None));
-            tokio::time::sleep(takes)
+            let (takes, ended) = of(&target);
+            async move {
+                tokio::time::sleep(takes).await;
+                ended
+            }
         };
         let skipped = move |target: &Target, why| {
             skips.lock().unwrap().push((start.elapsed(), target.id, Some(why)));
         };
-        (Scheduler::start(limit, shutdown.clone(), run, skipped), log, shutdown)
+        (Scheduler::start(limit, || false, shutdown.clone(), run, skipped), log, shutdown)
     }
 
     #[tokio::test(start_paused = true)]
@@ -385,20 +528,141 @@ mod tests {
         assert_eq!(scheduler.numbers().skipped, 0);
     }
 
+    /// The most starts within any 100 ms, beginning with each wake-up, and all of them.
+    fn most_within_100_ms(log: &Log, from: Duration) -> (usize, usize) {
+        let mut starts: Vec<Duration> = log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(at, _, skip)| *at >= from && skip.is_none())
+            .map(|(at, ..)| *at)
+            .collect();
+        starts.sort_unstable();
+        let within = |from: Duration| starts.partition_point(|at| *at < from + Duration::from_millis(100));
+        let most = starts.iter().enumerate().map(|(before, at)| within(*at) - before).max();
+        (most.unwrap_or(0), starts.len())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn ten_thousand_rows_never_start_together() {
         let (scheduler, log, shutdown) = scheduler(20_000, Duration::from_millis(1));
         scheduler.replace((0..10_000).map(|number| target(number, Duration::from_secs(10))).collect());
         tokio::time::sleep(Duration::from_secs(20)).await;
         shutdown.cancel();
-        let mut in_each_100_ms = [0; 201];
-        for (at, _, _) in log.lock().unwrap().iter() {
-            in_each_100_ms[usize::try_from(at.as_millis() / 100).unwrap().min(200)] += 1;
-        }
-        let most = in_each_100_ms.iter().max().unwrap();
-        assert!(*most < 200, "{most} starts within 100 ms, where 100 are even");
-        let all: i32 = in_each_100_ms.iter().sum();
+        let (most, all) = most_within_100_ms(&log, Duration::ZERO);
+        assert!(most <= 150, "{most} starts within 100 ms, where 100 are even");
         assert!((19_950..=20_050).contains(&all), "{all} starts in two intervals");
+        let rows: std::collections::HashSet<TargetId> = log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(at, ..)| *at <= Duration::from_millis(10_005))
+            .map(|entry| entry.1)
+            .collect();
+        assert_eq!(rows.len(), 10_000, "every row has started within one interval");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_that_changes_one_of_ten_thousand_rows_moves_no_other() {
+        let rows = || (0..10_000).map(|number| target(number, Duration::from_secs(10)));
+        let (scheduler, log, shutdown) = scheduler(20_000, Duration::from_millis(1));
+        scheduler.replace(rows().collect());
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        let changed =
+            Arc::new(Target { unhealthy_threshold: 7, ..Target::clone(&target(77, Duration::from_secs(10))) });
+        let id = changed.id;
+        scheduler.replace(rows().map(|row| if row.id == id { changed.clone() } else { row }).collect());
+        tokio::time::sleep(Duration::from_secs(22)).await;
+        shutdown.cancel();
+        let mut starts: HashMap<TargetId, Vec<Duration>> = HashMap::new();
+        for (at, id, skip) in log.lock().unwrap().iter() {
+            assert_eq!(*skip, None, "{id} at {at:?}");
+            starts.entry(*id).or_default().push(*at);
+        }
+        assert_eq!(starts.len(), 10_000);
+        for (id, starts) in starts {
+            let gaps = starts.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+            let off = gaps.filter(|gap| gap.abs_diff(Duration::from_secs(10)) > WAKE_UP + Duration::from_millis(2));
+            assert_eq!(off.count(), 0, "{id}: {starts:?}");
+            assert!(starts.len() >= 3, "{id}: {starts:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_stop_every_row_starts_once_and_not_all_together() {
+        let (scheduler, log, shutdown) = scheduler(20_000, Duration::from_millis(1));
+        scheduler.replace((0..10_000).map(|number| target(number, Duration::from_secs(10))).collect());
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let stopped = log.lock().unwrap().len();
+        // Nobody else gets to run meanwhile.
+        tokio::time::advance(Duration::from_mins(1)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        shutdown.cancel();
+        let log: Log = Arc::new(Mutex::new(log.lock().unwrap().split_off(stopped)));
+        let (most, all) = most_within_100_ms(&log, Duration::ZERO);
+        // 40 starts at a wake-up at most on a machine of 4 cores, 25 wake-ups.
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert!(most <= 26 * (8 + 8 * cores), "{most} starts within 100 ms");
+        let mut starts: HashMap<TargetId, usize> = HashMap::new();
+        for (_, id, skip) in log.lock().unwrap().iter() {
+            *starts.entry(*id).or_default() += usize::from(skip.is_none());
+        }
+        // Those that come to their own beat by then start once more.
+        assert_eq!(starts.values().filter(|starts| **starts == 0).count(), 0);
+        assert!((10_000..=12_300).contains(&all), "{all} starts");
+        let missed = log.lock().unwrap().iter().filter(|entry| entry.2 == Some(Skip::Missed)).count();
+        assert!((49_000..=51_000).contains(&missed), "{missed} beats are counted as missed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_that_wait_in_vain_take_half_of_the_slots_and_keep_nobody_else_from_running() {
+        let is_black_hole = |id: TargetId| id.0.is_multiple_of(2);
+        let (scheduler, log, shutdown) = scheduler_of(20, move |target| {
+            if is_black_hole(target.id) {
+                (Duration::from_secs(5), Ended::InVain)
+            } else {
+                (Duration::from_millis(5), Ended::Answered)
+            }
+        });
+        scheduler.replace((0..400).map(|number| target(number, Duration::from_secs(5))).collect());
+        // By then each row ran once: the black holes took all the slots there are for rows that nobody knows yet.
+        tokio::time::sleep(Duration::from_mins(4)).await;
+        let before = scheduler.numbers().skipped;
+        let from = log.lock().unwrap().len();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        shutdown.cancel();
+        let log = log.lock().unwrap();
+        let of = |black_holes: bool, skip: Option<Skip>| {
+            log[from..].iter().filter(|entry| is_black_hole(entry.1) == black_holes && entry.2 == skip).count()
+        };
+        let black_holes = log.iter().map(|entry| entry.1).collect::<std::collections::HashSet<_>>();
+        let black_holes = black_holes.into_iter().filter(|id| is_black_hole(*id)).count();
+        // Twelve beats each, and none left out.
+        let good = 400 - black_holes;
+        assert!((100..300).contains(&good), "{good}");
+        assert!(of(false, None).abs_diff(good * 12) <= good, "{} runs of {good} rows", of(false, None));
+        assert_eq!(of(false, Some(Skip::NoSlot)) + of(false, Some(Skip::NoTurn)), 0);
+        // Ten slots, each taken for 5 s: the other half is never theirs, and their own half is always taken.
+        assert!((110..=125).contains(&of(true, None)), "{} runs", of(true, None));
+        let reasons = [Skip::NoSlot, Skip::StillRunning, Skip::NoTurn];
+        let skipped: usize = reasons.into_iter().map(|why| of(true, Some(why))).sum();
+        assert_eq!(scheduler.numbers().skipped - before, skipped as u64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_too_little_room_every_row_has_its_turn_equally_often() {
+        // 100 rows a second, where 25 fit.
+        let (scheduler, log, shutdown) = scheduler(10, Duration::from_millis(400));
+        scheduler.replace((0..100).map(|number| target(number, Duration::from_secs(1))).collect());
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        shutdown.cancel();
+        let mut starts: HashMap<TargetId, usize> = HashMap::new();
+        for (_, id, skip) in log.lock().unwrap().iter() {
+            *starts.entry(*id).or_default() += usize::from(skip.is_none());
+        }
+        let (fewest, most) = (starts.values().min().unwrap(), starts.values().max().unwrap());
+        assert_eq!(starts.len(), 100);
+        assert!(*fewest >= 20 && *most - *fewest <= 5, "{fewest} to {most} starts");
     }
 
     #[tokio::test(start_paused = true)]
@@ -418,9 +682,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_than_the_limit_is_skipped_and_counted() {
-        let (scheduler, log, shutdown) = scheduler(2, Duration::from_mins(1));
+        // Half of them for rows that nobody knows yet.
+        let (scheduler, log, shutdown) = scheduler(4, Duration::from_mins(1));
         scheduler.replace((0..5).map(|number| target(number, Duration::from_secs(1))).collect());
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
         assert_eq!(scheduler.numbers().in_flight, 2);
         shutdown.cancel();
         scheduler.ended().await;

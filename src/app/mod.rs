@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::watch_access;
 use self::on_demand::OnDemand;
+use self::process::Crowding;
 use self::process::ProcessReader;
 use self::reload::Reloader;
 use crate::config::Config;
@@ -45,11 +46,13 @@ use crate::probe::ScanFacts;
 use crate::resolver;
 use crate::resolver::Resolver;
 use crate::scheduler::DELAY_BOUNDS;
+use crate::scheduler::Ended;
 use crate::scheduler::Scheduler;
 use crate::scheduler::Skip;
 use crate::target::Target;
 use crate::target::expand;
 use crate::verdict::Cause;
+use crate::verdict::Verdict;
 use crate::verdict::judge;
 use crate::verdict::unexplained_alert;
 use crate::view::exposition;
@@ -150,9 +153,10 @@ pub async fn run_and_tell(
     }
 
     let slots = process::raise_descriptor_limit();
+    let crowding = Crowding::new();
     let table = Arc::new(HealthTable::new());
     let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
-    let scheduler = Arc::new(start_probing(slots, &table, prober.clone(), &shutdown));
+    let scheduler = Arc::new(start_probing(slots, &crowding, &table, prober.clone(), &shutdown));
     let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
@@ -171,6 +175,7 @@ pub async fn run_and_tell(
                 () = reloader.watch_files() => {}
                 () = reload::on_hangup(hangup, &reloader) => {}
                 () = files => {}
+                () = crowding.watch() => {}
             }
         }
     });
@@ -203,19 +208,22 @@ fn below_prefix(paths: &web::Paths) -> String {
 }
 
 /// Observe, judge, record: what happens on every beat of every row.
-async fn beat(prober: &Prober, table: &HealthTable, target: &Target) {
+async fn beat(prober: &Prober, table: &HealthTable, target: &Target) -> Ended {
     let mut observation = prober.probe(&target.probe).await;
     observation.scan = scan(prober, table, target, &observation).await;
     let verdict = judge(&target.probe, &observation);
     drop(observation);
+    let ended = ended(&verdict);
     if let Some(transition) = table.record(target, verdict, SystemTime::now()) {
         log(&transition);
     }
+    ended
 }
 
 /// Lets every row have its beat, and says of those that could not why.
 fn start_probing(
     slots: usize,
+    crowding: &Crowding,
     table: &Arc<HealthTable>,
     prober: Arc<Prober>,
     shutdown: &CancellationToken,
@@ -230,13 +238,31 @@ fn start_probing(
             // Its verdict is still to come: nothing is missing.
             Skip::StillRunning => return,
             Skip::NoSlot => (Cause::LocalExhausted, "as many probes are under way as this host has descriptors for"),
+            Skip::NoTurn => (Cause::LocalOverloaded, "more probes are due than this host has CPU for"),
             Skip::Missed => (Cause::LocalOverloaded, "this host did not let the exporter run when the probe was due"),
         };
         if let Some(transition) = skips.record_skip(target, cause, detail, SystemTime::now()) {
             log(&transition);
         }
     };
-    Scheduler::start(slots, shutdown.clone(), run, skipped)
+    let crowding = crowding.clone();
+    Scheduler::start(slots, move || crowding.is_there(), shutdown.clone(), run, skipped)
+}
+
+/// Whether the probe held its place for nothing but waiting.
+fn ended(verdict: &Verdict) -> Ended {
+    match verdict.cause.as_ref().map(|finding| finding.code) {
+        Some(
+            Cause::TcpTimeout
+            | Cause::TcpUnreachable
+            | Cause::TlsTimeout
+            | Cause::HttpTimeout
+            | Cause::DnsTimeout
+            | Cause::LocalNetwork,
+        ) => Ended::InVain,
+        Some(Cause::LocalExhausted | Cause::LocalOverloaded) => Ended::Unclear,
+        Some(_) | None => Ended::Answered,
+    }
 }
 
 /// What the server would have needed, when all that it said is an alert; asked for rarely, remembered in between.

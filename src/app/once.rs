@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat;
 use super::process;
+use super::process::Crowding;
 use super::start_probing;
 use crate::config::Problem;
 use crate::config::Problems;
@@ -80,7 +81,7 @@ impl Probing {
             }
             match under_way.join_next().await {
                 None => return,
-                Some(Ok(())) => {}
+                Some(Ok(_)) => {}
                 Some(Err(error)) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
                     Err(_cancelled) => return,
@@ -94,7 +95,8 @@ impl Probing {
     /// Goes on probing every row on its own beat until `shutdown`.
     #[must_use]
     pub fn go_on(&self, shutdown: &CancellationToken) -> Scheduler {
-        let scheduler = start_probing(self.slots, &self.table, self.prober.clone(), shutdown);
+        // Nobody watches how crowded the host is: a person looks at a few rows for a while.
+        let scheduler = start_probing(self.slots, &Crowding::new(), &self.table, self.prober.clone(), shutdown);
         scheduler.replace(self.targets.clone());
         scheduler
     }

@@ -1,5 +1,8 @@
 //! This process as the system sees it, and how much of the system it may have.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -34,6 +37,71 @@ pub(super) fn raise_descriptor_limit() -> usize {
 fn probes_within(limit: u64) -> usize {
     let free = limit.saturating_sub(RESERVED.min(limit / 2));
     usize::try_from((free / 5 * 4).clamp(8, MOST_PROBES)).unwrap_or(8)
+}
+
+/// Whether the host's CPUs are all taken, and this process takes a good part of them.
+#[derive(Clone)]
+pub(super) struct Crowding(Arc<AtomicBool>);
+
+/// All CPUs' time so far, in ticks.
+#[derive(Clone, Copy)]
+struct CpuTime {
+    all: u64,
+    /// Nobody's, or of work that gives way.
+    spare: u64,
+    /// This process's.
+    own: u64,
+}
+
+impl Crowding {
+    /// Unknown yet: better careful at first.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Keeps looking. Where the system does not tell, there is none.
+    pub(super) async fn watch(&self) {
+        const BEAT: Duration = Duration::from_millis(250);
+        let mut before = CpuTime::read();
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let now = CpuTime::read();
+            let is_there = match (before, now) {
+                (Some(before), Some(now)) => now.is_crowded_since(before, self.is_there()),
+                (Some(_) | None, Some(_) | None) => false,
+            };
+            self.0.store(is_there, Ordering::Relaxed);
+            before = now;
+        }
+    }
+}
+
+impl CpuTime {
+    fn read() -> Option<Self> {
+        let stat = Process::myself().ok()?.stat().ok()?;
+        Self::parse(&std::fs::read_to_string("/proc/stat").ok()?, stat.utime + stat.stime)
+    }
+
+    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal, in ticks.
+    fn parse(text: &str, own: u64) -> Option<Self> {
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|word| word.parse().ok()).collect();
+        let [_, nice, _, idle, iowait, ..] = ticks[..] else { return None };
+        Some(Self { all: ticks.iter().sum(), spare: nice + idle + iowait, own })
+    }
+
+    /// Once it is so, less of our own is enough for it to stay so: careful, we take less.
+    fn is_crowded_since(self, before: Self, was_crowded: bool) -> bool {
+        let all = self.all.saturating_sub(before.all);
+        let spare = self.spare.saturating_sub(before.spare);
+        let own = self.own.saturating_sub(before.own);
+        let enough = if was_crowded { all / 32 } else { all / 10 };
+        all > 0 && spare * 20 < all && own > enough
+    }
 }
 
 /// Reads `/proc`, without what it needs only once.
@@ -92,6 +160,31 @@ mod tests {
         }
         assert_eq!(probes_within(20_000), 15_588);
         assert_eq!(probes_within(1_048_576), 16_384);
+    }
+
+    #[test]
+    fn a_host_is_crowded_when_nothing_is_left_and_much_of_it_is_ours() {
+        let check = |spare: u64, own: u64, was_crowded, is_crowded| {
+            let before = CpuTime { all: 5000, spare: 3000, own: 100 };
+            let now = CpuTime { all: 5100, spare: 3000 + spare, own: 100 + own };
+            assert_eq!(now.is_crowded_since(before, was_crowded), is_crowded, "{spare} spare, {own} of 100 ours");
+        };
+        check(0, 50, false, true);
+        check(4, 11, false, true);
+        check(5, 50, false, false);
+        check(0, 10, false, false);
+        check(0, 10, true, true);
+        check(0, 3, true, false);
+        check(60, 40, true, false);
+    }
+
+    #[test]
+    fn the_cpus_time_is_read_as_linux_writes_it() {
+        let time = CpuTime::parse("cpu  10 20 30 400 5 6 7 8 9 10\ncpu0 1 2 3\n", 3).expect("a line as in proc(5)");
+        assert_eq!((time.all, time.spare, time.own), (486, 425, 3));
+        assert!(CpuTime::parse("cpu0 1 2 3 4 5", 0).is_none());
+        assert!(CpuTime::parse("cpu  1 2", 0).is_none());
+        assert!(CpuTime::read().is_some_and(|time| time.all > 0), "Linux has /proc/stat");
     }
 
     #[test]

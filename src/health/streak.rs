@@ -73,9 +73,12 @@ impl Streak {
                 if self.silent < threshold {
                     return Step { state: None, takes_cause: false };
                 }
-                // Whatever was counted is too old by now: leaving this state takes the full threshold afresh.
-                self.failures = 0;
-                self.dns_failures = 0;
+                if self.state != State::Unknown {
+                    // Whatever was counted is too old by now: leaving Unknown takes the full threshold afresh. What is
+                    // counted from then on stays, so that a host that is always short still finds who is down.
+                    self.failures = 0;
+                    self.dns_failures = 0;
+                }
                 Some(State::Unknown)
             }
         };
@@ -168,6 +171,13 @@ mod tests {
         check(3, ".---xxx", "HHH???U");
         check(3, ".xx---xxx", "HHHHH???U");
         check(3, "x---xx", "UUU???");
+    }
+
+    #[test]
+    fn a_host_that_is_always_short_still_finds_who_is_down() {
+        check(3, ".---x----x---x", "HHH??????????U");
+        check(3, "x---x---x---x", "UUU?????????U");
+        check(3, ".---x---.---x", "HHH?????HHH??");
     }
 
     #[test]

@@ -19,6 +19,9 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Lateness that timers and a busy scheduler have on any machine, and that explains nothing.
 const ORDINARY: Duration = Duration::from_millis(25);
 
+/// A beat that is so late is a stop. Mere lack of CPU keeps a process waiting for less.
+const STOP: Duration = Duration::from_secs(1);
+
 /// A client that keeps a server waiting this long may find the connection ended.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -29,9 +32,18 @@ pub(super) struct Lateness {
     task: AbortHandle,
 }
 
+/// How late this process ran: since it began, or during a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Late {
+    /// Of all beats.
+    pub(super) all: Duration,
+    /// Of those beats that were very late: perhaps not even the kernel ran.
+    pub(super) stops: Duration,
+}
+
 struct Beats {
     /// Of all beats so far.
-    late: Duration,
+    late: Late,
     /// The next beat.
     due: Instant,
 }
@@ -39,7 +51,7 @@ struct Beats {
 impl Lateness {
     /// Starts watching; ends when dropped.
     pub(super) fn watch() -> Self {
-        let beats = Arc::new(Mutex::new(Beats { late: Duration::ZERO, due: Instant::now() + BEAT }));
+        let beats = Arc::new(Mutex::new(Beats { late: Late::default(), due: Instant::now() + BEAT }));
         let watched = beats.clone();
         let task = tokio::spawn(async move {
             loop {
@@ -53,14 +65,32 @@ impl Lateness {
 
     /// All lateness so far, that of a beat which is overdue just now included: after a stop, whoever wakes first must
     /// know of it.
-    pub(super) fn total(&self) -> Duration {
+    pub(super) fn total(&self) -> Late {
         let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        beats.late + overdue(beats.due, Instant::now())
+        beats.late.and(overdue(beats.due, Instant::now()))
+    }
+
+    /// How late it ran since it was `before` in all.
+    pub(super) fn since(&self, before: Late) -> Late {
+        let Late { all, stops } = self.total();
+        Late { all: all.saturating_sub(before.all), stops: stops.saturating_sub(before.stops) }
     }
 
     /// Whether a probe that was `late` in all may have missed an answer because of that.
-    pub(super) fn explains(late: Duration, timeout: Duration) -> bool {
+    fn explains(late: Duration, timeout: Duration) -> bool {
         late >= ORDINARY && late >= timeout / 4
+    }
+
+    /// How much longer than its timeout a probe may wait that was so `late`: the time that we took is not the server's.
+    pub(super) fn grace(late: Late, timeout: Duration) -> Duration {
+        if Self::explains(late.all, timeout) { late.all.min(timeout) } else { Duration::ZERO }
+    }
+
+    /// Whether a probe may have missed an answer because of its being `late`. A server that was `silent_for` most of the
+    /// timeout has not answered, because the kernel, which was there all the time, would have taken the answer.
+    pub(super) fn explains_timeout(late: Late, silent_for: Option<Duration>, timeout: Duration) -> bool {
+        let was_silent = silent_for.is_some_and(|silent| silent >= timeout / 4 * 3);
+        Self::explains(late.stops, timeout) || !was_silent && Self::explains(late.all, timeout)
     }
 
     /// Whether `fault` may have come from our being `late` in all: a server that we keep waiting ends the connection.
@@ -88,9 +118,17 @@ impl Lateness {
     }
 }
 
+impl Late {
+    /// With one more beat that was so late.
+    fn and(self, late: Duration) -> Self {
+        let stop = if late >= STOP { late } else { Duration::ZERO };
+        Self { all: self.all + late, stops: self.stops + stop }
+    }
+}
+
 impl Beats {
     fn fall_due(&mut self, now: Instant) {
-        self.late += overdue(self.due, now);
+        self.late = self.late.and(overdue(self.due, now));
         self.due = now + BEAT;
     }
 }
@@ -129,6 +167,41 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_said_nothing_for_most_of_the_timeout_is_silent_however_late_we_are() {
+        // All in milliseconds; the timeout is a second.
+        let check = |all, stops, silent_for: Option<u64>, explains| {
+            let millis = Duration::from_millis;
+            let late = Late { all: millis(all), stops: millis(stops) };
+            let outcome = Lateness::explains_timeout(late, silent_for.map(millis), millis(1000));
+            assert_eq!(outcome, explains, "{late:?}, silent for {silent_for:?}");
+        };
+        check(249, 0, None, false);
+        check(250, 0, None, true);
+        check(900, 0, Some(749), true);
+        check(900, 0, Some(750), false);
+        check(900, 240, Some(1000), false);
+        check(900, 250, Some(1000), true);
+    }
+
+    #[test]
+    fn our_own_lateness_is_not_taken_from_the_servers_time() {
+        let check = |late, grace| {
+            let late = Late { all: Duration::from_millis(late), stops: Duration::ZERO };
+            assert_eq!(Lateness::grace(late, Duration::from_secs(1)), Duration::from_millis(grace), "{late:?}");
+        };
+        check(249, 0);
+        check(250, 250);
+        check(5000, 1000);
+    }
+
+    #[test]
+    fn only_a_beat_that_is_very_late_is_a_stop() {
+        let millis = Duration::from_millis;
+        let late = Late::default().and(millis(999)).and(millis(1000)).and(millis(1));
+        assert_eq!(late, Late { all: millis(2000), stops: millis(1000) });
+    }
+
+    #[test]
     fn a_server_that_was_kept_waiting_may_end_the_connection() {
         let check = |fault: &Fault, late, timeout, explains| {
             let (late, timeout) = (Duration::from_millis(late), Duration::from_secs(timeout));
@@ -152,7 +225,7 @@ mod tests {
         tokio::task::yield_now().await;
         std::thread::sleep(Duration::from_millis(300));
         // The watcher itself had no chance yet.
-        assert!(lateness.total() >= Duration::from_millis(240), "{:?}", lateness.total());
+        assert!(lateness.total().all >= Duration::from_millis(240), "{:?}", lateness.total());
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -162,7 +235,7 @@ mod tests {
         let blocked = std::time::Instant::now();
         while blocked.elapsed() < Duration::from_millis(300) {}
         let deadline = Instant::now() + Duration::from_secs(10);
-        while lateness.total() < Duration::from_millis(200) {
+        while lateness.total().all < Duration::from_millis(200) {
             assert!(Instant::now() < deadline, "lateness of {:?} only", lateness.total());
             tokio::task::yield_now().await;
         }

@@ -2,6 +2,7 @@
 //! off.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -79,6 +80,17 @@ impl Notes {
             segment: None,
             transcript: None,
         }
+    }
+
+    /// How long the server has said nothing, when it has not since it was told something: the kernel would hold its
+    /// answer, however late we are.
+    pub(super) fn silent_for(&self) -> Option<Duration> {
+        let is_silent = match self.phase {
+            Phase::Connect | Phase::FirstByte => true,
+            Phase::Tls => self.tls.as_ref().is_some_and(|facts| facts.received.is_empty()),
+            Phase::Dns | Phase::Transfer | Phase::Watch | Phase::Over => false,
+        };
+        is_silent.then(|| self.deadline.saturating_duration_since(self.phase_start))
     }
 
     /// Ends the current phase and begins the next one.

@@ -21,6 +21,7 @@ use super::TlsFault;
 use super::connection::Connection;
 use super::dns;
 use super::http;
+use super::lateness::Late;
 use super::lateness::Lateness;
 use super::notes::Notes;
 use super::notes::Phase;
@@ -93,17 +94,19 @@ impl Prober {
         let late_before = self.lateness.total();
         let mut notes = Notes::new(start, deadline);
         prepare(&mut notes);
-        // `timeout_at` polls the stages once more before it gives up: what the kernel held by then was in time.
-        let outcome = tokio::time::timeout_at(deadline, self.stages(spec, &mut notes)).await;
+        let late = || self.lateness.since(late_before);
+        let (outcome, deadline) =
+            within(deadline, || Lateness::grace(late(), spec.timeout), self.stages(spec, &mut notes)).await;
+        notes.deadline = deadline;
+        let mut late = late();
         let fault = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(fault)) => {
-                let late = self.lateness.total().saturating_sub(late_before);
-                let explained = Lateness::explains_fault(&fault, late, spec.timeout);
-                Some(if explained { Fault::Local(LocalFault::Overloaded { late }) } else { fault })
+            Some(Ok(())) => None,
+            Some(Err(fault)) => {
+                let explained = Lateness::explains_fault(&fault, late.all, spec.timeout);
+                Some(if explained { Fault::Local(LocalFault::Overloaded { late: late.all }) } else { fault })
             }
-            Err(_) => {
-                let late = deadline.elapsed().max(self.lateness.total().saturating_sub(late_before));
+            None => {
+                late.all = late.all.max(deadline.elapsed());
                 self.at_the_deadline(&mut notes, late, spec.timeout)
             }
         };
@@ -201,23 +204,45 @@ impl Prober {
     }
 
     /// What the probe was waiting for when its time was over; `None` when that was nothing but a late rejection.
-    fn at_the_deadline(&self, notes: &mut Notes, late: Duration, timeout: Duration) -> Option<Fault> {
-        if Lateness::explains(late, timeout) {
-            return Some(Fault::Local(LocalFault::Overloaded { late }));
+    fn at_the_deadline(&self, notes: &mut Notes, late: Late, timeout: Duration) -> Option<Fault> {
+        if Lateness::explains_timeout(late, notes.silent_for(), timeout) {
+            return Some(Fault::Local(LocalFault::Overloaded { late: late.all }));
         }
-        Some(match notes.phase {
-            Phase::Dns => dns::silence(&self.resolver),
+        let timeout = match notes.phase {
+            Phase::Dns => return Some(dns::silence(&self.resolver)),
             Phase::Connect => {
                 for address in std::mem::take(&mut notes.pending_addresses) {
                     notes.failed_addresses.push(FailedAddress { address, fault: tcp::silence(address) });
                 }
-                tcp::weightiest(&notes.failed_addresses)
+                return Some(tcp::weightiest(&notes.failed_addresses));
             }
+            Phase::Watch => return None,
             Phase::Tls => Fault::Tls(TlsFault::Timeout),
             Phase::FirstByte | Phase::Transfer | Phase::Over => Fault::Http(HttpFault::Timeout(notes.progress)),
-            Phase::Watch => return None,
-        })
+        };
+        // The network may have gone after the connection was there.
+        match notes.address.map(tcp::silence) {
+            Some(ConnectFault::Local(fault)) => Some(Fault::Local(fault)),
+            Some(_) | None => Some(timeout),
+        }
     }
+}
+
+/// Drives `stages` until they end or `deadline` is there. What the kernel holds by then was in time: before this gives up,
+/// it asks the kernel once more for all that came. Gives the moment until which it waited, too: `grace` after the deadline.
+async fn within<T>(
+    deadline: Instant,
+    grace: impl Fn() -> Duration,
+    stages: impl Future<Output = T>,
+) -> (Option<T>, Instant) {
+    let mut stages = std::pin::pin!(stages);
+    if let Ok(ended) = tokio::time::timeout_at(deadline, &mut stages).await {
+        return (Some(ended), deadline);
+    }
+    let deadline = deadline + grace();
+    // The runtime asks the kernel before it comes back to a task that yields.
+    tokio::task::yield_now().await;
+    (tokio::time::timeout_at(deadline, stages).await.ok(), deadline)
 }
 
 /// A connection that was reset had opened before, and may have been reset before or after we looked: the verdict must

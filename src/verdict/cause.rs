@@ -153,7 +153,7 @@ table! {
         ]
     LocalOverloaded "local_overloaded" Local Exporter
         "Exporter too late to judge"
-        "The exporter's own host was so late that the server cannot be blamed for the timeout."
+        "The exporter's own host was so late, or so busy, that nothing can be said of the server."
         shown by "curl -s http://localhost:19115/metrics | grep probe_start_delay_seconds"
         [
             Exporter "Find what takes the CPU of the exporter's host, and stop it or move it: `top -b -n 1 | head -20`",

@@ -336,6 +336,73 @@ fn what_this_host_does_itself_is_never_booked_on_a_server() {
 }
 
 #[test]
+fn a_network_that_is_gone_all_at_once_makes_no_server_unhealthy() {
+    let Some(world) = World::new() else { return };
+    let World { exporter: host, server, .. } = &world;
+    // Servers of two kinds: one answers at once, the other one keeps probes under way while the network goes.
+    let _servers = [8080, 8081].map(|port| server.serve(SERVER, &[&port.to_string()]));
+    let mut config = "probes:\n  - {name: p, protocol: http, path: /-/healthy, interval: 1s, timeout: 1s, \
+                      unhealthy_threshold: 1}\nbackend_settings:\n"
+        .to_owned();
+    let mut settings = Vec::new();
+    for (kind, port) in [("quick", 8080), ("slow", 8081)] {
+        for number in 0..20 {
+            writeln!(config, "  - {{name: {kind}{number}, protocol: http, port: {port}, probe: p}}").unwrap();
+            settings.push(format!("{kind}{number}"));
+        }
+    }
+    writeln!(config, "backend_pools:\n  - {{name: pool, settings: [{}], servers: [10.77.2.2]}}", settings.join(", "))
+        .unwrap();
+    for port in [8080, 8081] {
+        host.until_answered(&format!("http://10.77.2.2:{port}/"));
+    }
+    let exporter = Exporter::start(host, &config, &[]);
+    let all = |state: &'static str| {
+        let end = format!("state=\"{state}\"}} 1");
+        move |metrics: &str| {
+            let rows = metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&end));
+            rows.count() == 40
+        }
+    };
+    for _ in 0..3 {
+        exporter.metrics_when("all are healthy", all("healthy"));
+        host.ip("link set near down");
+        let metrics = exporter.metrics_when("nothing is known of any", all("unknown"));
+        let causes = metrics.lines().filter(|line| line.starts_with("backend_health_cause_info{"));
+        assert!(
+            causes.clone().count() == 40 && causes.clone().all(|line| line.contains("stage=\"local\"")),
+            "{metrics}"
+        );
+        host.ip("link set near up");
+        host.ip("route add default via 10.77.1.1");
+    }
+    let metrics = exporter.metrics_when("all are healthy again", all("healthy"));
+    let turned = metrics.lines().filter(|line| {
+        line.starts_with("backend_health_transitions_total{")
+            && line.contains("to=\"unhealthy\"")
+            && !line.ends_with(" 0")
+    });
+    assert_eq!(turned.count(), 0, "{metrics}");
+}
+
+/// Answers many at once: on port 8080 right away, else after 300 ms.
+const SERVER: &str = "
+import http.server, sys, time
+port = int(sys.argv[1])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0 if port == 8080 else 0.3)
+        self.send_response(200)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+Server(('10.77.2.2', port), Answer).serve_forever()
+";
+
+#[test]
 fn a_host_without_a_source_address_says_so() {
     let (Some(exporter), Some(router)) = (Namespace::new("exporter"), Namespace::new("router")) else { return };
     exporter.connect("bare", &router, "far");

@@ -1,6 +1,9 @@
 //! The exporter in trouble of its own: stopped, starved of CPU, out of descriptors. No healthy server may ever be called
 //! Unhealthy because of that.
 
+mod flood;
+mod isolation;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -159,7 +162,7 @@ impl Exporter {
             assert!(Instant::now() < deadline, "it does not listen: {log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        this.url = format!("http://{address}/metrics");
+        this.url = format!("http://{address}");
         this
     }
 
@@ -170,13 +173,22 @@ impl Exporter {
     /// Over one connection that is kept, as long as nobody closes it. The client may take a new one when the kept one is
     /// not back in its hands yet, and an exporter without descriptors cannot accept that: then it is asked again.
     async fn metrics(&self) -> String {
+        self.get("/metrics").await
+    }
+
+    async fn page(&self) -> String {
+        self.get("/").await
+    }
+
+    async fn get(&self, path: &str) -> String {
         const PATIENCE: Duration = Duration::from_secs(5);
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let page = async { self.client.get(&self.url).timeout(PATIENCE).send().await?.text().await };
+            let page =
+                async { self.client.get(format!("{}{path}", self.url)).timeout(PATIENCE).send().await?.text().await };
             match page.await {
                 Ok(text) => return text,
-                Err(error) => assert!(Instant::now() < deadline, "no metrics: {error}"),
+                Err(error) => assert!(Instant::now() < deadline, "{path} is not answered: {error}"),
             }
         }
     }
@@ -241,6 +253,12 @@ fn in_state(metrics: &str, state: &str) -> usize {
     metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&label)).count()
 }
 
+/// All samples whose line begins so and contains this, added up.
+fn sum(metrics: &str, start: &str, part: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(start) && line.contains(part));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exporter_that_was_stopped_calls_no_server_unhealthy() {
     let world = World::start(&[], 4, Duration::from_secs(1)).await;
@@ -267,6 +285,22 @@ async fn an_exporter_without_cpu_calls_no_server_unhealthy() {
     world.none_was_unhealthy("after 12 s without CPU").await;
     world.all_healthy().await;
     world.none_was_unhealthy("when the CPU is back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_with_a_tenth_of_a_core_calls_no_server_unhealthy() {
+    let world = World::start(&[], 4, Duration::from_secs(1)).await;
+    world.all_healthy().await;
+    let end = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < end {
+        for (signal, millis) in [("-STOP", 270), ("-CONT", 30)] {
+            world.exporter.signal(signal);
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+        }
+    }
+    world.none_was_unhealthy("with a tenth of a core").await;
+    world.all_healthy().await;
+    world.none_was_unhealthy("with all of it again").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

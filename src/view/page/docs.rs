@@ -62,6 +62,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/certificates.md"),
     ),
     doc(
+        "performance",
+        "What happens when there is more to probe than this host can do, how it shows, and what to do.",
+        include_str!("../../../docs/performance.md"),
+    ),
+    doc(
         "azure",
         "How Azure's SDKs, az rest and scripts ask this exporter instead of an Application Gateway.",
         include_str!("../../../docs/azure.md"),

@@ -147,13 +147,17 @@
     if (live.textContent !== text) live.textContent = text;
   }
 
+  // What the stream filters by; how the page shows it is not its business.
+  const FILTERS = ["pool", "setting", "server", "state", "cause", "q"];
   let stream = null;
   const dated = () => document.querySelector("[data-live][data-generated-at]");
 
   // Only changes of the rows that the page is about are told; each sign of the report's head counts all rows.
   function listen() {
     stream?.close();
-    stream = new EventSource(`${root}/api/v1/stream${location.search}`);
+    const wanted = new URLSearchParams(location.search);
+    for (const key of [...wanted.keys()]) if (!FILTERS.includes(key)) wanted.delete(key);
+    stream = new EventSource(`${root}/api/v1/stream?${wanted}`);
     const own = stream;
     stream.addEventListener("open", () => {
       isConnected = true;

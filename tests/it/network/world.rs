@@ -91,6 +91,32 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// Runs this Python program in here until what this gives is dropped.
+    pub(super) fn serve(&self, program: &str, arguments: &[&str]) -> Served {
+        Served(self.command("python3").args(["-c", program]).args(arguments).spawn().unwrap())
+    }
+
+    /// Waits until somebody answers there.
+    pub(super) fn until_answered(&self, url: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !run(self.command("curl").args(["-sSf", "--max-time", "10", url])).status.success() {
+            assert!(Instant::now() < deadline, "nobody answers at {url}");
+            sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A program that runs in a namespace, and ends when this is dropped.
+pub(super) struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         run(Command::new("ip").args(["netns", "del", &self.name]));
