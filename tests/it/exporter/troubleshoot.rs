@@ -357,6 +357,10 @@ async fn it_comes_to_the_cause_of_the_exporters_own_probes() {
         assert_eq!(result["state"], row["state"], "{server}");
         assert_eq!(result["cause"]["code"], row["cause"]["code"], "{server}");
     }
+    // A name that does not exist: there is nothing to connect to.
+    let told = events(exporter.stream(&named("services", "http", "missing.lab.test")).await).await;
+    let stages: Vec<_> = told.iter().filter_map(|(_, data)| data["stage"].as_str()).collect();
+    assert_eq!(stages, ["dns", "probe"]);
 }
 
 #[tokio::test]
