@@ -2,6 +2,7 @@
 //! judges and records; serves what came of it; reloads; ends.
 
 mod access;
+mod checks;
 mod demo;
 mod on_demand;
 mod once;
@@ -19,7 +20,6 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -62,6 +62,7 @@ use crate::view::metrics::ExporterNumbers;
 use crate::view::page;
 use crate::view::report::Links;
 use crate::web;
+use crate::web::checks::Checks;
 use crate::web::demand::Demand;
 
 pub use self::demo::DemoStarted;
@@ -179,9 +180,9 @@ pub async fn run_and_tell(
         }
     });
     let demand = Demand::new(shutdown.clone());
-    let source = on_demand::source(&reloader, OnDemand::new(prober, table.clone(), slots));
-    let further = web::azure::router(paths.clone(), source, demand.clone());
-    let site = site(paths, &table, &scheduler, &reloader, &shutdown, further);
+    let source = on_demand::source(&reloader, OnDemand::new(prober.clone(), table.clone(), slots));
+    let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
+    let site = site(paths, &table, &scheduler, &reloader, &shutdown, on_demand);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
@@ -300,13 +301,20 @@ fn log(transition: &Transition) {
     }
 }
 
+/// What is only done when somebody asks for it.
+struct Demanded {
+    prober: Arc<Prober>,
+    demand: Demand,
+    azure: web::azure::Source,
+}
+
 fn site(
     paths: web::Paths,
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     reloader: &Arc<Reloader>,
     shutdown: &CancellationToken,
-    further: Router,
+    on_demand: Demanded,
 ) -> web::Site {
     let process = ProcessReader::default();
     let numbers = {
@@ -316,15 +324,17 @@ fn site(
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
     let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
-    let api = web::api::Api {
-        table: table.clone(),
-        links: Links { base: base.clone() },
-        limits: web::Limits::default(),
-        shutdown: shutdown.clone(),
-    };
-    let pages = pages::routes(table.clone(), Arc::from(telemetry.as_str()));
+    let links = Links { base: base.clone() };
+    let metrics_path: Arc<str> = Arc::from(telemetry.as_str());
+    let Demanded { prober, demand, azure } = on_demand;
+    let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
+    let api = web::api::Api { table: table.clone(), links, limits: web::Limits::default(), shutdown: shutdown.clone() };
+    let pages = pages::routes(table.clone(), metrics_path.clone());
+    let pages = pages.merge(checks::routes(checks.clone(), table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);
-    let further = api.surface().into_router(&base).merge(docs).merge(pages).merge(further);
+    let azure = web::azure::router(paths.clone(), azure, demand);
+    let api = api.surface().merge(web::api::troubleshoot::surface(checks));
+    let further = api.into_router(&base).merge(docs).merge(pages).merge(azure);
     let (scraped, shown, ready, beats) = (table.clone(), table.clone(), table.clone(), scheduler.clone());
     let reloader = reloader.clone();
     web::Site {

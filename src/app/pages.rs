@@ -21,7 +21,7 @@ pub(super) fn routes(table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router 
     Router::new().route("/row", get(row))
 }
 
-async fn row(table: Arc<HealthTable>, query: Option<String>, metrics_path: Arc<str>) -> Response {
+pub(super) async fn row(table: Arc<HealthTable>, query: Option<String>, metrics_path: Arc<str>) -> Response {
     let rendered = move || {
         let place = Place { root: ".", metrics_path: &metrics_path };
         row::answer(&table.snapshot(SystemTime::now()), query.as_deref(), place)

@@ -93,12 +93,9 @@ impl Troubleshoot {
 /// On a line of its own that each part writes anew, and the last one clears.
 fn show(stage: Stage) {
     const CLEAR: &str = "\r\u{1b}[K";
-    let line = match stage {
-        Stage::Done => CLEAR.to_owned(),
-        stage => {
-            let number = Stage::ALL.iter().position(|other| *other == stage).unwrap_or_default() + 1;
-            format!("{CLEAR}[{number}/{}] {} ...", Stage::ALL.len() - 1, stage.as_str())
-        }
+    let line = match stage.number() {
+        None => CLEAR.to_owned(),
+        Some(number) => format!("{CLEAR}[{number}/{}] {} ...", Stage::PARTS.len(), stage.as_str()),
     };
     // When nobody reads it, nothing is lost.
     let _ = write!(io::stderr(), "{line}").and_then(|()| io::stderr().flush());

@@ -93,8 +93,29 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: &'static [Self] =
-        &[Self::Names, Self::Probe, Self::Connects, Self::Paths, Self::Handshakes, Self::Segments, Self::Done];
+    /// All of them that do something.
+    pub const PARTS: &'static [Self] =
+        &[Self::Names, Self::Probe, Self::Connects, Self::Paths, Self::Handshakes, Self::Segments];
+
+    /// One word, for programs: where JSON has what the part finds, its key among the stages.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Names => "dns",
+            Self::Probe => "probe",
+            Self::Connects => "tcp",
+            Self::Paths => "path",
+            Self::Handshakes => "tls",
+            Self::Segments => "small_segments",
+            Self::Done => "done",
+        }
+    }
+
+    /// Counted from 1; `None` of the end, which is no part.
+    #[must_use]
+    pub fn number(self) -> Option<usize> {
+        Self::PARTS.iter().position(|part| *part == self).map(|index| index + 1)
+    }
 
     /// What is done, for people who wait.
     #[must_use]
@@ -120,10 +141,12 @@ pub async fn troubleshoot(prober: &Prober, question: &Question, tell: &(dyn Fn(S
     let end = start + whole;
     let mut target = question.target.clone();
 
-    tell(Stage::Names);
     let names = match &target.probe.server {
         Host::Ip(_) => None,
-        Host::Name(name) => Some(prober.resolver().survey(name, start + whole.mul_f64(NAMES)).await),
+        Host::Name(name) => {
+            tell(Stage::Names);
+            Some(prober.resolver().survey(name, start + whole.mul_f64(NAMES)).await)
+        }
     };
     let (addresses, is_stale) = addresses(&target.probe.server, names.as_ref());
     if let Some(tls) = &question.tls_if_spoken

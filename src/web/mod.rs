@@ -14,6 +14,8 @@
 //! | `/api/v1/backendhealth/{id}` | GET, HEAD | one row of it |
 //! | `/api/v1/events` | GET, HEAD | the latest changes of state, filtered likewise, at most `limit` |
 //! | `/api/v1/stream` | GET, HEAD | changes of state as server-sent events, as they come |
+//! | `/api/v1/troubleshoot` | POST | a deep check of one row, as JSON or, part by part, as server-sent events |
+//! | `/troubleshoot` | POST, GET | the same as a page, among the further routes; GET leads to the row's own page |
 //! | `/docs/`, `/docs/NAME` | GET, HEAD | the shipped documentation |
 //! | `/api/v1/openapi.json` | GET, HEAD | the description of all that begins with `/api` |
 //!
@@ -28,10 +30,12 @@ mod access;
 pub mod api;
 pub mod azure;
 mod bucket;
+pub mod checks;
 pub mod demand;
 mod delivery;
 pub mod docs;
 mod encoding;
+mod events;
 mod guard;
 mod listen;
 mod paths;

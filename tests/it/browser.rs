@@ -1,6 +1,7 @@
 //! The pages in a real browser: what somebody sees, can reach with the keys, and hears from a screen reader.
 
 mod accessibility;
+mod check;
 mod driver;
 mod layout;
 mod report;

@@ -14,6 +14,7 @@ mod report;
 mod scale;
 pub(crate) mod scrape;
 mod thresholds;
+mod troubleshoot;
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;

@@ -4,7 +4,7 @@ mod access;
 mod api;
 mod clients;
 mod docs;
-mod openapi;
+pub(crate) mod openapi;
 mod stream;
 
 use std::io::Read;
@@ -28,6 +28,10 @@ use backend_health_exporter::web::PageWriter;
 use backend_health_exporter::web::Paths;
 use backend_health_exporter::web::Site;
 use backend_health_exporter::web::api::Api;
+use backend_health_exporter::web::checks::Begin;
+use backend_health_exporter::web::checks::Checks;
+use backend_health_exporter::web::checks::Refusal;
+use backend_health_exporter::web::demand::Demand;
 use reqwest::Client;
 use reqwest::ClientBuilder;
 use reqwest::Method;
@@ -88,6 +92,9 @@ async fn start(setup: Setup) -> Running {
     let shutdown = CancellationToken::new();
     let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
     let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
+    // There is no row that could be checked.
+    let begin: Arc<Begin> = Arc::new(|_, _| Err(Refusal::NoSuchRow("no such row".to_owned())));
+    let checks = Checks::new(Demand::new(shutdown.clone()), begin);
     let knobs = Arc::new(Knobs::default());
     let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
     let site = Site {
@@ -119,6 +126,7 @@ async fn start(setup: Setup) -> Running {
         }),
         further: api
             .surface()
+            .merge(web::api::troubleshoot::surface(checks))
             .into_router(&base)
             .merge(web::docs::router("/metrics"))
             .route("/api/v1/echo", post(async |body: String| body)),
@@ -233,7 +241,7 @@ async fn pages_are_html_that_loads_nothing_from_elsewhere() {
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&response, "x-frame-options"), "deny");
-    assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+    assert_eq!(header(&response, "referrer-policy"), "same-origin");
     let response = site.get("/?wrong").await;
     assert_eq!(response.status(), 400);
     assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");

@@ -44,14 +44,18 @@ const STYLES: &str = concat!(
     include_str!("report.css"),
     include_str!("row.css"),
     include_str!("picture.css"),
+    include_str!("troubleshoot.css"),
     include_str!("docs.css"),
 );
 
 /// The style of all pages.
 pub(super) static STYLE: Asset = Asset::new("page.css", "text/css; charset=utf-8", STYLES);
 
-/// What keeps a page up to date.
-pub(super) static SCRIPT: Asset = Asset::new("page.js", "text/javascript; charset=utf-8", include_str!("page.js"));
+/// What keeps a page up to date, and what runs a check in place.
+const SCRIPTS: &str = concat!(include_str!("page.js"), include_str!("troubleshoot.js"));
+
+/// The script of all pages.
+pub(super) static SCRIPT: Asset = Asset::new("page.js", "text/javascript; charset=utf-8", SCRIPTS);
 
 /// Each state in its shape and colour, for a browser's tab.
 pub(super) fn icon(state: Option<State>) -> &'static Asset {

@@ -11,6 +11,7 @@ mod line;
 mod strip;
 mod query;
 pub mod row;
+pub mod check;
 mod shell;
 pub mod assets;
 pub mod docs;
@@ -72,9 +73,14 @@ fn endpoint(server: &str, port: u16) -> Markup {
 
 /// Where the page of a row is, as a link.
 fn row_address(root: &str, pool: &str, setting: &str, server: &str) -> String {
+    format!("{root}/row?{}", named_query(pool, setting, server))
+}
+
+/// A row's names, as the query of an address.
+fn named_query(pool: &str, setting: &str, server: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("pool", pool).append_pair("setting", setting).append_pair("server", server);
-    format!("{root}/row?{}", query.finish())
+    query.finish()
 }
 
 /// Server and port as one word, an IPv6 address in brackets.

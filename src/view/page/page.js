@@ -183,13 +183,13 @@
   // A page that is left keeps no connection; one that is come back to begins anew.
   window.addEventListener("pagehide", () => stream?.close());
   window.addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
+    if (!event.persisted || !dated()) return;
     listen();
     refresh();
   });
 
   // A connection that is cut somewhere on the way says nothing; a request finds out.
-  setInterval(() => performance.now() - askedAt > QUIET && refresh(), QUIET);
+  setInterval(() => dated() && performance.now() - askedAt > QUIET && refresh(), QUIET);
 
   // -- changes of state, said aloud ---------------------------------------------------------------------------------
 

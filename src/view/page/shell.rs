@@ -35,6 +35,7 @@ pub(super) enum Kind {
     Report,
     Row,
     NoRow,
+    Check,
     Documents,
     Document,
 }
@@ -46,6 +47,7 @@ impl Kind {
             Self::Report => "report",
             Self::Row => "row and what is wrong with it",
             Self::NoRow => "rows that may be meant",
+            Self::Check => "result of the check",
             Self::Documents => "list of documents",
             Self::Document => "text",
         }

@@ -1,6 +1,7 @@
 //! From a snapshot to a report.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::AttemptView;
@@ -145,12 +146,18 @@ struct About<'a, 'l> {
     links: &'l Links,
 }
 
-impl<'a> About<'a, '_> {
-    fn problem<C: Copy + Into<Code>>(&self, finding: &'a Finding<C>) -> Problem<'a> {
+impl<'a> Problem<'a> {
+    /// A finding of a probe of `target` that connected, or tried to, to `address`.
+    pub(in crate::view) fn of<C: Copy + Into<Code>>(
+        finding: &'a Finding<C>,
+        target: &Target,
+        address: Option<SocketAddr>,
+        links: &Links,
+    ) -> Self {
         let code: Code = finding.code.into();
         let words = code.words();
-        let remedy = Remedy::of(finding, self.target, self.last.and_then(|probe| probe.evidence.address));
-        Problem {
+        let remedy = Remedy::of(finding, target, address);
+        Self {
             code: Cow::Borrowed(words.code),
             stage: words.stage,
             side: words.side,
@@ -160,8 +167,14 @@ impl<'a> About<'a, '_> {
             remedy: remedy.steps(),
             reproduce: remedy.reproduce(),
             certificate: finding.facts.get(Slot::Fingerprint).map(Cow::Borrowed),
-            docs_url: self.links.docs(words.code),
+            docs_url: links.docs(words.code),
         }
+    }
+}
+
+impl<'a> About<'a, '_> {
+    fn problem<C: Copy + Into<Code>>(&self, finding: &'a Finding<C>) -> Problem<'a> {
+        Problem::of(finding, self.target, self.last.and_then(|probe| probe.evidence.address), self.links)
     }
 
     fn problems<C: Copy + Into<Code>>(&self, findings: &'a [Finding<C>]) -> Vec<Problem<'a>> {

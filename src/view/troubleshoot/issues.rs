@@ -9,16 +9,16 @@ use crate::verdict::Notice;
 use crate::verdict::Stage;
 
 /// One thing that is wrong.
-pub(super) struct Issue {
-    pub(super) origin: &'static str,
-    pub(super) severity: &'static str,
-    pub(super) kind: &'static str,
+pub(in crate::view) struct Issue {
+    pub(in crate::view) origin: &'static str,
+    pub(in crate::view) severity: &'static str,
+    pub(in crate::view) kind: &'static str,
     /// Keys and values.
-    pub(super) context: Vec<(String, String)>,
+    pub(in crate::view) context: Vec<(String, String)>,
 }
 
 /// The causes first, then what only the deep check sees, then warnings.
-pub(super) fn of(examination: &Examination) -> Vec<Issue> {
+pub(in crate::view) fn of(examination: &Examination) -> Vec<Issue> {
     let verdict = &examination.verdict;
     let causes = verdict.cause.iter().chain(&verdict.also);
     let causes = causes.map(|finding| issue(Code::Cause(finding.code), &finding.detail, Severity::Error));

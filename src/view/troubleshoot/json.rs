@@ -1,5 +1,8 @@
 //! A deep check as JSON: Azure's words at the top, ours beside them, and the facts of every stage below.
 
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde_json::Value;
 use serde_json::json;
 
@@ -81,6 +84,64 @@ pub fn render(examination: &Examination, docs: Option<&str>) -> String {
     let mut json = visible_json(serde_json::to_string_pretty(&value(examination, docs)).unwrap_or_default());
     json.push('\n');
     json
+}
+
+/// The same in one line.
+#[must_use]
+pub fn line(examination: &Examination, docs: Option<&str>) -> String {
+    visible_json(value(examination, docs).to_string())
+}
+
+/// What stands in it, for the API's description. What each stage found has no fixed shape: fields come with what there is
+/// to tell.
+#[must_use]
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
+    let words = |words: &[&str]| json!({ "type": "string", "enum": words });
+    let list = |item: &Value| json!({ "type": "array", "items": item });
+    let text = json!({ "type": "string" });
+    let maybe = |kind: &str| json!({ "type": [kind, "null"] });
+    let issue = json!({
+        "type": "object",
+        "required": ["origin", "severity", "type", "context"],
+        "properties": {
+            "origin": words(&["Local", "Outbound", "Inbound"]),
+            "severity": words(&["Error", "Warning"]),
+            "type": text,
+            "context": list(&json!({
+                "type": "object", "required": ["key", "value"], "properties": { "key": text, "value": text },
+            })),
+        },
+    });
+    let finding = json!({
+        "type": ["object", "null"],
+        "required": ["code", "stage", "side", "title", "detail", "remedy", "docs_url"],
+        "properties": {
+            "code": text, "stage": text, "side": text, "title": text, "detail": text, "remedy": list(&text),
+            "docs_url": maybe("string"),
+        },
+    });
+    let properties = json!({
+        "connectionStatus": words(&["Reachable", "Degraded", "Unreachable"]),
+        "avgLatencyInMs": maybe("number"),
+        "minLatencyInMs": maybe("number"),
+        "maxLatencyInMs": maybe("number"),
+        "probesSent": { "type": "integer" },
+        "probesFailed": { "type": "integer" },
+        "hops": list(&json!({ "type": "object", "required": ["type", "id", "address", "links", "issues"] })),
+        "issues": list(&issue),
+        "state": words(&["Healthy", "Unhealthy", "Unknown"]),
+        "cause": finding,
+        "remedy": list(&text),
+        "also": list(&finding),
+        "warnings": list(&finding),
+        "insights": list(&json!({ "type": "object", "required": ["code", "severity", "side", "title", "detail", "remedy"] })),
+        "at": { "type": "string", "format": "date-time" },
+        "duration_seconds": { "type": "number" },
+        "target": { "type": "object" },
+        "stages": { "type": "object" },
+    });
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
+    json_schema!({ "type": "object", "required": required, "properties": properties })
 }
 
 /// In milliseconds, to the microsecond: on a local network there is little more.
@@ -194,7 +255,7 @@ fn link(next: &str, hop: Option<&Hop>) -> Value {
 }
 
 /// The routers, without the target itself; where SYNs got no answer, those that datagrams found.
-pub(super) fn between(path: &PathFacts) -> Vec<&Hop> {
+pub(in crate::view) fn between(path: &PathFacts) -> Vec<&Hop> {
     let by_udp = |distance: u8| path.udp.iter().flat_map(|udp| &udp.hops).find(move |hop| hop.distance == distance);
     let mut hops: Vec<&Hop> = Vec::new();
     for hop in &path.tcp.hops {

@@ -1,9 +1,9 @@
 //! Renderings of a deep check: text for a terminal, and JSON in the words of Azure's connection troubleshoot.
 
-mod issues;
+pub(in crate::view) mod issues;
 pub mod json;
-mod paper;
-mod stages;
+pub(in crate::view) mod paper;
+pub(in crate::view) mod stages;
 pub mod text;
-mod tls;
-mod words;
+pub(in crate::view) mod tls;
+pub(in crate::view) mod words;

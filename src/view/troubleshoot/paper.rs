@@ -5,7 +5,7 @@ use crate::view::text::visible;
 
 /// What a line tells, which is its mark and its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(in crate::view) enum Mark {
     Good,
     Bad,
     Odd,

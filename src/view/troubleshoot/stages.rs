@@ -230,7 +230,7 @@ pub(super) fn handshakes(examination: &Examination) -> Value {
 }
 
 /// The CAs that a server names, as text.
-pub(super) fn authorities(exploration: &Exploration) -> Vec<String> {
+pub(in crate::view) fn authorities(exploration: &Exploration) -> Vec<String> {
     let named = |der: &Vec<u8>| name_of_der(der).unwrap_or_else(|| "a name that cannot be read".to_owned());
     exploration.authorities.iter().map(named).collect()
 }

@@ -6,9 +6,12 @@ use super::paper::Paper;
 use super::tls;
 use super::words;
 use crate::troubleshoot::ConnectionStatus;
+use crate::troubleshoot::Connects;
 use crate::troubleshoot::End;
 use crate::troubleshoot::Examination;
 use crate::troubleshoot::Hop;
+use crate::troubleshoot::HostFacts;
+use crate::troubleshoot::Outlook;
 use crate::troubleshoot::PathFacts;
 use crate::troubleshoot::PathMtu;
 use crate::troubleshoot::Severity;
@@ -94,7 +97,7 @@ fn names(paper: &mut Paper, examination: &Examination) {
     }
 }
 
-fn mark_of(outcome: &crate::troubleshoot::Outcome) -> Mark {
+pub(in crate::view) fn mark_of(outcome: &crate::troubleshoot::Outcome) -> Mark {
     use crate::troubleshoot::Outcome;
     match outcome {
         Outcome::Records(_) => Mark::Good,
@@ -110,26 +113,39 @@ fn routes(paper: &mut Paper, examination: &Examination) {
     }
     paper.title("Route");
     for outlook in &examination.routes {
-        let (mark, trouble) = match &outlook.trouble {
-            None => (Mark::Good, String::new()),
-            Some(trouble) => (Mark::Bad, format!(": {trouble}")),
-        };
-        let way = words::of_route(&outlook.route);
-        // The way may tell the trouble already.
-        let is_said = trouble.ends_with(&way) || way.contains("not answer") || way.contains("nobody answers");
-        let words = if is_said { way } else { format!("{way}{trouble}") };
+        let (mark, words) = of_outlook(outlook);
         paper.line(mark, &format!("{}  {words}", outlook.target));
     }
-    let host = &examination.host;
+    for (mark, words) in of_host(&examination.host) {
+        paper.line(mark, &words);
+    }
+}
+
+/// The way to an address, and what is wrong with it.
+pub(in crate::view) fn of_outlook(outlook: &Outlook) -> (Mark, String) {
+    let (mark, trouble) = match &outlook.trouble {
+        None => (Mark::Good, String::new()),
+        Some(trouble) => (Mark::Bad, format!(": {trouble}")),
+    };
+    let way = words::of_route(&outlook.route);
+    // The way may tell the trouble already.
+    let is_said = trouble.ends_with(&way) || way.contains("not answer") || way.contains("nobody answers");
+    (mark, if is_said { way } else { format!("{way}{trouble}") })
+}
+
+/// What shows of this host's own packet filters.
+pub(in crate::view) fn of_host(host: &HostFacts) -> Vec<(Mark, String)> {
+    let mut lines = Vec::new();
     if !host.filters.is_empty() {
         let filters = host.filters.join(", ");
-        paper.note(&format!(
-            "packet filters are loaded on this host ({filters}); their rules need privileges to be read"
-        ));
+        let words =
+            format!("packet filters are loaded on this host ({filters}); their rules need privileges to be read");
+        lines.push((Mark::None, words));
     }
     if let Some((count, most)) = host.tracked.filter(|_| host.is_full()) {
-        paper.line(Mark::Bad, &format!("{count} of at most {most} connections are tracked on this host"));
+        lines.push((Mark::Bad, format!("{count} of at most {most} connections are tracked on this host")));
     }
+    lines
 }
 
 fn connects(paper: &mut Paper, examination: &Examination) {
@@ -139,11 +155,7 @@ fn connects(paper: &mut Paper, examination: &Examination) {
     paper.title("TCP");
     for connects in &examination.connects {
         let (tries, opened) = (connects.tries.len(), connects.opened());
-        let mark = match (opened, connects.failed() + connects.resent()) {
-            (0, _) => Mark::Bad,
-            (_, 0) => Mark::Good,
-            (_, _) => Mark::Odd,
-        };
+        let mark = mark_of_connects(connects);
         let loss = connects.failed() * 100 / tries.max(1);
         paper.line(mark, &format!("{}  {opened} of {tries} opened, {loss} % failed", connects.address));
         if let Some(latency) = connects.latency() {
@@ -160,6 +172,14 @@ fn connects(paper: &mut Paper, examination: &Examination) {
         for (fault, count) in connects.faults() {
             paper.line(Mark::Bad, &format!("  {count} times {}", words::of_connect_fault(fault)));
         }
+    }
+}
+
+pub(in crate::view) fn mark_of_connects(connects: &Connects) -> Mark {
+    match (connects.opened(), connects.failed() + connects.resent()) {
+        (0, _) => Mark::Bad,
+        (_, 0) => Mark::Good,
+        (_, _) => Mark::Odd,
     }
 }
 
@@ -186,18 +206,24 @@ fn paths(paper: &mut Paper, examination: &Examination) {
 }
 
 fn mtu(paper: &mut Paper, path: &PathFacts) {
-    if matches!(path.tcp.end, End::Here | End::Local(_)) {
-        return;
+    if let Some(mark) = mark_of_mtu(path) {
+        paper.line(mark, &format!("  largest packet: {}", words::of_mtu(&path.mtu)));
     }
-    let mark = match path.mtu {
+}
+
+/// `None` where there is no way on which packets could be too large.
+pub(in crate::view) fn mark_of_mtu(path: &PathFacts) -> Option<Mark> {
+    if matches!(path.tcp.end, End::Here | End::Local(_)) {
+        return None;
+    }
+    Some(match path.mtu {
         PathMtu::Passes(_) => Mark::Good,
         PathMtu::BlackHole { .. } => Mark::Bad,
         PathMtu::Smaller { .. } | PathMtu::Unclear => Mark::None,
-    };
-    paper.line(mark, &format!("  largest packet: {}", words::of_mtu(&path.mtu)));
+    })
 }
 
-fn mark_of_end(end: &End) -> Mark {
+pub(in crate::view) fn mark_of_end(end: &End) -> Mark {
     match end {
         End::Here | End::Arrived(_) => Mark::Good,
         End::Refused { .. } | End::Local(_) => Mark::Bad,
@@ -258,7 +284,7 @@ fn exchange(paper: &mut Paper, examination: &Examination) {
 }
 
 /// The lines before the first empty one, and what follows it.
-pub(super) fn head_and_body(bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+pub(in crate::view) fn head_and_body(bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
     let mut lines = Vec::new();
     let mut rest = bytes;
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -336,10 +362,10 @@ fn further_finding(paper: &mut Paper, mark: Mark, label: &str, finding: &Finding
 }
 
 /// Of a response's head that are shown.
-const MOST_LINES: usize = 40;
+pub(in crate::view) const MOST_LINES: usize = 40;
 
 /// Of a body that are shown.
-const FIRST_BYTES: usize = 256;
+pub(in crate::view) const FIRST_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

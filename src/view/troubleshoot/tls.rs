@@ -8,6 +8,7 @@ use crate::troubleshoot::Examination;
 use crate::troubleshoot::Exploration;
 use crate::troubleshoot::Handshakes;
 use crate::troubleshoot::Support;
+use crate::troubleshoot::VersionFacts;
 use crate::verdict::RightLink;
 use crate::verdict::version_name;
 use crate::view::time::Utc;
@@ -53,7 +54,7 @@ pub(super) fn chain(paper: &mut Paper, examination: &Examination) {
     }
 }
 
-fn of_link(link: &RightLink, examination: &Examination) -> (Mark, String) {
+pub(in crate::view) fn of_link(link: &RightLink, examination: &Examination) -> (Mark, String) {
     let chain = examination.verdict.evidence.chain.iter().flat_map(|chain| &chain.certificates);
     let faults = |position: usize| {
         let certificate = chain.clone().find(|certificate| certificate.position == position);
@@ -87,11 +88,7 @@ pub(super) fn tls(paper: &mut Paper, handshakes: &Handshakes) {
     paper.title("TLS");
     paper.note(&format!("tried with {}", handshakes.address));
     for facts in &handshakes.versions {
-        let mark = match (&facts.support, facts.version) {
-            (Support::Accepted { .. }, 0x0303..) => Mark::Good,
-            (Support::Accepted { .. }, _) => Mark::Odd,
-            (_, _) => Mark::None,
-        };
+        let mark = mark_of_version(facts);
         paper.line(mark, &format!("{}: {}", version_name(facts.version), words::of_support(&facts.support)));
         if let Support::Accepted { suites, is_cut_short, .. } = &facts.support {
             for suite in words::of_suites(suites) {
@@ -102,13 +99,7 @@ pub(super) fn tls(paper: &mut Paper, handshakes: &Handshakes) {
             }
         }
     }
-    let (mark, words) = match &handshakes.usual {
-        Err(fault) => (Mark::Bad, words::of_connect_fault(fault)),
-        Ok(usual) => match &usual.fault {
-            Some(fault) => (Mark::Bad, words::of_tls_fault(fault)),
-            None => (Mark::Good, format!("completed in {}", took(usual.took))),
-        },
-    };
+    let (mark, words) = usual(handshakes);
     paper.line(mark, &format!("handshake without a client certificate: {words}"));
     if let Ok(usual) = &handshakes.usual {
         client_certificate(paper, usual, handshakes);
@@ -117,11 +108,33 @@ pub(super) fn tls(paper: &mut Paper, handshakes: &Handshakes) {
     paper.note(&format!("application protocol (ALPN): {}", alpn(handshakes)));
 }
 
-fn client_certificate(paper: &mut Paper, usual: &Exploration, handshakes: &Handshakes) {
+pub(in crate::view) fn mark_of_version(facts: &VersionFacts) -> Mark {
+    match (&facts.support, facts.version) {
+        (Support::Accepted { .. }, 0x0303..) => Mark::Good,
+        (Support::Accepted { .. }, _) => Mark::Odd,
+        (_, _) => Mark::None,
+    }
+}
+
+/// How the usual handshake, without a client certificate, went.
+pub(in crate::view) fn usual(handshakes: &Handshakes) -> (Mark, String) {
+    match &handshakes.usual {
+        Err(fault) => (Mark::Bad, words::of_connect_fault(fault)),
+        Ok(usual) => match &usual.fault {
+            Some(fault) => (Mark::Bad, words::of_tls_fault(fault)),
+            None => (Mark::Good, format!("completed in {}", took(usual.took))),
+        },
+    }
+}
+
+/// Whether the server wants to see one.
+pub(in crate::view) fn asks_for_certificate(usual: &Exploration, handshakes: &Handshakes) -> bool {
     let in_clear = |support: &Support| matches!(support, Support::Accepted { client_certificate_requested: true, .. });
-    let asked =
-        usual.facts.client_certificate_requested || handshakes.versions.iter().any(|facts| in_clear(&facts.support));
-    if !asked {
+    usual.facts.client_certificate_requested || handshakes.versions.iter().any(|facts| in_clear(&facts.support))
+}
+
+fn client_certificate(paper: &mut Paper, usual: &Exploration, handshakes: &Handshakes) {
+    if !asks_for_certificate(usual, handshakes) {
         paper.note("client certificate: not asked for");
         return;
     }
@@ -137,7 +150,7 @@ fn client_certificate(paper: &mut Paper, usual: &Exploration, handshakes: &Hands
 }
 
 /// Whether the server needs to be told a name.
-pub(super) fn sni(handshakes: &Handshakes) -> String {
+pub(in crate::view) fn sni(handshakes: &Handshakes) -> String {
     let Some(without) = &handshakes.without_name else {
         return "an address is never sent as a name".to_owned();
     };
@@ -156,7 +169,7 @@ pub(super) fn sni(handshakes: &Handshakes) -> String {
     }
 }
 
-fn alpn(handshakes: &Handshakes) -> String {
+pub(in crate::view) fn alpn(handshakes: &Handshakes) -> String {
     let Ok(both) = &handshakes.with_protocols else { return "unknown: no connection opened".to_owned() };
     match (&both.fault, &both.protocol) {
         (Some(fault), _) => format!("offered h2 and http/1.1, the handshake fails ({})", words::of_tls_fault(fault)),

@@ -17,7 +17,7 @@ use crate::verdict::alert_name;
 use crate::verdict::suite_name;
 use crate::verdict::version_name;
 
-pub(super) fn of_connect_fault(fault: &ConnectFault) -> String {
+pub(in crate::view) fn of_connect_fault(fault: &ConnectFault) -> String {
     match fault {
         ConnectFault::Refused => "refused (RST)".to_owned(),
         ConnectFault::Timeout => "no answer".to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn of_connect_fault(fault: &ConnectFault) -> String {
 }
 
 /// One word for machines.
-pub(super) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
+pub(in crate::view) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
     match fault {
         ConnectFault::Refused => "refused",
         ConnectFault::Timeout => "timeout",
@@ -42,7 +42,7 @@ pub(super) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
     }
 }
 
-pub(super) fn of_tls_fault(fault: &TlsFault) -> String {
+pub(in crate::view) fn of_tls_fault(fault: &TlsFault) -> String {
     match fault {
         TlsFault::Timeout => "not over in time".to_owned(),
         TlsFault::Closed => "closed in the handshake".to_owned(),
@@ -55,7 +55,7 @@ pub(super) fn of_tls_fault(fault: &TlsFault) -> String {
     }
 }
 
-pub(super) fn of_outcome(answer: &Answer) -> Vec<String> {
+pub(in crate::view) fn of_outcome(answer: &Answer) -> Vec<String> {
     match &answer.outcome {
         Outcome::Records(records) => records
             .iter()
@@ -71,7 +71,7 @@ pub(super) fn of_outcome(answer: &Answer) -> Vec<String> {
     }
 }
 
-pub(super) fn of_route(route: &Route) -> String {
+pub(in crate::view) fn of_route(route: &Route) -> String {
     match route {
         Route::Own => "this host's own address".to_owned(),
         Route::Barred(why) => (*why).to_owned(),
@@ -96,13 +96,13 @@ pub(super) fn of_route(route: &Route) -> String {
 }
 
 /// A code, or a range of them.
-pub(super) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
+pub(in crate::view) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
     let range = |(from, to): &(u16, u16)| if from == to { from.to_string() } else { format!("{from}-{to}") };
     codes.iter().map(range).collect()
 }
 
 /// As `ip route` has it.
-pub(super) fn kind_of_route(route: &Route) -> &'static str {
+pub(in crate::view) fn kind_of_route(route: &Route) -> &'static str {
     match route {
         Route::Own => "local",
         Route::Through { .. } => "unicast",
@@ -114,7 +114,7 @@ pub(super) fn kind_of_route(route: &Route) -> &'static str {
     }
 }
 
-pub(super) fn of_end(end: &End) -> String {
+pub(in crate::view) fn of_end(end: &End) -> String {
     match end {
         End::Here => "the address is this host's own: there is no hop in between".to_owned(),
         End::Arrived(how) => format!("arrived: {how}"),
@@ -127,7 +127,7 @@ pub(super) fn of_end(end: &End) -> String {
     }
 }
 
-pub(super) fn of_mtu(mtu: &PathMtu) -> String {
+pub(in crate::view) fn of_mtu(mtu: &PathMtu) -> String {
     match mtu {
         PathMtu::Passes(size) => format!("packets of {size} bytes arrive"),
         PathMtu::Smaller { mtu, from: Some(from) } => format!("{mtu} bytes, says {from}"),
@@ -139,7 +139,7 @@ pub(super) fn of_mtu(mtu: &PathMtu) -> String {
     }
 }
 
-pub(super) fn of_support(support: &Support) -> String {
+pub(in crate::view) fn of_support(support: &Support) -> String {
     match support {
         Support::Accepted { .. } => "accepted".to_owned(),
         Support::Alert(alert) => format!("refused with the alert {}", alert_name(AlertDescription::from(*alert))),
@@ -151,6 +151,6 @@ pub(super) fn of_support(support: &Support) -> String {
     }
 }
 
-pub(super) fn of_suites(suites: &[u16]) -> Vec<String> {
+pub(in crate::view) fn of_suites(suites: &[u16]) -> Vec<String> {
     suites.iter().map(|suite| suite_name(*suite)).collect()
 }

@@ -6,6 +6,7 @@ mod openapi;
 mod operations;
 mod stream;
 mod surface;
+pub mod troubleshoot;
 
 use std::fmt;
 use std::sync::Arc;

@@ -126,7 +126,8 @@ fn describe_operation(operation: &Operation, schemas: &mut SchemaGenerator) -> V
         "responses": answers,
     });
     if let Some(body) = body {
-        described["requestBody"] = json!({ "required": true, "content": describe_content(body, schemas) });
+        let contents = describe_contents(std::slice::from_ref(body), schemas);
+        described["requestBody"] = json!({ "required": true, "content": contents });
     }
     described
 }
@@ -143,7 +144,7 @@ fn describe_parameter(parameter: &Parameter, schemas: &mut SchemaGenerator) -> V
 }
 
 fn describe_answer(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
-    let Answer { status: _, description, headers, content } = answer;
+    let Answer { status: _, description, headers, contents } = answer;
     let mut described = json!({ "description": description });
     if !headers.is_empty() {
         let text = |header: &super::surface::AnswerHeader| {
@@ -152,15 +153,18 @@ fn describe_answer(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
         };
         described["headers"] = headers.iter().map(text).collect::<Map<_, _>>().into();
     }
-    if let Some(content) = content {
-        described["content"] = describe_content(content, schemas);
+    if !contents.is_empty() {
+        described["content"] = describe_contents(contents, schemas);
     }
     described
 }
 
-fn describe_content(content: &Content, schemas: &mut SchemaGenerator) -> Value {
-    let Content { media_type, schema } = content;
-    json!({ *media_type: { "schema": schema(schemas) } })
+fn describe_contents(contents: &[Content], schemas: &mut SchemaGenerator) -> Value {
+    let described = |Content { media_type, schema }: &Content| {
+        let schema = schema(schemas);
+        ((*media_type).to_owned(), json!({ "schema": schema }))
+    };
+    contents.iter().map(described).collect::<Map<_, _>>().into()
 }
 
 const ABOUT: &str = "Which backends are Healthy, Unhealthy or Unknown, why, whose side has to act, and what to do.\n\n\

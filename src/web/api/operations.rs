@@ -95,7 +95,7 @@ pub(super) fn stream() -> Operation {
                 status: 200,
                 description: "Events, until the client leaves or the exporter ends.",
                 headers: Vec::new(),
-                content: Some(Content { media_type: "text/event-stream", schema: Box::new(events_of_a_stream) }),
+                contents: vec![Content { media_type: "text/event-stream", schema: Box::new(events_of_a_stream) }],
             },
             bad_parameter(),
             Answer::error(503, "As many clients as may be are streaming.").with(&[RETRY_AFTER]),
@@ -183,11 +183,11 @@ pub(super) const CACHED: [AnswerHeader; 3] = [
     AnswerHeader { name: "Content-Encoding", description: "`gzip` when the client takes it." },
 ];
 
-const RETRY_AFTER: AnswerHeader = AnswerHeader { name: "Retry-After", description: "Seconds." };
+pub(super) const RETRY_AFTER: AnswerHeader = AnswerHeader { name: "Retry-After", description: "Seconds." };
 
 pub(super) fn not_modified() -> Answer {
     let [tag, cache, _] = CACHED;
-    Answer { status: 304, description: "The client has it already.", headers: vec![tag, cache], content: None }
+    Answer { status: 304, description: "The client has it already.", headers: vec![tag, cache], contents: Vec::new() }
 }
 
 fn bad_parameter() -> Answer {

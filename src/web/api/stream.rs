@@ -5,30 +5,20 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io;
-use std::pin::Pin;
+use std::convert::identity;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 use std::time::SystemTime;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::body::Bytes;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::HeaderName;
-use axum::http::HeaderValue;
 use axum::http::Method;
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::response::Response;
-use hyper::body::Body as HttpBody;
-use hyper::body::Frame;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc;
@@ -46,6 +36,7 @@ use crate::web::Connection;
 use crate::web::api::Shared;
 use crate::web::api::check_keys;
 use crate::web::api::error::ApiError;
+use crate::web::events;
 
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
@@ -58,21 +49,14 @@ pub(super) async fn stream(
     check_keys(&query, &[])?;
     let filter = Filter::parse(&query)?;
     let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        let (sender, events) = mpsc::channel(1);
-        let told = known(&headers, *shared.table.watch_transitions().borrow());
-        let teller = Teller { shared, filter, told, shown: None, sender, wrote: Instant::now(), cut: connection.cut };
-        tokio::spawn(teller.run(slot));
-        Body::new(Events(events))
-    };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        // nginx would collect events before it passes them on.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((headers, body).into_response())
+    if method == Method::HEAD {
+        return Ok(events::response::<Bytes>(None, identity));
+    }
+    let (sender, told_events) = mpsc::channel(1);
+    let told = known(&headers, *shared.table.watch_transitions().borrow());
+    let teller = Teller { shared, filter, told, shown: None, sender, wrote: Instant::now(), cut: connection.cut };
+    tokio::spawn(teller.run(slot));
+    Ok(events::response(Some(told_events), identity))
 }
 
 /// The number of the last change that the client knows: the latest one when it does not say. Numbers begin anew with the
@@ -199,19 +183,7 @@ impl Written {
 /// One event. JSON has no line ends of its own.
 fn event(kind: &str, number: u64, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).expect("the report's types are JSON");
-    Bytes::from(format!("event: {kind}\nid: {number}\ndata: {data}\n\n"))
-}
-
-/// The response's body.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl HttpBody for Events {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
-    }
+    events::event(kind, &format!("id: {number}\n"), &data)
 }
 
 /// The report's head is told no more often.

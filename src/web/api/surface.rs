@@ -70,7 +70,8 @@ pub struct Answer {
     pub status: u16,
     pub description: &'static str,
     pub headers: Vec<AnswerHeader>,
-    pub content: Option<Content>,
+    /// As which the client may have it; none: without a body.
+    pub contents: Vec<Content>,
 }
 
 /// A header of an answer.
@@ -96,13 +97,20 @@ impl Answer {
         schema: impl Fn(&mut SchemaGenerator) -> Schema + Send + Sync + 'static,
     ) -> Self {
         let content = Content { media_type: "application/json", schema: Box::new(schema) };
-        Self { status, description, headers: Vec::new(), content: Some(content) }
+        Self { status, description, headers: Vec::new(), contents: vec![content] }
     }
 
     /// A refusal.
     #[must_use]
     pub fn error(status: u16, description: &'static str) -> Self {
         Self::json(status, description, SchemaGenerator::subschema_for::<ErrorBody>)
+    }
+
+    /// The same in another form.
+    #[must_use]
+    pub fn or(mut self, content: Content) -> Self {
+        self.contents.push(content);
+        self
     }
 
     #[must_use]

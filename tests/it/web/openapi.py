@@ -17,7 +17,7 @@ for schema in components["schemas"].values():
         schema.setdefault("additionalProperties", False)
 
 for answer in given["answers"]:
-    responses = document["paths"][answer["path"]]["get"]["responses"]
+    responses = document["paths"][answer["path"]][answer.get("method", "get")]["responses"]
     schema = responses[answer["status"]]["content"][answer["type"]]["schema"]
     validator = Draft202012Validator(
         {**schema, "components": components}, format_checker=Draft202012Validator.FORMAT_CHECKER

@@ -23,7 +23,7 @@ async fn document(site: &Running) -> Value {
 }
 
 /// Runs the validator of `tests/requirements.txt`; gives what it has to complain of.
-fn complaints(document: &Value, answers: &[Value]) -> String {
+pub(crate) fn complaints(document: &Value, answers: &[Value]) -> String {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/python");
     assert!(python.exists(), "tests/run makes target/venv of tests/requirements.txt");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/web/openapi.py");
@@ -63,6 +63,15 @@ async fn a_validator_finds_the_description_and_the_answers_right() {
         let kind = header(&response, "content-type");
         let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
         answers.push(json!({ "path": documented, "status": status.to_string(), "type": kind, "body": body }));
+    }
+    for (sent, status) in [("{}", 400), ("{\"id\": \"ff\"}", 404)] {
+        let response = client().post(site.http("/api/v1/troubleshoot")).body(sent).send().await.unwrap();
+        assert_eq!(response.status(), status, "{sent}");
+        let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        answers.push(json!({
+            "path": "/api/v1/troubleshoot", "method": "post", "status": status.to_string(), "type": "application/json",
+            "body": body,
+        }));
     }
     assert_eq!(complaints(&document, &answers), "");
 

@@ -11,9 +11,9 @@ use std::time::SystemTime;
 use maud::Markup;
 use maud::html;
 
-use self::near::Asked;
+pub use self::near::Asked;
 use super::Place;
-use super::advice::code_block;
+use super::check;
 use super::endpoint;
 use super::shape;
 use super::shell;
@@ -24,7 +24,6 @@ use crate::health::Snapshot;
 use crate::health::State;
 use crate::verdict::Cause;
 use crate::view::picture;
-use crate::view::remedy::shell_word;
 use crate::view::report::Filter;
 use crate::view::report::Links;
 use crate::view::report::ReportRow;
@@ -50,13 +49,10 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
         Answer { status, page: shell::page(Shell { place, kind, title, state }, &body, &footer) }
     };
     let asked = Asked::parse(query.unwrap_or_default());
-    let Some(filter) = asked.filter() else {
+    if !asked.is_whole() {
         return framed(400, Kind::NoRow, "Which row?", None, &near::explained(&asked, snapshot, place.root));
-    };
-    let mut found: Vec<_> = snapshot.rows.iter().filter(|row| filter.matches(row)).collect();
-    // Where names differ only in their case, the one that was asked for letter by letter.
-    found.sort_by_key(|row| !asked.is_exactly(&row.target));
-    match found.first() {
+    }
+    match asked.find(snapshot) {
         Some(row) => {
             let row = ReportRow::of(row, &Links { base: place.root.to_owned() });
             let title = format!("{}: {}", row.state.as_str(), one_line(&row.server));
@@ -84,7 +80,7 @@ fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
         div id="certificates" data-live { (certificates::list(row, now)) }
         div id="latest" data-live { (probe::facts(row, now)) }
         div id="past" data-live { (history::section(row, now)) }
-        (troubleshoot(row, root))
+        (check::section(check::Names { pool: &row.pool, setting: &row.setting, server: &row.server }, root))
     }
 }
 
@@ -121,32 +117,6 @@ fn heading(row: &ReportRow<'_>, now: SystemTime) -> Markup {
             @if *consecutive_failures > 0 {
                 ", " (consecutive_failures) @if *consecutive_failures == 1 { " probe" } @else { " probes" } " failed in a row"
                 @if *state == State::Healthy { ", Unhealthy after " (unhealthy_threshold) }
-            }
-        }
-    }
-}
-
-fn bracketed(server: &str) -> String {
-    if server.contains(':') { format!("[{server}]") } else { server.to_owned() }
-}
-
-/// How to look closer.
-fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
-    let word = |name: &str, instead: &str| shell_word(name).unwrap_or_else(|| instead.to_owned());
-    let (pool, setting) = (word(&row.pool, "POOL"), word(&row.setting, "SETTING"));
-    let (server, program) = (word(&bracketed(&row.server), "SERVER"), env!("CARGO_PKG_NAME"));
-    html! {
-        section #troubleshoot data-live aria-labelledby="troubleshoot-title" {
-            h2 #troubleshoot-title { "Troubleshoot" }
-            p {
-                "Check this server stage by stage, with the settings of this row, from the exporter's host. "
-                "Give it the exporter's own configuration file:"
-            }
-            (code_block("Command that checks this server", &format!(
-                "{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
-            )))
-            @if row.cause.is_none() && row.warnings.is_empty() {
-                p { a href={ (root) "/docs/troubleshooting" } { "Documentation of every cause" } }
             }
         }
     }

@@ -12,15 +12,17 @@ use crate::view::report::Filter;
 use crate::view::text::one_line;
 
 /// The row that a request names; empty where it says nothing.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
-    pool: String,
-    setting: String,
-    server: String,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub pool: String,
+    pub setting: String,
+    pub server: String,
 }
 
 impl Asked {
-    pub(super) fn parse(query: &str) -> Self {
+    /// Reads `pool`, `setting` and `server` of a query as sent.
+    #[must_use]
+    pub fn parse(query: &str) -> Self {
         let mut asked = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             let place = match &*key {
@@ -36,16 +38,25 @@ impl Asked {
         asked
     }
 
-    /// `None` when something is missing.
-    pub(super) fn filter(&self) -> Option<Filter> {
-        let Self { pool, setting, server } = self;
-        let of = |name: &String| vec![name.clone()];
-        let filter = Filter { pools: of(pool), settings: of(setting), servers: of(server), ..Filter::default() };
-        self.missing().is_empty().then_some(filter)
+    /// Whether it has all that names a row.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing().is_empty()
     }
 
-    pub(super) fn is_exactly(&self, target: &Target) -> bool {
-        *self.pool == *target.pool && *self.setting == *target.setting && bare(&self.server) == &*target.server
+    /// The row that is meant: names compare without regard to case, and where they differ only in that, it is the one that
+    /// was asked for letter by letter.
+    #[must_use]
+    pub fn find<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Row> {
+        let of = |name: &String| vec![name.clone()];
+        let Self { pool, setting, server } = self;
+        let filter = Filter { pools: of(pool), settings: of(setting), servers: of(server), ..Filter::default() };
+        let mut found = snapshot.rows.iter().filter(|row| self.is_whole() && filter.matches(row));
+        let first = found.next()?;
+        let is_exactly = |target: &Target| {
+            *self.pool == *target.pool && *self.setting == *target.setting && bare(&self.server) == &*target.server
+        };
+        Some(std::iter::once(first).chain(found).find(|row| is_exactly(&row.target)).unwrap_or(first))
     }
 
     fn missing(&self) -> Vec<&'static str> {

@@ -59,7 +59,7 @@ impl Exporter {
     }
 
     /// All that is told of rows, as long as nothing probes them.
-    async fn report(&self) -> String {
+    pub(crate) async fn report(&self) -> String {
         let scrape = self.scrape().await;
         let told = scrape.text().lines().filter(|line| {
             !line.starts_with('#') && !line.starts_with("process_") && !line.starts_with("backend_health_exporter_")
