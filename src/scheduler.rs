@@ -243,8 +243,7 @@ where
             }
         }
         let for_cpu = self.pace.room(self.meter.had_turn(), now);
-        let for_servers = self.young.room(now);
-        let room = if (self.crowded)() { for_cpu.min(for_servers) } else { for_cpu };
+        let room = for_cpu.min(self.young.room(now, (self.crowded)()));
         for _ in 0..room {
             if !self.meter.has_room() {
                 return;
