@@ -339,7 +339,9 @@ impl Entry {
         let from = self.row.state;
         let step = self.streak.advance(event, self.row.target.unhealthy_threshold);
         self.row.consecutive_failures = self.streak.failures();
-        if step.takes_cause {
+        // A probe has ended, so that "not probed yet" is no longer true, though nothing else is known.
+        let is_new = self.row.cause.as_ref().is_some_and(|cause| cause.code == Cause::NotProbedYet);
+        if step.takes_cause || (is_new && self.row.last_probe.is_some()) {
             self.row.cause = cause;
         }
         let to = step.state.filter(|to| *to != from)?;
@@ -633,6 +635,21 @@ mod tests {
         assert!(table.transitions_after(3, 1).is_empty());
         assert_eq!(table.row("0000000000000007").map(|(_, row)| row.state), Some(State::Unknown));
         assert!(["0000000000000008", "7", "", "+000000000000007"].iter().all(|id| table.row(id).is_none()));
+    }
+
+    #[test]
+    fn a_row_is_not_called_unprobed_once_a_probe_of_it_has_ended() {
+        let table = HealthTable::new();
+        let target = target("/", 3, 80);
+        table.replace(std::slice::from_ref(&target), SystemTime::now());
+        let row = || table.snapshot(SystemTime::now()).rows.remove(0);
+        let code = || row().cause.map(|cause| cause.code);
+        assert!(table.record_skip(&target, Cause::LocalExhausted, "no slot", SystemTime::now()).is_none());
+        assert_eq!(code(), Some(Cause::NotProbedYet), "nothing has ended yet");
+        let mut verdict = success();
+        verdict.cause = Some(Finding::new(Cause::LocalNetwork, "no route"));
+        assert!(table.record(&target, verdict, SystemTime::now()).is_none());
+        assert_eq!((code(), row().state), (Some(Cause::LocalNetwork), State::Unknown));
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! reads   a file     names         –        the clock    the network           –             –             –
 //! ```
 //!
+//! Beside it stands `troubleshoot`: one deep check of one server, out of the same probe, verdict and resolver.
+//!
 //! # Invariants
 //!
 //! The ones with a ✓ are tests (`tests/it/architecture.rs`).
@@ -39,6 +41,7 @@ pub mod target;
 pub mod scheduler;
 pub mod probe;
 pub mod verdict;
+pub mod troubleshoot;
 pub mod health;
 pub mod view;
 pub mod web;

@@ -1,9 +1,13 @@
 //! `expand`: pool × server × settings → [`Target`]. Pure.
 
+mod adhoc;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::adhoc::Adhoc;
+pub use self::adhoc::adhoc;
 use crate::config::BackendSettings;
 use crate::config::Config;
 use crate::config::Pool;

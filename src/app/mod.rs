@@ -4,9 +4,12 @@
 mod access;
 mod demo;
 mod on_demand;
+mod once;
 mod pages;
 mod process;
 mod reload;
+mod remote;
+mod troubleshoot;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -63,8 +66,16 @@ use crate::web::demand::Demand;
 
 pub use self::demo::DemoStarted;
 pub use self::demo::run_demo;
+pub use self::once::Probing;
+pub use self::remote::Remote;
+pub use self::troubleshoot::RowOptions;
+pub use self::troubleshoot::TroubleshootOptions;
+pub use self::troubleshoot::run_troubleshoot;
 
+pub use crate::resolver::DEFAULT_LAST_KNOWN_GOOD;
 pub use crate::resolver::Options as ResolverOptions;
+pub use crate::troubleshoot::Stage as TroubleshootStage;
+pub use crate::troubleshoot::State as TroubleshootState;
 
 /// What `run` was told.
 #[derive(Debug)]
@@ -196,6 +207,19 @@ fn below_prefix(paths: &web::Paths) -> String {
 }
 
 /// Observe, judge, record: what happens on every beat of every row.
+async fn beat(prober: &Prober, table: &HealthTable, target: &Target) -> Ended {
+    let mut observation = prober.probe(&target.probe).await;
+    observation.scan = scan(prober, table, target, &observation).await;
+    let verdict = judge(&target.probe, &observation);
+    drop(observation);
+    let ended = ended(&verdict);
+    if let Some(transition) = table.record(target, verdict, SystemTime::now()) {
+        log(&transition);
+    }
+    ended
+}
+
+/// Lets every row have its beat, and says of those that could not why.
 fn start_probing(
     slots: usize,
     crowding: &Crowding,
@@ -206,17 +230,7 @@ fn start_probing(
     let (runs, skips) = (table.clone(), table.clone());
     let run = move |target: Arc<Target>| {
         let (prober, table) = (prober.clone(), runs.clone());
-        async move {
-            let mut observation = prober.probe(&target.probe).await;
-            observation.scan = scan(&prober, &table, &target, &observation).await;
-            let verdict = judge(&target.probe, &observation);
-            drop(observation);
-            let ended = ended(&verdict);
-            if let Some(transition) = table.record(&target, verdict, SystemTime::now()) {
-                log(&transition);
-            }
-            ended
-        }
+        async move { beat(&prober, &table, &target).await }
     };
     let skipped = move |target: &Target, why| {
         let (cause, detail) = match why {

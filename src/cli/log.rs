@@ -29,6 +29,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::util::TryInitError;
 
+use crate::view::text::steers;
+
 /// The least urgent events that are written (`--log.level`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
@@ -208,7 +210,7 @@ impl Visit for Pairs<'_> {
 }
 
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(|char| matches!(char, ' ' | '=' | '"' | '\\') || must_escape(char))
+    !text.is_empty() && !text.chars().any(|char| matches!(char, ' ' | '=' | '"' | '\\') || steers(char))
 }
 
 fn write_quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
@@ -220,7 +222,7 @@ fn write_quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
             '\n' => writer.write_str("\\n")?,
             '\r' => writer.write_str("\\r")?,
             '\t' => writer.write_str("\\t")?,
-            char if must_escape(char) => {
+            char if steers(char) => {
                 for unit in char.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;
                 }
@@ -229,18 +231,6 @@ fn write_quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
         }
     }
     writer.write_char('"')
-}
-
-/// Characters that steer a terminal or an editor, or that nobody sees: controls, separators, format characters, fillers,
-/// tags, variation selectors and noncharacters.
-fn must_escape(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{fffe}' | '\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// What tracing calls the text of an event.

@@ -3,6 +3,9 @@
 mod check;
 mod demo;
 pub mod log;
+mod report;
+mod screen;
+mod troubleshoot;
 
 use std::io;
 use std::io::Write;
@@ -43,6 +46,10 @@ enum Command {
     Demo(demo::Demo),
     /// Say what is wrong with the configuration file, or what would be probed
     Check(check::Check),
+    /// Tell who is healthy, and of the others why not: from a running exporter, or by probing now
+    Report(report::Report),
+    /// Look closely into one server or URL: names, route, TCP, hops, TLS and HTTP, the cause and what to do
+    Troubleshoot(troubleshoot::Troubleshoot),
 }
 
 #[derive(Args, Debug)]
@@ -105,12 +112,14 @@ const COULD_NOT_RUN: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(run) => run.execute(),
-        Command::Demo(demo) => demo.execute(),
-        Command::Check(check) => check.execute(),
+        Command::Run(run) => run.execute().map(|()| ExitCode::SUCCESS),
+        Command::Demo(demo) => demo.execute().map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check.execute().map(|()| ExitCode::SUCCESS),
+        Command::Report(report) => report.execute(),
+        Command::Troubleshoot(troubleshoot) => troubleshoot.execute(),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(&format_args!("{error:#}"));
             ExitCode::from(COULD_NOT_RUN)

@@ -22,6 +22,7 @@ use super::value::quote;
 use crate::probe::ClientCertificate;
 use crate::probe::Trust;
 use crate::probe::TrustMode;
+use crate::probe::UnusableMaterial;
 
 /// Reads and shares trust material for one load of a configuration.
 pub(super) struct Material {
@@ -136,7 +137,8 @@ impl Material {
         (self.files.into_values().collect(), self.well_known.and_then(|well_known| well_known.fallback))
     }
 
-    fn read(&mut self, name: &str) -> Result<Vec<u8>, String> {
+    /// The content of a file.
+    pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>, String> {
         let path = self.directory.join(name);
         let bytes = read_named(&path)?;
         self.files.entry(path.clone()).or_insert_with(|| NamedFile::new(path, &bytes));
@@ -175,6 +177,15 @@ impl WellKnown {
             format!("this host has no usable store of CA certificates ({why}); the bundled Mozilla roots are used");
         Self { certificates: webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(), fallback: Some(message) }
     }
+}
+
+/// Trust in the well-known CAs, and why these are the bundled ones, if they are. Blocks.
+///
+/// # Errors
+/// When not even the bundled ones can be used.
+pub fn well_known_trust() -> Result<(Trust, Option<String>), UnusableMaterial> {
+    let WellKnown { certificates, fallback } = WellKnown::load();
+    Ok((Trust::new(TrustMode::WellKnown, certificates, Vec::new())?, fallback))
 }
 
 /// Reads a file that a configuration names: a regular one, because anything else may never end or never answer.
@@ -234,7 +245,8 @@ fn content(bytes: &[u8]) -> Result<Content, String> {
 
 const PEM_START: &[u8] = b"-----BEGIN ";
 
-fn certificates(bytes: &[u8]) -> Result<Arc<[CertificateDer<'static>]>, String> {
+/// The certificates of PEM or DER.
+pub(super) fn certificates(bytes: &[u8]) -> Result<Arc<[CertificateDer<'static>]>, String> {
     let found: Vec<CertificateDer<'static>> = match content(bytes)? {
         Content::Binary => match CertificateDer::from(bytes.to_vec()) {
             certificate if Trust::check_root(&certificate).is_ok() => vec![certificate],
@@ -260,7 +272,7 @@ fn revocation_lists(bytes: &[u8]) -> Result<Arc<[CertificateRevocationListDer<'s
 }
 
 /// The one private key of a file.
-fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+pub(super) fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if ENCRYPTED.iter().any(|mark| contains(bytes, mark)) {
         return Err("holds an encrypted key; decrypt it with: openssl pkey -in OLD -out NEW".to_owned());
     }

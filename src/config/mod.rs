@@ -5,6 +5,7 @@
 
 mod decode;
 mod describe;
+pub mod http;
 mod load;
 mod material;
 mod names;
@@ -30,6 +31,7 @@ use crate::probe::Protocol;
 use crate::probe::Trust;
 
 pub use describe::describe;
+pub use material::well_known_trust;
 pub use trial::Trial;
 pub use trial::TrialError;
 pub use trial::TrialKey;

@@ -13,6 +13,7 @@ use super::body::Framing;
 use super::connection::Connection;
 use super::notes::Notes;
 use super::notes::Phase;
+use super::notes::Transcript;
 
 /// Interim responses (1xx) that are borne before the real one.
 const MAX_INTERIM_RESPONSES: usize = 16;
@@ -27,6 +28,9 @@ const FIXED_FIELDS: &str = concat!(
 /// Asks and reads the answer to its end; redirects are answers like any other.
 pub(super) async fn exchange(connection: &mut Connection, request: &Request, notes: &mut Notes) -> Result<(), Fault> {
     let text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n{FIXED_FIELDS}", request.path, request.host);
+    if let Some(transcript) = &mut notes.transcript {
+        transcript.sent = text.clone().into_bytes();
+    }
     connection.send(text.as_bytes()).await;
     let mut input = Input { connection, buffer: Vec::with_capacity(4096) };
     let (response, framing) = read_head(&mut input, notes).await?;
@@ -38,7 +42,7 @@ pub(super) async fn exchange(connection: &mut Connection, request: &Request, not
         if done || body.received() > MAX_KEPT_BYTES as u64 {
             return Ok(());
         }
-        if input.more(notes.progress).await? == 0 {
+        if input.more(&mut notes.transcript, notes.progress).await? == 0 {
             return body.end().map_err(Fault::Http);
         }
     }
@@ -52,10 +56,17 @@ struct Input<'a> {
 
 impl Input<'_> {
     /// Appends what comes next; 0 at the end.
-    async fn more(&mut self, progress: ResponseProgress) -> Result<usize, Fault> {
+    async fn more(
+        &mut self,
+        transcript: &mut Option<Box<Transcript>>,
+        progress: ResponseProgress,
+    ) -> Result<usize, Fault> {
         let mut chunk = [0; 4096];
         match self.connection.read(&mut chunk).await {
             Ok(count) => {
+                if let Some(transcript) = transcript {
+                    transcript.receive(&chunk[..count]);
+                }
                 self.buffer.extend_from_slice(&chunk[..count]);
                 Ok(count)
             }
@@ -97,7 +108,7 @@ async fn read_head(input: &mut Input<'_>, notes: &mut Notes) -> Result<(Response
         }
         seen = input.buffer.len();
         let progress = notes.progress;
-        if input.more(progress).await? == 0 {
+        if input.more(&mut notes.transcript, progress).await? == 0 {
             return Err(Fault::Http(HttpFault::ClosedBeforeHead { received: head_bytes + input.buffer.len() }));
         }
         if progress == ResponseProgress::Nothing {

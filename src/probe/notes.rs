@@ -28,6 +28,27 @@ pub(super) struct Notes {
     pub(super) response: Option<Response>,
     /// What of the response is in.
     pub(super) progress: ResponseProgress,
+    /// Bytes that a segment may have at most, when that is not the network's own choice.
+    pub(super) segment: Option<u32>,
+    /// Filled when somebody wants to see the exchange itself.
+    pub(super) transcript: Option<Box<Transcript>>,
+}
+
+/// An HTTP exchange as it went over the connection, within TLS if there was any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcript {
+    pub sent: Vec<u8>,
+    /// The first 16 KiB.
+    pub received: Vec<u8>,
+}
+
+impl Transcript {
+    const MAX_KEPT: usize = 16 * 1024;
+
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        let room = Self::MAX_KEPT.saturating_sub(self.received.len()).min(bytes.len());
+        self.received.extend_from_slice(&bytes[..room]);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +77,8 @@ impl Notes {
             tls: None,
             response: None,
             progress: ResponseProgress::Nothing,
+            segment: None,
+            transcript: None,
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Way {
         gateway: Option<IpAddr>,
         /// Ours, that others can answer to.
         source: Option<IpAddr>,
+        /// The packet size that the kernel keeps to on this way, when that is not the interface's.
+        mtu: Option<u32>,
     },
     /// There is no way, and why.
     Barred(&'static str),
@@ -58,7 +60,7 @@ pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
     let (interface, gateway, source) = match kernel.way(target)? {
         Way::Own => return None,
         Way::Barred(why) => return Some(Trouble::Local(why.to_owned())),
-        Way::Through { interface, gateway, source } => (interface, gateway, source),
+        Way::Through { interface, gateway, source, mtu: _ } => (interface, gateway, source),
     };
     if let Some(why) = kernel.why_down(interface) {
         return Some(Trouble::Local(why));
@@ -101,27 +103,34 @@ struct Opening {
 }
 
 /// Whether somebody answers ARP or neighbour discovery.
-#[derive(Debug, PartialEq, Eq)]
-enum Neighbour {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
     /// Or did a while ago, or need not be asked.
     Answers,
     /// Asked, without an answer so far.
     Silent,
 }
 
+/// What a network interface says of itself.
+pub(super) struct Interface {
+    pub(super) name: String,
+    flags: u32,
+    pub(super) mtu: Option<u32>,
+}
+
 /// A socket to ask over.
-struct Kernel {
+pub(super) struct Kernel {
     socket: Socket,
 }
 
 impl Kernel {
-    fn open(family: libc::c_int) -> Option<Self> {
+    pub(super) fn open(family: libc::c_int) -> Option<Self> {
         let (domain, kind) = (Domain::from(libc::AF_NETLINK), Type::RAW.nonblocking());
         let socket = Socket::new(domain, kind, Some(Protocol::from(family))).ok()?;
         Some(Self { socket })
     }
 
-    fn way(&mut self, target: IpAddr) -> Option<Way> {
+    pub(super) fn way(&mut self, target: IpAddr) -> Option<Way> {
         let (family, bytes) = on_the_wire(target);
         let length = u8::try_from(bytes.len() * 8).ok()?;
         let mut question = vec![family, length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -133,12 +142,7 @@ impl Kernel {
     }
 
     fn why_down(&mut self, interface: u32) -> Option<String> {
-        let mut question = vec![0; 16];
-        question[4..8].copy_from_slice(&interface.to_ne_bytes());
-        let Answer::Message(message) = self.ask(libc::RTM_GETLINK, &question)? else { return None };
-        let flags = number(message.get(8..12)?)?;
-        let name = attribute(message.get(16..)?, libc::IFLA_IFNAME).unwrap_or_default();
-        let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
+        let Interface { name, flags, mtu: _ } = self.interface(interface)?;
         let is_set = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
         if !is_set(libc::IFF_UP) {
             return Some(format!("network interface {name} is down"));
@@ -146,7 +150,20 @@ impl Kernel {
         (!is_set(libc::IFF_LOWER_UP)).then(|| format!("the link of network interface {name} is down"))
     }
 
-    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
+    pub(super) fn interface(&mut self, index: u32) -> Option<Interface> {
+        let mut question = vec![0; 16];
+        question[4..8].copy_from_slice(&index.to_ne_bytes());
+        let Answer::Message(message) = self.ask(libc::RTM_GETLINK, &question)? else { return None };
+        let attributes = message.get(16..)?;
+        let name = attribute(attributes, libc::IFLA_IFNAME).unwrap_or_default();
+        Some(Interface {
+            name: String::from_utf8_lossy(name).trim_end_matches('\0').to_owned(),
+            flags: number(message.get(8..12)?)?,
+            mtu: attribute(attributes, libc::IFLA_MTU).and_then(number),
+        })
+    }
+
+    pub(super) fn neighbour(&mut self, interface: u32, address: IpAddr) -> Option<Neighbour> {
         let (family, bytes) = on_the_wire(address);
         let mut question = vec![0; 12];
         question[0] = family;
@@ -158,8 +175,13 @@ impl Kernel {
         Some(if silent { Neighbour::Silent } else { Neighbour::Answers })
     }
 
-    /// Asks for the `tcp_info` of one socket (`inet_diag_req_v2`, `inet_diag_msg`).
     fn opening(&mut self, local: SocketAddr, peer: SocketAddr) -> Option<Opening> {
+        let info = self.tcp_info(local, peer)?;
+        Some(Opening { repeated: *info.get(2)? > 0, sent: number(info.get(36..40)?)? > 0 })
+    }
+
+    /// Asks for the `tcp_info` of one socket (`inet_diag_req_v2`, `inet_diag_msg`).
+    pub(super) fn tcp_info(&mut self, local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
         let (family, local_bytes) = on_the_wire(local.ip());
         let (_, peer_bytes) = on_the_wire(peer.ip());
         let mut question = vec![0; 56];
@@ -174,8 +196,7 @@ impl Kernel {
         // Any cookie.
         question[48..56].fill(0xff);
         let Answer::Message(message) = self.ask(SOCK_DIAG_BY_FAMILY, &question)? else { return None };
-        let info = attribute(message.get(72..)?, INET_DIAG_INFO)?;
-        Some(Opening { repeated: *info.get(2)? > 0, sent: number(info.get(36..40)?)? > 0 })
+        attribute(message.get(72..)?, INET_DIAG_INFO).map(<[u8]>::to_vec)
     }
 
     /// Sends one question and reads its answer, which the kernel has ready when the question is taken.
@@ -240,6 +261,7 @@ fn read_way(message: &[u8]) -> Option<Way> {
                 .or_else(|| off_the_wire(attribute(attributes, libc::RTA_VIA)?.get(2..)?)),
             // With nothing better at hand, IPv6 would send from the loopback interface's address.
             source: address(libc::RTA_PREFSRC).filter(|source| !source.is_loopback() && !source.is_unspecified()),
+            mtu: attribute(attributes, libc::RTA_METRICS).and_then(|metrics| number(attribute(metrics, METRIC_MTU)?)),
         }),
         libc::RTN_BROADCAST => Some(Way::Barred("it is a broadcast address, which nobody can connect to")),
         libc::RTN_MULTICAST => Some(Way::Barred("it is a multicast address, which nobody can connect to")),
@@ -267,7 +289,7 @@ fn off_the_wire(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn number(bytes: &[u8]) -> Option<u32> {
+pub(super) fn number(bytes: &[u8]) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.try_into().ok()?))
 }
 
@@ -297,6 +319,9 @@ pub(super) const NO_SOURCE: &str = "this host has no source address for it";
 pub(super) const UNREACHABLE_ROUTE: &str = "an unreachable route of this host forbids it";
 const PROHIBIT_ROUTE: &str = "a prohibit route of this host forbids it";
 const BLACKHOLE_ROUTE: &str = "a blackhole route of this host swallows it";
+
+/// `RTAX_MTU` of `linux/rtnetlink.h`.
+const METRIC_MTU: u16 = 2;
 
 /// `linux/sock_diag.h` and `linux/inet_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;

@@ -25,6 +25,7 @@ use super::lateness::Late;
 use super::lateness::Lateness;
 use super::notes::Notes;
 use super::notes::Phase;
+use super::notes::Transcript;
 use super::scan;
 use super::scan::ScanFacts;
 use super::tcp;
@@ -40,7 +41,7 @@ const PROXY_LINE: &[u8] = b"PROXY UNKNOWN\r\n";
 /// Probes servers; one for the whole program.
 pub struct Prober {
     resolver: Resolver,
-    handshake: Handshake,
+    pub(super) handshake: Handshake,
     lateness: Lateness,
     clock: Clock,
 }
@@ -61,11 +62,38 @@ impl Prober {
 
     /// Asks once. Ends within the timeout of `spec`, but for this host's own lateness.
     pub async fn probe(&self, spec: &ProbeSpec) -> Observation {
+        self.probe_noting(spec, |_| {}).await.0
+    }
+
+    /// The same probe, with the HTTP exchange as it went over the connection; `segment`: the most bytes of a TCP segment,
+    /// when that is not to be the network's own choice.
+    pub async fn probe_closely(&self, spec: &ProbeSpec, segment: Option<u32>) -> (Observation, Transcript) {
+        let (observation, transcript) = self
+            .probe_noting(spec, |notes| {
+                notes.transcript = Some(Box::default());
+                notes.segment = segment;
+            })
+            .await;
+        (observation, transcript.map(|transcript| *transcript).unwrap_or_default())
+    }
+
+    /// Who turns names into addresses here.
+    #[must_use]
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    async fn probe_noting(
+        &self,
+        spec: &ProbeSpec,
+        prepare: impl FnOnce(&mut Notes),
+    ) -> (Observation, Option<Box<Transcript>>) {
         let at = self.clock.now();
         let start = Instant::now();
         let deadline = start + spec.timeout;
         let late_before = self.lateness.total();
         let mut notes = Notes::new(start, deadline);
+        prepare(&mut notes);
         let late = || self.lateness.since(late_before);
         let (outcome, deadline) =
             within(deadline, || Lateness::grace(late(), spec.timeout), self.stages(spec, &mut notes)).await;
@@ -83,7 +111,8 @@ impl Prober {
             }
         };
         notes.enter(Phase::Over);
-        Observation {
+        let transcript = notes.transcript.take();
+        let observation = Observation {
             at,
             duration: start.elapsed(),
             phases: notes.phases,
@@ -94,7 +123,8 @@ impl Prober {
             response: notes.response,
             fault,
             scan: None,
-        }
+        };
+        (observation, transcript)
     }
 
     /// Asks the server behind `address` what it would have needed to shake hands; `None` when it cannot be asked.
@@ -234,7 +264,7 @@ fn reset_at_once(protocol: Protocol, proxy_line: bool, notes: &mut Notes) -> Res
     }
 }
 
-async fn send_proxy_line(stream: &TcpStream) -> Result<(), Fault> {
+pub(super) async fn send_proxy_line(stream: &TcpStream) -> Result<(), Fault> {
     loop {
         match stream.try_write(PROXY_LINE) {
             // An empty send buffer takes 15 bytes whole.

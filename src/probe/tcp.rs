@@ -4,16 +4,12 @@
 //! timeout, or a refusal that nobody uttered.
 
 use std::io;
-use std::io::IoSliceMut;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::ControlMessageOwned;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::SockaddrStorage;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt;
 use socket2::Domain;
@@ -30,6 +26,9 @@ use super::ConnectFault;
 use super::FailedAddress;
 use super::Fault;
 use super::LocalFault;
+use super::icmp::Icmp;
+use super::icmp::hear_errors;
+use super::icmp::queued_icmp;
 use super::notes::Notes;
 use super::route;
 use super::route::Trouble;
@@ -53,11 +52,12 @@ const LAST_LOOK: Duration = Duration::from_millis(10);
 /// The first connection that opens.
 pub(super) async fn connect(addresses: &[IpAddr], port: u16, notes: &mut Notes) -> Result<TcpStream, Fault> {
     let deadline = notes.deadline;
+    let manner = Manner { segment: notes.segment, ..Manner::default() };
     if let [only] = addresses {
         let address = SocketAddr::new(*only, port);
         notes.address = Some(address);
         notes.pending_addresses.push(address);
-        return attempt(address, deadline).await.map_err(|failed| {
+        return attempt(address, deadline, manner).await.map_err(|failed| {
             notes.pending_addresses.clear();
             notes.failed_addresses.push(FailedAddress { address, fault: failed.fault(address) });
             weightiest(&notes.failed_addresses)
@@ -70,7 +70,7 @@ pub(super) async fn connect(addresses: &[IpAddr], port: u16, notes: &mut Notes) 
         if let Some(address) = waiting.next() {
             notes.address = Some(address);
             notes.pending_addresses.push(address);
-            attempts.spawn(async move { (address, attempt(address, deadline).await) });
+            attempts.spawn(async move { (address, attempt(address, deadline, manner).await) });
         } else if attempts.is_empty() {
             return Err(weightiest(&notes.failed_addresses));
         }
@@ -120,8 +120,17 @@ pub(super) fn silence(address: SocketAddr) -> ConnectFault {
     }
 }
 
+/// What is out of the ordinary about an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// Routers that the packets may pass.
+    pub(super) hops: Option<u8>,
+    /// Bytes that a segment may have at most, in both directions.
+    pub(super) segment: Option<u32>,
+}
+
 /// Why an attempt failed.
-enum Failed {
+pub(super) enum Failed {
     /// The call itself failed: no packet was sent.
     AtOnce(io::Error),
     /// The system's error later on, and what the socket's error queue held.
@@ -130,22 +139,18 @@ enum Failed {
     HeldBack,
 }
 
-/// An ICMP message about our own packet.
-struct Icmp {
-    v6: bool,
-    kind: u8,
-    code: u8,
-    from: Option<IpAddr>,
-}
-
-async fn attempt(address: SocketAddr, deadline: Instant) -> Result<TcpStream, Failed> {
+/// One connection to one address; waits longer than the deadline when nothing comes.
+pub(super) async fn attempt(address: SocketAddr, deadline: Instant, manner: Manner) -> Result<TcpStream, Failed> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
         .map_err(Failed::AtOnce)?;
     // A refinement: a kernel without it still connects.
-    let _ = match address {
-        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true),
-        SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true),
-    };
+    let _ = hear_errors(&socket, address);
+    if let Some(segment) = manner.segment {
+        let _ = socket.set_tcp_mss(segment);
+    }
+    if let Some(hops) = manner.hops {
+        allow_hops(&socket, address, hops).map_err(Failed::AtOnce)?;
+    }
     match socket.connect(&address.into()) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
@@ -166,6 +171,14 @@ async fn attempt(address: SocketAddr, deadline: Instant) -> Result<TcpStream, Fa
         SocketAddr::V6(_) => setsockopt(&stream, sockopt::Ipv6RecvErr, &false),
     };
     Ok(stream)
+}
+
+/// Lets the socket's packets pass so many routers.
+pub(super) fn allow_hops(socket: &Socket, address: SocketAddr, hops: u8) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(_) => socket.set_ttl_v4(hops.into()),
+        SocketAddr::V6(_) => socket.set_unicast_hops_v6(hops.into()),
+    }
 }
 
 /// Waits for the connection to open.
@@ -195,35 +208,9 @@ async fn opened(stream: &TcpStream) -> Result<(), Failed> {
     }
 }
 
-/// The first ICMP message in the socket's error queue.
-fn queued_icmp(stream: &TcpStream) -> Option<Icmp> {
-    use std::os::fd::AsRawFd;
-    let mut payload = [0; 64];
-    let mut slices = [IoSliceMut::new(&mut payload)];
-    let mut space = nix::cmsg_space!([u8; 128]);
-    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    let message =
-        nix::sys::socket::recvmsg::<SockaddrStorage>(stream.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
-    message.cmsgs().ok()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => Some(Icmp {
-            v6: false,
-            kind: error.ee_type,
-            code: error.ee_code,
-            from: from.map(|from| IpAddr::from(u32::from_be(from.sin_addr.s_addr).to_be_bytes())),
-        }),
-        ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => Some(Icmp {
-            v6: true,
-            kind: error.ee_type,
-            code: error.ee_code,
-            from: from.map(|from| IpAddr::from(from.sin6_addr.s6_addr)),
-        }),
-        _ => None,
-    })
-}
-
 impl Failed {
     /// Translates the system's error, once and for all.
-    fn fault(&self, address: SocketAddr) -> ConnectFault {
+    pub(super) fn fault(&self, address: SocketAddr) -> ConnectFault {
         match self {
             // A packet that waits for the next hop's address has not left either.
             Self::HeldBack => match route::trouble(address.ip()) {
@@ -233,7 +220,7 @@ impl Failed {
                 }
             },
             Self::AtOnce(error) => at_once(address, error),
-            Self::Later { icmp: Some(icmp), .. } => icmp.fault(address.ip()),
+            Self::Later { icmp: Some(icmp), .. } => rejected(icmp, address.ip()),
             Self::Later { error, icmp: None } => later(address, error),
         }
     }
@@ -295,42 +282,18 @@ fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw)
 }
 
-impl Icmp {
-    fn fault(&self, target: IpAddr) -> ConnectFault {
-        let what = self.what();
-        let is_our_own = self.from.is_some_and(|from| from != target && route::is_own_address(from));
-        if !is_our_own {
-            return ConnectFault::Unreachable(IcmpReason { what, from: self.from });
-        }
-        // This host says so itself: either nobody answers ARP or neighbour discovery, or its firewall rejects.
-        let is_about_a_neighbour = matches!((self.v6, self.kind, self.code), (false, 3, 1) | (true, 1, 3));
-        match is_about_a_neighbour.then(|| route::trouble(target)).flatten() {
-            Some(trouble) => trouble.into(),
-            None => network(&format!("this host itself rejects it: {what}")),
-        }
+/// What an ICMP message means: whether this host or another one sent it counts.
+pub(super) fn rejected(icmp: &Icmp, target: IpAddr) -> ConnectFault {
+    let what = icmp.what();
+    let is_our_own = icmp.from.is_some_and(|from| from != target && route::is_own_address(from));
+    if !is_our_own {
+        return ConnectFault::Unreachable(IcmpReason { what, from: icmp.from });
     }
-
-    /// RFC 792, RFC 1812 (section 5.2.7.1) and RFC 4443 (section 3).
-    fn what(&self) -> &'static str {
-        match (self.v6, self.kind, self.code) {
-            (false, 3, 0 | 11) | (true, 1, 0) => "no route to the network",
-            (false, 3, 1 | 12) | (true, 1, 3) => "host unreachable",
-            (false, 3, 2) | (true, 4, 1) => "protocol unreachable",
-            (false, 3, 3) | (true, 1, 4) => "port unreachable",
-            (false, 3, 4) | (true, 2, _) => "packet too big",
-            (false, 3, 6) => "network unknown",
-            (false, 3, 7) => "host unknown",
-            (false, 3, 8) => "source host isolated",
-            (false, 3, 9 | 10 | 13..=15) | (true, 1, 1) => "administratively prohibited",
-            (true, 1, 2) => "beyond the scope of the source address",
-            (true, 1, 5) => "source address refused by policy",
-            (true, 1, 6) => "route rejected",
-            (false, 11, 0) | (true, 3, 0) => "time to live exceeded, which is a routing loop",
-            (false, 11, _) | (true, 3, _) => "fragments lost on the way",
-            (false, 12, _) | (true, 4, _) => "packet not understood",
-            (false, 3, _) | (true, 1, _) => "unreachable",
-            _ => "an ICMP error",
-        }
+    // This host says so itself: either nobody answers ARP or neighbour discovery, or its firewall rejects.
+    let is_about_a_neighbour = icmp.is_host_unreachable();
+    match is_about_a_neighbour.then(|| route::trouble(target)).flatten() {
+        Some(trouble) => trouble.into(),
+        None => network(&format!("this host itself rejects it: {what}")),
     }
 }
 

@@ -71,7 +71,7 @@ impl TlsFacts {
         facts
     }
 
-    fn take(&mut self, presented: &Presented) {
+    pub(super) fn take(&mut self, presented: &Presented) {
         let Presented { chain, path, name, leaf_is_trusted_itself, at } = presented;
         self.chain = chain.clone();
         self.path = Some(path.clone());
@@ -84,9 +84,9 @@ impl TlsFacts {
 /// Makes handshakes; one for the whole program.
 pub(super) struct Handshake {
     /// A template: verifier and client certificate are put in for each probe, which costs under a microsecond.
-    template: ClientConfig,
-    provider: Arc<CryptoProvider>,
-    memo: Arc<Memo>,
+    pub(super) template: ClientConfig,
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) memo: Arc<Memo>,
 }
 
 impl Handshake {
@@ -146,7 +146,11 @@ impl Handshake {
 }
 
 /// Moves records until the handshake is over.
-async fn drive(stream: &TcpStream, connection: &mut ClientConnection, received: &mut Vec<u8>) -> Result<(), TlsFault> {
+pub(super) async fn drive(
+    stream: &TcpStream,
+    connection: &mut ClientConnection,
+    received: &mut Vec<u8>,
+) -> Result<(), TlsFault> {
     // The system tells of a reset only once; when a write was told, a read sees a mere end.
     let mut reset = false;
     loop {

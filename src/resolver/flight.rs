@@ -86,7 +86,7 @@ pub(super) async fn fly(
     Err(settle(faults, direct))
 }
 
-fn qualified(name: &str) -> Option<Name> {
+pub(super) fn qualified(name: &str) -> Option<Name> {
     let mut name = Name::from_str(name).ok()?;
     name.set_fqdn(true);
     Some(name)

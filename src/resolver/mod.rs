@@ -11,9 +11,16 @@ mod flight;
 mod hosts;
 mod nameservers;
 mod order;
+mod survey;
 mod system;
 
 pub use self::host::Host;
+pub use self::survey::Answer;
+pub use self::survey::Data;
+pub use self::survey::Outcome;
+pub use self::survey::Question;
+pub use self::survey::Record;
+pub use self::survey::Survey;
 pub use self::system::Files;
 
 use std::collections::HashMap;
@@ -39,7 +46,7 @@ use self::cache::Remembered;
 use self::flight::Progress;
 use self::flight::Questions;
 use self::flight::fly;
-use self::order::ordered;
+pub use self::order::ordered;
 use self::system::Live;
 use self::system::Resolvers;
 use self::system::System;

@@ -28,6 +28,7 @@ use nix::errno::Errno;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::sleep_until;
+use tokio::time::timeout_at;
 
 use super::answer::Earlier;
 use super::answer::Found;
@@ -64,6 +65,14 @@ pub(super) enum Edns {
     No,
 }
 
+/// One resolver's answer to one question.
+pub(super) struct Asked {
+    pub(super) server: SocketAddr,
+    pub(super) took: Duration,
+    pub(super) half: Half,
+    pub(super) lookup: Option<Lookup>,
+}
+
 impl Nameservers {
     /// # Errors
     /// What hickory has against it.
@@ -87,6 +96,23 @@ impl Nameservers {
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.servers.iter().map(|server| server.address)
+    }
+
+    /// Asks each resolver by itself, all at once, each one time, and no longer than until `deadline`.
+    pub(super) async fn ask_each(&self, name: &Name, kind: RecordType, deadline: Instant) -> Vec<Asked> {
+        let mut under_way = JoinSet::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            let (server, name) = (server.clone(), name.clone());
+            under_way.spawn(async move {
+                let begun = Instant::now();
+                let asked = timeout_at(deadline, server.ask_once(name, kind)).await;
+                let (half, lookup) = asked.unwrap_or((Half::Silent, None));
+                (index, Asked { server: server.address, took: begun.elapsed(), half, lookup })
+            });
+        }
+        let mut answers = under_way.join_all().await;
+        answers.sort_by_key(|(index, _)| *index);
+        answers.into_iter().map(|(_, asked)| asked).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -157,15 +183,20 @@ impl Nameserver {
     async fn ask(&self, name: Name, kind: RecordType) -> Half {
         let mut half = Half::Silent;
         for _ in 0..self.manners.tries.max(1) {
-            half = match self.client.lookup(name.clone(), kind).await {
-                Ok(lookup) => found(&lookup),
-                Err(error) => self.explain(error),
-            };
+            half = self.ask_once(name.clone(), kind).await.0;
             if half != Half::Silent {
                 break;
             }
         }
         half
+    }
+
+    /// What it comes to, and the records that came.
+    async fn ask_once(&self, name: Name, kind: RecordType) -> (Half, Option<Lookup>) {
+        match self.client.lookup(name, kind).await {
+            Ok(lookup) => (found(&lookup), Some(lookup)),
+            Err(error) => (self.explain(error), None),
+        }
     }
 
     /// What hickory's error says of the question.

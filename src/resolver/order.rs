@@ -19,7 +19,8 @@ pub(super) struct Destination {
 /// `addresses` without duplicates, in the order in which they are to be tried.
 ///
 /// A single address needs no order, so that the usual case costs no system call.
-pub(super) fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+#[must_use]
+pub fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut unique: Vec<IpAddr> = Vec::with_capacity(addresses.len());
     for address in addresses {
         if !unique.contains(&address) {

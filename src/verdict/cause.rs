@@ -245,7 +245,7 @@ table! {
     TcpReset "tcp_reset" Tcp Server
         "Connection broken off"
         "The connection was reset, or closed before a whole response had come."
-        shown by "curl -vk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Read the service's log at the time of the probe: crashes, restarts, limits of connections or memory.",
             Server "Look for rules that close without an answer: nginx `return 444` and `limit_conn`, HAProxy `tcp-request connection reject`, Apache `RequestReadTimeout`, an access list without the exporter's address.",
@@ -482,9 +482,9 @@ table! {
     HttpTimeout "http_timeout" Http Server
         "No complete response in time"
         "The request was sent, but no complete response came within the timeout."
-        shown by "time curl -sk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        shown by "time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Measure on the server itself: `time curl -sk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, it is the application.",
+            Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, it is the application.",
             Server "Look at what {path} waits for: database, disk, other services, a pool of threads or connections that is used up.",
             Network "If it is quick there, look at the way: loss, a wrong MTU (`tracepath -n {address}`), an overloaded device.",
             Gateway "If it is meant to be this slow, raise `timeout` in its probe (now {probe_timeout}), or set a lighter `path`.",
@@ -492,7 +492,7 @@ table! {
     HttpStatusMismatch "http_status_mismatch" Http Server
         "Unexpected status code"
         "The response's status code is none of those that the probe expects."
-        shown by "curl -vk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "5xx: read the application's log for {path}; it, or what it depends on, is down. From a proxy, 502, 503 and 504 mean that the servers behind it are.",
             Server "401, 403 or 429: let the exporter in, or offer a path for health checks that needs no login.",
@@ -502,17 +502,17 @@ table! {
     HttpBodyMismatch "http_body_mismatch" Http Server
         "Expected text not found"
         "The response's body does not contain the text that the probe expects."
-        shown by "curl -sk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at what comes instead: `curl -sk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, answers with a good status, too.",
+            Server "Look at what comes instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, answers with a good status, too.",
             Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: a plain piece of text, upper and lower case told apart, within the first 64 KiB.",
         ]
     HttpMalformed "http_malformed" Http Server
         "Response is not valid HTTP"
         "What came back is not HTTP, has broken framing, or is shorter than announced."
-        shown by "curl -vk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at the raw answer: `curl -vk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
+            Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
             Gateway "If the port speaks TLS, set `protocol: https` in the backend setting `{setting}` and in its probe; if it speaks no HTTP at all, set `protocol: tcp` or the right `port`.",
         ]
 }

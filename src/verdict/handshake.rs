@@ -266,7 +266,8 @@ fn of_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts, when: &st
 }
 
 /// The name and number of an alert, as RFC 8446 and IANA write them.
-pub(super) fn alert_name(alert: AlertDescription) -> String {
+#[must_use]
+pub fn alert_name(alert: AlertDescription) -> String {
     let number = u8::from(alert);
     let name = match number {
         0 => "close_notify",

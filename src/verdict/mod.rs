@@ -14,6 +14,7 @@ mod offer;
 mod judge;
 mod links;
 mod name;
+mod right_chain;
 mod text;
 mod trust;
 
@@ -36,8 +37,14 @@ pub use chain::anchor_names;
 pub use finding::Facts;
 pub use finding::Finding;
 pub use finding::Slot;
+pub use handshake::alert_name;
 pub use handshake::unexplained_alert;
 pub use judge::judge;
+pub use offer::suite_name;
+pub use offer::version_name;
+pub use right_chain::RightLink;
+pub use right_chain::name_of_der;
+pub use right_chain::right_chain;
 
 pub use crate::probe::Phases;
 pub use crate::probe::ScanFacts;

@@ -49,7 +49,9 @@ pub(super) fn missing(hello: Hello, flight: &Flight, before: Cause) -> Option<(C
     })
 }
 
-fn version_name(version: u16) -> String {
+/// For example `TLS 1.2`.
+#[must_use]
+pub fn version_name(version: u16) -> String {
     match version {
         0x0300 => "SSL 3.0".to_owned(),
         0x0301 => "TLS 1.0".to_owned(),
@@ -61,7 +63,8 @@ fn version_name(version: u16) -> String {
 }
 
 /// IANA's name, or the number where the library knows none.
-fn suite_name(number: u16) -> String {
+#[must_use]
+pub fn suite_name(number: u16) -> String {
     CipherSuite::from(number).as_str().map_or_else(|| format!("the suite {number:#06x}"), iana)
 }
 

@@ -15,3 +15,4 @@ pub mod ranking;
 pub mod remedy;
 pub mod text;
 mod time;
+pub mod troubleshoot;

@@ -1,10 +1,12 @@
 //! What needs a person first: rows in groups, the worst group on top.
 
 use std::cmp::Reverse;
+use std::time::SystemTime;
 
 use crate::health::Row;
 use crate::health::State;
 use crate::verdict::ProbeResult;
+use crate::view::report::ReportRow;
 
 /// How urgent a row is, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,14 +24,12 @@ impl Urgency {
     pub const ALL: [Self; 5] = [Self::Unhealthy, Self::Unknown, Self::Failing, Self::Warned, Self::Healthy];
 
     #[must_use]
-    pub fn of(row: &Row) -> Self {
-        let last = row.last_probe.as_deref();
-        let unclear = row.cause.is_some() || last.is_some_and(|probe| probe.result() != ProbeResult::Success);
-        match row.state {
+    pub fn of(row: &impl Ranked) -> Self {
+        match row.state() {
             State::Unhealthy => Self::Unhealthy,
             State::Unknown => Self::Unknown,
-            State::Healthy if unclear => Self::Failing,
-            State::Healthy if last.is_some_and(|probe| !probe.warnings.is_empty()) => Self::Warned,
+            State::Healthy if row.is_unclear() => Self::Failing,
+            State::Healthy if row.is_warned() => Self::Warned,
             State::Healthy => Self::Healthy,
         }
     }
@@ -47,10 +47,56 @@ impl Urgency {
     }
 }
 
+/// A row, in the table or in a report.
+pub trait Ranked {
+    fn state(&self) -> State;
+    fn since(&self) -> SystemTime;
+    /// It has a cause, or its latest probe did not succeed.
+    fn is_unclear(&self) -> bool;
+    /// Its latest probe left a warning.
+    fn is_warned(&self) -> bool;
+}
+
+impl Ranked for Row {
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    fn is_unclear(&self) -> bool {
+        self.cause.is_some() || self.last_probe.as_deref().is_some_and(|probe| probe.result() != ProbeResult::Success)
+    }
+
+    fn is_warned(&self) -> bool {
+        self.last_probe.as_deref().is_some_and(|probe| !probe.warnings.is_empty())
+    }
+}
+
+impl Ranked for ReportRow<'_> {
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    fn is_unclear(&self) -> bool {
+        self.cause.is_some() || self.last_probe.as_ref().is_some_and(|probe| probe.result != ProbeResult::Success)
+    }
+
+    fn is_warned(&self) -> bool {
+        !self.warnings.is_empty()
+    }
+}
+
 /// Every row in its group, the worst group first, groups without rows left out. Among rows that are not well the one
 /// that changed last stands first: it is what somebody was just woken for. Rows that are well keep their order.
 #[must_use]
-pub fn worst_first<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<(Urgency, Vec<&'a Row>)> {
+pub fn worst_first<'a, R: Ranked + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Vec<(Urgency, Vec<&'a R>)> {
     let mut groups = Urgency::ALL.map(|urgency| (urgency, Vec::new()));
     for row in rows {
         let urgency = Urgency::of(row);
@@ -58,7 +104,7 @@ pub fn worst_first<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<(Urgency,
     }
     for (urgency, members) in &mut groups {
         match urgency {
-            Urgency::Unhealthy | Urgency::Unknown => members.sort_by_key(|row| Reverse(row.since)),
+            Urgency::Unhealthy | Urgency::Unknown => members.sort_by_key(|row| Reverse(row.since())),
             Urgency::Failing | Urgency::Warned | Urgency::Healthy => {}
         }
     }

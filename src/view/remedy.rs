@@ -91,7 +91,13 @@ impl<'a> Remedy<'a> {
             if index > 0 {
                 text.push('`');
             }
-            self.fill(part, if index % 2 == 0 { Place::Sentence } else { Place::Code }, &mut text);
+            let is_name = next_slot(part).is_some_and(|(before, _, after)| before.is_empty() && after.is_empty());
+            let place = match index % 2 {
+                0 => Place::Sentence,
+                _ if is_name => Place::Name,
+                _ => Place::Code,
+            };
+            self.fill(part, place, &mut text);
         }
         text
     }
@@ -110,6 +116,7 @@ impl<'a> Remedy<'a> {
         let value = self.values.as_ref().and_then(|values| values.get(slot));
         let value = value.and_then(|value| match place {
             Place::Sentence => Some(plain(&value)),
+            Place::Name => is_harmless(&value).then_some(value),
             Place::Code => shell_word(&value).map(|word| format!("{}{word}", self.option(slot))),
         });
         match (slot, value) {
@@ -145,8 +152,8 @@ impl Values<'_> {
             Slot::Address => Some(self.address().map_or_else(|| target.server.to_string(), |ip| ip.to_string())),
             Slot::Port => Some(target.port().to_string()),
             Slot::Endpoint => Some(self.endpoint()),
-            Slot::Pool => Some(target.pool.to_string()),
-            Slot::Setting => Some(target.setting.to_string()),
+            Slot::Pool => written(&target.pool),
+            Slot::Setting => written(&target.setting),
             Slot::Host => match &target.probe.request {
                 Some(request) => Some(request.host.to_string()),
                 None => self.name(),
@@ -211,14 +218,22 @@ pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, s
         NameSource::SniName => Cow::Owned(format!("sni_name of the backend setting {setting}")),
         NameSource::ProbeHost => Cow::Borrowed("host of the probe"),
         NameSource::SettingHostName => Cow::Owned(format!("host_name of the backend setting {setting}")),
+        NameSource::Server if pool.is_empty() => Cow::Borrowed("the target as it was written"),
         NameSource::Server => Cow::Owned(format!("the server's own name in the pool {pool}")),
     }
+}
+
+/// A name; a target of no configuration has none.
+fn written(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// Where a value is to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Sentence,
+    /// Alone between backticks: no word of a command, so it needs no quotes.
+    Name,
     Code,
 }
 
@@ -256,13 +271,13 @@ fn plain(value: &str) -> String {
 /// A value as one word of a shell's command, if it consists of nothing but what is harmless there.
 pub(super) fn shell_word(value: &str) -> Option<String> {
     let is_bare = |character: char| character.is_ascii_alphanumeric() || "-._:/@%+=,".contains(character);
-    // None of these means anything between single quotes.
-    let is_quotable =
-        |character: char| is_bare(character) || character.is_alphanumeric() || "[]?&~#() *;".contains(character);
-    if value.is_empty() || value.starts_with(['-', '+', '@']) || !value.chars().all(is_quotable) {
-        return None;
-    }
-    Some(if value.chars().all(is_bare) { value.to_owned() } else { format!("'{value}'") })
+    is_harmless(value).then(|| if value.chars().all(is_bare) { value.to_owned() } else { format!("'{value}'") })
+}
+
+/// Whether a value may stand in code: between single quotes nothing in it means anything, and it is no option.
+fn is_harmless(value: &str) -> bool {
+    let is_quotable = |character: char| character.is_alphanumeric() || "-._:/@%+=,[]?&~#() *;".contains(character);
+    !value.is_empty() && !value.starts_with(['-', '+', '@']) && value.chars().all(is_quotable)
 }
 
 #[cfg(test)]
@@ -282,6 +297,7 @@ mod tests {
         check("a'b", None);
         check("a\"b", None);
         check("$(reboot)", None);
+        check("/ok?filter=[1,2]&x=y", Some("'/ok?filter=[1,2]&x=y'"));
         check("`reboot`", None);
         check("a\nb", None);
         check("a\\b", None);

@@ -1,10 +1,34 @@
-//! Renderings for a terminal.
+//! Renderings for a terminal, and for a spreadsheet.
+
+mod cell;
+mod csv;
+mod details;
+mod table;
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::target::Target;
 use crate::target::VerifiedName;
+
+pub use self::cell::folded;
+pub use self::cell::steers;
+pub use self::cell::visible;
+pub use self::cell::visible_json;
+pub use self::csv::csv_header;
+pub use self::csv::csv_rows;
+pub use self::table::Colour;
+pub use self::table::Look;
+pub use self::table::Order;
+pub use self::table::table;
+use crate::view::time::Utc;
+
+/// An instant for people.
+#[must_use]
+pub fn moment(at: SystemTime) -> impl std::fmt::Display {
+    Utc::of(at).readable()
+}
 
 /// What would be probed, a line for each row.
 #[must_use]

@@ -157,6 +157,18 @@ pub(super) fn rough(long: Duration) -> String {
     }
 }
 
+/// As [`span`], in one word: `3d4h`, `3h12m`, `4m5s`, `12s`.
+pub(super) fn short_span(span: Duration) -> impl fmt::Display {
+    let seconds = span.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    fmt::from_fn(move |f| match (days, hours, minutes) {
+        (0, 0, 0) => write!(f, "{seconds}s"),
+        (0, 0, _) => write!(f, "{minutes}m{}s", seconds % 60),
+        (0, _, _) => write!(f, "{hours}h{}m", minutes % 60),
+        (_, _, _) => write!(f, "{days}d{}h", hours % 24),
+    })
+}
+
 /// How long something took: `0.23 ms`, `45 ms`, `3.05 s`.
 pub(super) fn took(span: Duration) -> impl fmt::Display {
     let milliseconds = span.as_secs_f64() * 1_000.0;
@@ -246,7 +258,10 @@ mod tests {
     #[test]
     fn spans_show_their_two_largest_units() {
         fn check(seconds: u64, expected: &str) {
-            assert_eq!(span(Duration::from_secs(seconds)).to_string(), expected);
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(span(duration).to_string(), expected);
+            let word = expected.replace("min", "m").replace(' ', "");
+            assert_eq!(short_span(duration).to_string(), word);
         }
         check(0, "0 s");
         check(59, "59 s");

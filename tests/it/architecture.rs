@@ -16,10 +16,26 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("scheduler", &["target"]),
     ("verdict", &["probe"]),
     ("health", &["target", "verdict"]),
-    ("view", &["target", "verdict", "health"]),
+    ("troubleshoot", &["resolver", "probe", "target", "verdict"]),
+    ("view", &["target", "verdict", "health", "troubleshoot"]),
     ("web", &["health", "view"]),
     ("lab", &[]),
-    ("app", &["config", "resolver", "target", "scheduler", "probe", "verdict", "health", "view", "web", "lab"]),
+    (
+        "app",
+        &[
+            "config",
+            "resolver",
+            "target",
+            "scheduler",
+            "probe",
+            "verdict",
+            "troubleshoot",
+            "health",
+            "view",
+            "web",
+            "lab",
+        ],
+    ),
     ("cli", &["app", "config", "view"]),
 ];
 

@@ -260,7 +260,7 @@ fn commands_carry_the_rows_own_values() {
         "10.0.0.4",
         name,
         "/healthz?a=1&b=2",
-        "curl -vk --http1.1 --connect-to ::10.0.0.4:8080 -H Host:api.example.com 'https://app.example.com:8080/healthz?a=1&b=2'",
+        "curl -gvk --http1.1 --connect-to ::10.0.0.4:8080 -H Host:api.example.com 'https://app.example.com:8080/healthz?a=1&b=2'",
     );
 }
 

@@ -10,6 +10,7 @@ mod names;
 mod process;
 pub(crate) mod prometheus;
 mod reload;
+mod report;
 mod scale;
 pub(crate) mod scrape;
 mod thresholds;

@@ -7,8 +7,9 @@
 // Who may name whom, and what is pure.
 mod architecture;
 
-// The configuration file.
+// The configuration file, and that of whoever asks a running exporter.
 mod config;
+mod http_config;
 
 // The words for every cause, and the documentation that is made of them.
 mod docs;
@@ -28,6 +29,9 @@ mod fuzz;
 // The lab's backends do what their names say.
 mod lab;
 
+// One deep check of one server.
+mod troubleshoot;
+
 // Networks of their own, and this host in trouble.
 mod network;
 mod overload;
@@ -42,6 +46,7 @@ mod metrics;
 mod report;
 mod azure;
 mod picture;
+mod table;
 mod page;
 mod row;
 mod sample;

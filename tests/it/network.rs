@@ -3,11 +3,14 @@
 
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod deep;
 mod world;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+
+use serde_json::Value;
 
 use self::world::Exporter;
 use self::world::Namespace;
@@ -101,7 +104,8 @@ impl Cases {
                 metrics.lines().any(|other| other.starts_with(&line) && !other.ends_with(" 0"))
             })
         });
-        let page = exporter.fetch("/").expect("the page");
+        let report = exporter.fetch("/api/v1/backendhealth").expect("the report");
+        let report: Value = serde_json::from_str(&report).expect("JSON");
         let mut wrong = String::new();
         for case in &self.0 {
             let line = format!("backend_health_cause_info{{pool=\"{}\"", case.name);
@@ -116,13 +120,13 @@ impl Cases {
                 other.starts_with(&format!("backend_health_state{{pool=\"{}\"", case.name))
                     && other.ends_with(&format!("state=\"{turned}\"}} 1"))
             });
-            if !cause.contains(&wanted) || !state_is || !said_on(&page, case) {
+            if !cause.contains(&wanted) || !state_is || shown(&report, case) != case.detail {
                 writeln!(
                     wrong,
                     "{}: wanted {turned}, {wanted}, {:?}; found {cause}, {}",
                     case.name,
                     case.detail,
-                    shown(&page, case)
+                    shown(&report, case)
                 )
                 .unwrap();
             }
@@ -154,15 +158,10 @@ impl Cases {
     }
 }
 
-/// What the page says of the case's row.
-fn shown<'p>(page: &'p str, case: &Case) -> &'p str {
-    let row = page.split("<tr ").find(|row| row.contains(&format!("<bdi>{}</bdi>", case.name)));
-    let row = row.and_then(|row| row.split_once("class=\"finding\"")).map_or("no finding", |(_, finding)| finding);
-    row.split("</td>").next().unwrap_or(row)
-}
-
-fn said_on(page: &str, case: &Case) -> bool {
-    shown(page, case).contains(&format!("<bdi>{}</bdi>", case.detail))
+/// What the report says of the case's row.
+fn shown<'r>(report: &'r Value, case: &Case) -> &'r str {
+    let row = report["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["pool"] == case.name));
+    row.and_then(|row| row["last_probe"]["cause"]["detail"].as_str()).unwrap_or("no cause")
 }
 
 #[test]
@@ -450,7 +449,7 @@ fn ephemeral_ports_that_are_used_up_are_this_hosts_trouble() {
         let all = metrics.lines().filter(|line| line.starts_with(POOL_FAILURES)).map(count).sum::<u64>();
         let expected = failures(&metrics, "local_exhausted") + failures(&metrics, "tcp_timeout");
         assert_eq!(all, expected, "{metrics}");
-        exporter.page_when("<bdi>no free local port towards this address</bdi>");
+        exporter.report_when("no free local port towards this address");
     }
 }
 
@@ -491,7 +490,7 @@ fn a_resolver_that_this_host_cannot_ask_is_not_blamed() {
         let found: Vec<_> = metrics.lines().filter(|line| line.starts_with(POOL_FAILURES) && count(line) > 0).collect();
         assert!(failures(&metrics, cause) > 0, "{nameserver}: wanted {cause}, found {found:#?}");
         assert!(metrics.contains("state=\"unknown\"} 1"), "{nameserver}");
-        exporter.page_when(detail);
+        exporter.report_when(detail);
     }
 }
 

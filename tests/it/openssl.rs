@@ -3,6 +3,7 @@
 
 mod certificates;
 mod clients;
+mod deep;
 mod files;
 mod handshakes;
 mod keys;

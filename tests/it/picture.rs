@@ -337,7 +337,7 @@ fn long_names_and_chains_stay_in_their_places() {
     let chain: Vec<(&str, &str, &str)> = (0..100).map(|_| ("intermediate", long.as_str(), long.as_str())).collect();
     let sample = Sample::healthy().sending(&chain).failing(Cause::CertInvalid, 57);
     let picture = sample.picture();
-    assert_eq!(picture.wide().matches("part card").count(), 9, "the first ones, and the faulty one");
+    assert_eq!(picture.wide().matches("part certificate").count(), 9, "the first ones, and the faulty one");
     assert!(picture.marked("faulty")[1].starts_with(&format!("Intermediate certificate {long}")), "uncut for readers");
     assert!(picture.wide().contains("91 more certificates"));
     let longest = picture.wide().split("</text>").filter_map(|part| part.rsplit('>').next()).map(str::len).max();

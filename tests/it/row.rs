@@ -133,7 +133,7 @@ fn the_solution_stands_on_top_with_real_values() {
         "Server: See on the server whether the service listens: |ss -ltnp sport = :8080|",
         "Server: If it listens on 127.0.0.1",
         "nc -vz -w 5 10.0.0.1 8080",
-        "Certificate picture",
+        "Picture of the latest probe",
         "Latest probe",
         "Troubleshoot",
         "backend_health_exporter troubleshoot --config.file backend_health.yml --pool web --setting http-80 app",

@@ -4,17 +4,35 @@ use aws_lc_rs::rand;
 
 use crate::probe::VerifiedName;
 
+/// What a ClientHello offers.
+#[derive(Clone, Debug)]
+pub(super) struct Offer<'a> {
+    /// Sent as SNI, unless it is an address.
+    pub(super) name: Option<&'a VerifiedName>,
+    pub(super) http: bool,
+    /// The best one first.
+    pub(super) versions: &'a [u16],
+    pub(super) suites: &'a [u16],
+}
+
+/// Everything.
+pub(super) fn client_hello(name: &VerifiedName, http: bool) -> Vec<u8> {
+    encode(&Offer { name: Some(name), http, versions: &[0x0304, 0x0303, 0x0302, 0x0301], suites: &SUITES })
+}
+
 /// In one TLS record.
-pub(super) fn client_hello(name: &VerifiedName, offer_http: bool) -> Vec<u8> {
+pub(super) fn encode(offer: &Offer<'_>) -> Vec<u8> {
     let mut random = [0; 32];
     // Any bytes do: nothing is ever agreed with them.
     let _ = rand::fill(&mut random);
-    let mut body = vec![3, 3];
+    // TLS 1.3 passes for TLS 1.2 in this place.
+    let best = offer.versions.first().copied().unwrap_or(TLS12).min(TLS12);
+    let mut body = best.to_be_bytes().to_vec();
     body.extend(random);
     body.push(0); // no session to resume
-    with_length::<2>(&mut body, |suites| suites.extend(SUITES.iter().flat_map(|suite| suite.to_be_bytes())));
+    with_length::<2>(&mut body, |suites| suites.extend(offer.suites.iter().flat_map(|suite| suite.to_be_bytes())));
     body.extend([1, 0]); // no compression
-    with_length::<2>(&mut body, |extensions| add_extensions(extensions, name, offer_http));
+    with_length::<2>(&mut body, |extensions| add_extensions(extensions, offer));
     let mut handshake = vec![1];
     with_length::<3>(&mut handshake, |message| message.extend(body));
     let mut record = vec![22, 3, 1];
@@ -22,8 +40,8 @@ pub(super) fn client_hello(name: &VerifiedName, offer_http: bool) -> Vec<u8> {
     record
 }
 
-fn add_extensions(out: &mut Vec<u8>, name: &VerifiedName, offer_http: bool) {
-    if let VerifiedName::Dns(name) = name {
+fn add_extensions(out: &mut Vec<u8>, offer: &Offer<'_>) {
+    if let Some(VerifiedName::Dns(name)) = offer.name {
         extension(out, 0, |body| {
             with_length::<2>(body, |list| {
                 list.push(0);
@@ -38,15 +56,19 @@ fn add_extensions(out: &mut Vec<u8>, name: &VerifiedName, offer_http: bool) {
     extension(out, 13, |body| {
         with_length::<2>(body, |list| list.extend(SCHEMES.iter().flat_map(|it| it.to_be_bytes())));
     });
-    if offer_http {
+    if offer.http {
         extension(out, 16, |body| {
             with_length::<2>(body, |list| with_length::<1>(list, |protocol| protocol.extend(b"http/1.1")));
         });
     }
     extension(out, 23, |_| {}); // extended master secret
-    extension(out, 43, |body| with_length::<1>(body, |list| list.extend([3, 4, 3, 3, 3, 2, 3, 1])));
-    // No share of any group: a server of TLS 1.3 must say which one it wants, in clear (RFC 8446, section 4.1.4).
-    extension(out, 51, |body| body.extend([0, 0]));
+    if offer.versions.contains(&TLS13) {
+        extension(out, 43, |body| {
+            with_length::<1>(body, |list| list.extend(offer.versions.iter().flat_map(|it| it.to_be_bytes())));
+        });
+        // No share of any group: a server of TLS 1.3 must say which one it wants, in clear (RFC 8446, section 4.1.4).
+        extension(out, 51, |body| body.extend([0, 0]));
+    }
     extension(out, 0xff01, |body| body.push(0)); // secure renegotiation
 }
 
@@ -64,9 +86,12 @@ fn with_length<const N: usize>(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>
     out[at..at + N].copy_from_slice(&length[length.len() - N..]);
 }
 
+const TLS12: u16 = 0x0303;
+const TLS13: u16 = 0x0304;
+
 /// IANA's numbers: TLS 1.3 first, then what is still found, ECDHE before DHE before RSA and the rest; last what nobody
 /// takes who can do better.
-const SUITES: [u16; 120] = [
+pub(super) const SUITES: [u16; 120] = [
     0x1301, 0x1302, 0x1303, 0x1304, 0x1305, // TLS 1.3
     0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca9, 0xcca8, 0xccaa, // ECDHE with AES-GCM or ChaCha20
     0xc023, 0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, // ECDHE with AES-CBC

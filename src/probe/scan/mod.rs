@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use self::flight::Flight;
 use super::TlsSpec;
+use super::VerifiedName;
 
 /// Most of an answer that is read, in bytes: more than a flight with the largest sensible chain.
 const MAX_ANSWER: usize = 96 * 1024;
@@ -29,12 +30,53 @@ pub struct ScanFacts {
 
 /// Says hello over `stream` and listens until the answer is whole, ends, or has taken too long.
 pub(super) async fn scan(stream: &TcpStream, spec: &TlsSpec, offer_http: bool, timeout: Duration) -> ScanFacts {
-    let deadline = Instant::now() + timeout.min(PATIENCE);
     let hello = hello::client_hello(&spec.name, offer_http);
+    ScanFacts { flight: answered(stream, &hello, timeout).await.flight }
+}
+
+/// What one ClientHello offers, when not everything.
+#[derive(Clone, Debug)]
+pub struct Greeting<'a> {
+    /// Sent as SNI, unless it is an address.
+    pub name: Option<&'a VerifiedName>,
+    /// `0x0301` is TLS 1.0, `0x0304` TLS 1.3.
+    pub version: u16,
+    /// IANA's numbers.
+    pub suites: &'a [u16],
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    pub flight: Flight,
+    /// The first bytes, at most 256.
+    pub first: Vec<u8>,
+    /// The server had not ended the exchange when the time was over.
+    pub is_unfinished: bool,
+}
+
+/// The suites that exist in this version: IANA's numbers, the better ones first.
+#[must_use]
+pub fn suites_of(version: u16) -> Vec<u16> {
+    let of_tls13 = |suite: &u16| (0x1301..=0x13ff).contains(suite);
+    hello::SUITES.iter().copied().filter(|suite| of_tls13(suite) == (version == 0x0304)).collect()
+}
+
+/// Offers just this over `stream`.
+pub(super) async fn greet(stream: &TcpStream, greeting: &Greeting<'_>, timeout: Duration) -> Reply {
+    let Greeting { name, version, suites } = *greeting;
+    let hello = hello::encode(&hello::Offer { name, http: false, versions: &[version], suites });
+    answered(stream, &hello, timeout).await
+}
+
+async fn answered(stream: &TcpStream, hello: &[u8], timeout: Duration) -> Reply {
+    let deadline = Instant::now() + timeout.min(PATIENCE);
     let mut answer = Vec::new();
     // Whatever ends the exchange, what came until then is the finding.
-    let _ = tokio::time::timeout_at(deadline, exchange(stream, &hello, &mut answer)).await;
-    ScanFacts { flight: flight::read(&answer) }
+    let outcome = tokio::time::timeout_at(deadline, exchange(stream, hello, &mut answer)).await;
+    let flight = flight::read(&answer);
+    answer.truncate(256);
+    Reply { flight, first: answer, is_unfinished: outcome.is_err() }
 }
 
 async fn exchange(stream: &TcpStream, hello: &[u8], answer: &mut Vec<u8>) -> io::Result<()> {

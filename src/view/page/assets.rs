@@ -39,7 +39,13 @@ impl Asset {
 }
 
 /// One file, so that going from page to page loads nothing again.
-const STYLES: &str = concat!(include_str!("page.css"), include_str!("row.css"), include_str!("picture.css"));
+const STYLES: &str = concat!(
+    include_str!("page.css"),
+    include_str!("report.css"),
+    include_str!("row.css"),
+    include_str!("picture.css"),
+    include_str!("docs.css"),
+);
 
 /// The style of all pages.
 pub(super) static STYLE: Asset = Asset::new("page.css", "text/css; charset=utf-8", STYLES);

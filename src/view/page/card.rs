@@ -3,17 +3,15 @@
 use maud::Markup;
 use maud::html;
 
+use super::advice;
 use super::brief_time;
 use super::endpoint_text;
-use super::first_step;
 use super::line;
 use super::line::Lines;
 use super::line::Why;
 use super::printable;
 use super::query::Query;
 use super::shape_named;
-use super::who;
-use super::with_code;
 use crate::health::State;
 use crate::view::groups::Group;
 use crate::view::ranking::Urgency;
@@ -32,9 +30,10 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
         return html! {};
     };
     let lines = Lines { why: Why::Beyond(problem), ..lines };
+    let whose = (total > 1).then(|| endpoint_text(&lead.server, lead.port));
     let (id, mark) = (&group.id, mark(group.urgency));
     let table = html! {
-        table role="table" {
+        table.list role="table" {
             caption.hidden { (problem.title) @if let Some(culprit) = &group.culprit { ": " (printable(culprit)) } }
             (line::head())
             tbody role="rowgroup" { @for row in &rows { (lines.line(row)) } }
@@ -60,7 +59,7 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
                 bdi { (printable(&problem.detail)) }
                 @if total > 1 { span.faint { " (" (endpoint_text(&lead.server, lead.port)) ")" } }
             }
-            (advice(problem, lead, total, id))
+            (advice::brief(problem, &format!("w-{id}"), whose.as_deref()))
             @if total <= OPEN {
                 (table)
             } @else {
@@ -68,26 +67,6 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
                     summary { (servers(group)) }
                     (table)
                 }
-            }
-        }
-    }
-}
-
-/// Who acts and the first step; the others and the command behind them.
-fn advice(problem: &Problem<'_>, lead: &ReportRow<'_>, total: usize, id: &str) -> Markup {
-    let rest = problem.remedy.get(1..).unwrap_or_default();
-    html! {
-        div.advice {
-            p { b { (who(problem.side)) ": " } @if let Some(step) = first_step(problem) { (with_code(step)) } }
-            details id={ "w-" (id) } {
-                summary { @if rest.is_empty() { "What it means" } @else { "All steps, and what it means" } }
-                p { (problem.explanation) }
-                @if !rest.is_empty() { ol { @for step in &problem.remedy { li { (with_code(step)) } } } }
-                @if let Some(command) = &problem.reproduce {
-                    p { "To see the same" @if total > 1 { " of " (endpoint_text(&lead.server, lead.port)) } ":" }
-                    pre tabindex="0" role="region" aria-label="Command" { code { (command) } }
-                }
-                p { a href=(problem.docs_url) { "Troubleshooting: " (problem.code) } }
             }
         }
     }

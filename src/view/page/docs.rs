@@ -8,8 +8,10 @@ use maud::html;
 use super::markdown;
 use super::markdown::Rendered;
 use super::shell;
+use super::shell::Kind;
 use super::shell::Place;
 use super::shell::Shell;
+use crate::verdict::Cause;
 
 /// A text of `docs/`.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/troubleshooting.md"),
     ),
     doc(
+        "connection-troubleshoot",
+        "One deep check of one server: what each stage shows, and how to read it.",
+        include_str!("../../../docs/connection-troubleshoot.md"),
+    ),
+    doc(
         "alerts",
         "What each alert means, what to look at first, what to do, how to tune it.",
         include_str!("../../../docs/alerts.md"),
@@ -42,6 +49,11 @@ pub const DOCS: &[Doc] = &[
         "configuration",
         "Every key of the configuration, with its default and what is allowed.",
         include_str!("../../../docs/configuration.md"),
+    ),
+    doc(
+        "command-line",
+        "The same report in a terminal: filters, JSON and CSV, watching, logins, and exit codes for scripts.",
+        include_str!("../../../docs/command-line.md"),
     ),
     doc("metrics", "Every metric, its labels, and queries to begin with.", include_str!("../../../docs/metrics.md")),
     doc(
@@ -106,7 +118,7 @@ pub fn index(place: Place<'_>) -> String {
             p { "The API is described by " a href={ (place.root) "/api/v1/openapi.json" } { "its OpenAPI document" } "." }
         }
     };
-    shell::page(Shell { place, title: "Documentation", state: None }, &body, &footer())
+    shell::page(Shell { place, kind: Kind::Documents, title: "Documentation", state: None }, &body, &footer())
 }
 
 /// One text; `None` when there is none of this name.
@@ -115,9 +127,17 @@ pub fn page(name: &str, place: Place<'_>) -> Option<String> {
     let at = DOCS.iter().position(|doc| doc.name == name)?;
     let Rendered { title, html } = RENDERED.get(at)?;
     let body = html! {
+        nav.crumbs aria-label="Documentation" {
+            ul {
+                @for (doc, rendered) in DOCS.iter().zip(&*RENDERED) {
+                    li { a href=(doc.name) aria-current=[(doc.name == name).then_some("page")] { (rendered.title) } }
+                }
+            }
+        }
         article.docs { (html) }
+        p { a href={ (place.root) "/" } { "Back to the report" } }
     };
-    Some(shell::page(Shell { place, title, state: None }, &body, &footer()))
+    Some(shell::page(Shell { place, kind: Kind::Document, title, state: None }, &body, &footer()))
 }
 
 /// A picture of this name, as PNG.
@@ -128,7 +148,13 @@ pub fn picture(name: &str) -> Option<&'static [u8]> {
 
 /// Of [`DOCS`], one for each.
 static RENDERED: LazyLock<Vec<Rendered>> =
-    LazyLock::new(|| DOCS.iter().map(|doc| markdown::render(doc.text, address)).collect());
+    LazyLock::new(|| DOCS.iter().map(|doc| markdown::render(doc.text, address, rows_with)).collect());
+
+/// Below the heading of a cause: the way to the rows that have it now. All texts are served one level below the report.
+fn rows_with(id: &str) -> Option<Markup> {
+    let code = Cause::ALL.iter().map(|cause| cause.code()).find(|code| *code == id)?;
+    Some(html! { p { a href={ "../?cause=" (code) } { "Rows with this cause now" } } })
+}
 
 /// Where a relative link of a text leads, from one of the pages.
 fn address(target: &str) -> Option<String> {

@@ -21,14 +21,19 @@ pub(super) struct Rendered {
     pub(super) html: Markup,
 }
 
-/// Renders a text; `address` says where a relative link leads, `None` when what it names is not served.
-pub(super) fn render(markdown: &str, address: impl Fn(&str) -> Option<String>) -> Rendered {
+/// Renders a text; `address` says where a relative link leads, `None` when what it names is not served, and `beneath` what
+/// stands below the heading with an id.
+pub(super) fn render(
+    markdown: &str,
+    address: impl Fn(&str) -> Option<String>,
+    beneath: impl Fn(&str) -> Option<Markup>,
+) -> Rendered {
     let mut events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
     events = anchored(inert(events));
     lead(&mut events, address);
     let title = title(&events);
     let mut text = String::new();
-    html::push_html(&mut text, events.into_iter().flat_map(scrollable));
+    html::push_html(&mut text, tables(below_headings(events, beneath)).into_iter());
     Rendered { title, html: PreEscaped(text) }
 }
 
@@ -124,16 +129,73 @@ fn leads_outside(target: &str) -> bool {
     ["https://", "http://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
 }
 
-/// A table that is wider than the page moves in a frame of its own, which a keyboard reaches.
-fn scrollable(event: Event<'_>) -> Vec<Event<'_>> {
-    match event {
-        Event::Start(Tag::Table(_)) => {
-            let frame = "<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">";
-            vec![Event::Html(frame.into()), event]
+fn below_headings(events: Vec<Event<'_>>, beneath: impl Fn(&str) -> Option<Markup>) -> Vec<Event<'_>> {
+    let mut below = None;
+    let mut all = Vec::with_capacity(events.len());
+    for event in events {
+        if let Event::Start(Tag::Heading { id: Some(id), .. }) = &event {
+            below = beneath(id);
         }
-        Event::End(TagEnd::Table) => vec![event, Event::Html("</div>".into())],
-        other => vec![other],
+        let is_end = matches!(event, Event::End(TagEnd::Heading(_)));
+        all.push(event);
+        if is_end {
+            all.extend(below.take().map(|markup| Event::Html(markup.into_string().into())));
+        }
     }
+    all
+}
+
+/// Tables as the style sheet wants them: wider than the page they move in a frame of their own, which a keyboard reaches; in
+/// a narrow window every row is a block, whose cells say what they are, and the roles repeat what browsers forget then.
+fn tables(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    let tag = |text: &str| Event::Html(text.to_owned().into());
+    let mut labels: Vec<String> = Vec::new();
+    let (mut is_head, mut column) = (false, 0);
+    let mut all = Vec::with_capacity(events.len());
+    for event in events {
+        all.push(match event {
+            Event::Start(Tag::Table(_)) => {
+                labels.clear();
+                tag("<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table role=\"table\">")
+            }
+            Event::End(TagEnd::Table) => tag("</tbody></table></div>\n"),
+            Event::Start(Tag::TableHead) => {
+                is_head = true;
+                tag("<thead role=\"rowgroup\"><tr role=\"row\">")
+            }
+            Event::End(TagEnd::TableHead) => {
+                is_head = false;
+                tag("</tr></thead><tbody role=\"rowgroup\">")
+            }
+            Event::Start(Tag::TableRow) => {
+                column = 0;
+                tag("<tr role=\"row\">")
+            }
+            Event::End(TagEnd::TableRow) => tag("</tr>"),
+            Event::Start(Tag::TableCell) if is_head => {
+                labels.push(String::new());
+                tag("<th role=\"columnheader\" scope=\"col\">")
+            }
+            Event::End(TagEnd::TableCell) if is_head => tag("</th>"),
+            Event::Start(Tag::TableCell) => {
+                let label = labels.get(column).filter(|label| column > 0 && !label.is_empty());
+                column += 1;
+                match label {
+                    Some(label) => tag(&format!("<td role=\"cell\" data-label=\"{}\">", maud::html! { (label) }.0)),
+                    None => tag("<td role=\"cell\">"),
+                }
+            }
+            Event::End(TagEnd::TableCell) => tag("</td>"),
+            other => {
+                if let (true, Some(label), Event::Text(text) | Event::Code(text)) = (is_head, labels.last_mut(), &other)
+                {
+                    label.push_str(text);
+                }
+                other
+            }
+        });
+    }
+    all
 }
 
 fn title(events: &[Event<'_>]) -> String {
@@ -152,7 +214,7 @@ mod tests {
             "#here" => Some("#here".to_owned()),
             _ => None,
         };
-        assert_eq!(render(markdown, address).html.into_string().trim_end(), expected);
+        assert_eq!(render(markdown, address, |_| None).html.into_string().trim_end(), expected);
     }
 
     #[test]
@@ -161,7 +223,22 @@ mod tests {
         check("# A `code`, and more!", "<h1 id=\"a-code-and-more\">A <code>code</code>, and more!</h1>");
         check("# A\n\n# A", "<h1 id=\"a\">A</h1>\n<h1 id=\"a-1\">A</h1>");
         check("<a id=\"tcp_refused\"></a>\n\n### Refused", "<h3 id=\"tcp_refused\">Refused</h3>");
-        assert_eq!(render("text\n\n# The `title`\n\n# Other", |_| None).title, "The title");
+        assert_eq!(render("text\n\n# The `title`\n\n# Other", |_| None, |_| None).title, "The title");
+    }
+
+    #[test]
+    fn cells_say_what_they_are_and_headings_have_their_links_beneath() {
+        check(
+            "| key | <&> | |\n|---|---|---|\n| a | b | c |",
+            "<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table role=\"table\">\
+             <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">key</th>\
+             <th role=\"columnheader\" scope=\"col\">&lt;&amp;&gt;</th><th role=\"columnheader\" scope=\"col\"></th></tr></thead>\
+             <tbody role=\"rowgroup\"><tr role=\"row\"><td role=\"cell\">a</td>\
+             <td role=\"cell\" data-label=\"&lt;&amp;&gt;\">b</td><td role=\"cell\">c</td></tr></tbody></table></div>",
+        );
+        let beneath = |id: &str| (id == "b").then(|| maud::html! { p { "below " (id) } });
+        let html = render("# A\n\n## B\n\ntext", |_| None, beneath).html.into_string();
+        assert_eq!(html, "<h1 id=\"a\">A</h1>\n<h2 id=\"b\">B</h2>\n<p>below b</p>\n<p>text</p>\n");
     }
 
     #[test]

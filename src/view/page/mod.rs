@@ -6,6 +6,7 @@ mod summary;
 mod doubt;
 mod form;
 mod card;
+mod advice;
 mod line;
 mod strip;
 mod query;

@@ -26,6 +26,7 @@
       if (!fresh.hasAttribute(name) && !(name === "open" && old.id)) old.removeAttribute(name);
     }
     for (const { name, value } of fresh.attributes) {
+      if (name === "open" && old.id) continue;
       if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
     const known = new Map();
@@ -80,9 +81,8 @@
 
   function isBusy() {
     const selection = document.getSelection();
-    const report = document.getElementById("report");
-    const isMarked = selection && !selection.isCollapsed && report && selection.containsNode(report, true);
-    return document.hidden || isMarked;
+    const isMarked = (it) => selection && !selection.isCollapsed && selection.containsNode(it, true);
+    return document.hidden || [...document.querySelectorAll("[data-live]")].some(isMarked);
   }
 
   // Soon, but not more often than every two seconds, and not while somebody marks text to copy it.
@@ -107,7 +107,13 @@
       if (!isPage) throw new Error(`status ${response.status}`);
       const text = await response.text();
       if (asking !== request) return false;
-      take(new DOMParser().parseFromString(text, "text/html"));
+      const fresh = new DOMParser().parseFromString(text, "text/html");
+      // A proxy's own page, say that the exporter does not answer.
+      if (!fresh.getElementById("news")) throw new Error(`status ${response.status}`);
+      // What the page was about is gone, say a row after a reload of the configuration: the exporter's answer says so.
+      const own = dated();
+      if (own && !fresh.getElementById(own.id)) return location.reload();
+      take(fresh);
       if (isConnected) say(null);
       return true;
     } catch (error) {
@@ -141,13 +147,17 @@
     if (live.textContent !== text) live.textContent = text;
   }
 
+  // What the stream filters by; how the page shows it is not its business.
+  const FILTERS = ["pool", "setting", "server", "state", "cause", "q"];
   let stream = null;
   const dated = () => document.querySelector("[data-live][data-generated-at]");
 
   // Only changes of the rows that the page is about are told; each sign of the report's head counts all rows.
   function listen() {
     stream?.close();
-    stream = new EventSource(`${root}/api/v1/stream${location.search}`);
+    const wanted = new URLSearchParams(location.search);
+    for (const key of [...wanted.keys()]) if (!FILTERS.includes(key)) wanted.delete(key);
+    stream = new EventSource(`${root}/api/v1/stream?${wanted}`);
     const own = stream;
     stream.addEventListener("open", () => {
       isConnected = true;
@@ -155,10 +165,8 @@
       // What changed while nobody listened.
       if (stale) refresh();
     });
-    stream.addEventListener("report", (event) => {
-      const { generated_at: at } = JSON.parse(event.data);
-      if (at !== dated()?.dataset.generatedAt) refresh();
-    });
+    // Also when it has the page's own time: that has whole seconds, in each of which more than one thing can change.
+    stream.addEventListener("report", refresh);
     stream.addEventListener("transition", (event) => {
       tell(JSON.parse(event.data));
       refresh();

@@ -15,6 +15,7 @@ use super::query::Form;
 use super::query::Query;
 use super::query::QueryError;
 use super::shell;
+use super::shell::Kind;
 use super::shell::Shell;
 use super::summary;
 use super::time;
@@ -67,7 +68,11 @@ fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> S
         div id="report" data-live { (Listing { snapshot, place, query }.of(&shown)) }
     };
     let title = summary::title(counted);
-    shell::page(Shell { place, title: &title, state: summary::worst(counted) }, &body, &footer(snapshot, skipped))
+    shell::page(
+        Shell { place, kind: Kind::Report, title: &title, state: summary::worst(counted) },
+        &body,
+        &footer(snapshot, skipped),
+    )
 }
 
 fn refusal(snapshot: &Snapshot, place: Place<'_>, error: &QueryError) -> String {
@@ -83,7 +88,7 @@ fn refusal(snapshot: &Snapshot, place: Place<'_>, error: &QueryError) -> String 
         (form::form(&snapshot.rows, &query, place))
         div id="report" data-live { p { a href={ (place.root) "/" } { "Show all rows" } } }
     };
-    shell::page(Shell { place, title: "No such rows", state: None }, &body, &footer(snapshot, 0))
+    shell::page(Shell { place, kind: Kind::Report, title: "No such rows", state: None }, &body, &footer(snapshot, 0))
 }
 
 fn footer(snapshot: &Snapshot, skipped: u64) -> Markup {
@@ -196,7 +201,7 @@ impl<'a> Listing<'a> {
     fn table(self, urgency: Urgency, rows: &[&Row]) -> Markup {
         let (lines, base) = (self.lines(), self.links());
         html! {
-            table.flat role="table" {
+            table.list.flat role="table" {
                 caption.hidden { (urgency.title()) ": each row is one server of a pool under one backend setting" }
                 (line::head())
                 tbody role="rowgroup" { @for row in rows { (lines.line(&ReportRow::of(row, &base))) } }

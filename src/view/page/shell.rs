@@ -22,16 +22,41 @@ pub struct Place<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shell<'a> {
     pub(super) place: Place<'a>,
+    pub(super) kind: Kind,
     /// In the browser's tab, before the site's name.
     pub(super) title: &'a str,
     /// The worst state of what it shows: the tab's icon.
     pub(super) state: Option<State>,
 }
 
+/// What a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Report,
+    Row,
+    NoRow,
+    Documents,
+    Document,
+}
+
+impl Kind {
+    /// What follows the header, for who wants to skip it.
+    fn content(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Row => "row and what is wrong with it",
+            Self::NoRow => "rows that may be meant",
+            Self::Documents => "list of documents",
+            Self::Document => "text",
+        }
+    }
+}
+
 /// The whole page. The elements of `body` with an id and `data-live` are brought up to date by the script: it asks for
 /// the page's own address again, and takes over what differs.
 pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
-    let Shell { place: Place { root, metrics_path }, title, state } = shell;
+    let Shell { place: Place { root, metrics_path }, kind, title, state } = shell;
+    let here = |of: Kind| (kind == of).then_some("page");
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,23 +71,30 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
             }
             body {
                 (shapes())
-                a.skip href="#content" { "Skip to the content" }
+                a.skip href="#content" { "Skip to the " (kind.content()) }
                 header {
                     // The first heading of a page is its own; this names the site.
                     p.site { a href={ (root) "/" } { "Backend health" } }
                     // Filled by the script: whether what is shown is brought up to date.
                     p.live id="live" role="status" hidden {}
+                    nav aria-label="Pages of this site" {
+                        ul {
+                            li { a href={ (root) "/" } aria-current=[here(Kind::Report)] { "Report" } }
+                            li { a href={ (root) "/docs/" } aria-current=[here(Kind::Documents)] { "Documentation" } }
+                            li { a href={ (root) (metrics_path) } { "Metrics (text)" } }
+                        }
+                    }
+                }
+                main id="content" tabindex="-1" { (body) }
+                footer {
+                    (footer)
                     nav aria-label="Exporter" {
                         ul {
-                            li { a href={ (root) "/docs/" } { "Documentation" } }
-                            li { a href={ (root) (metrics_path) } { "Metrics" } }
                             li { a href={ (root) "/-/healthy" } { "Exporter alive" } }
                             li { a href={ (root) "/-/ready" } { "Exporter ready" } }
                         }
                     }
                 }
-                main id="content" tabindex="-1" { (body) }
-                footer { (footer) }
                 // Changes of state, for who does not see them.
                 p.hidden id="news" role="status" {}
             }

@@ -33,7 +33,7 @@ pub(super) fn history(latest_first: &[PastProbe]) -> Markup {
             div.faint { "none yet" }
         } @else {
             div {
-                svg.history viewBox="0 0 120 18" aria-hidden="true" focusable="false" {
+                svg.strip viewBox="0 0 120 18" preserveAspectRatio="xMinYMax meet" aria-hidden="true" focusable="false" {
                     @if let Some(path) = path(ProbeResult::Success, "12h5v6h-5z") { path.ok d=(path) {} }
                     @if let Some(path) = path(ProbeResult::Failure, "0h5v18h-5z") { path.failed d=(path) {} }
                     @if let Some(path) = path(ProbeResult::NoVerdict, "6h5v12h-5zm1.5 1.5v9h2v-9z") { path.unheard d=(path) {} }
@@ -42,11 +42,15 @@ pub(super) fn history(latest_first: &[PastProbe]) -> Markup {
                     @if failed == 0 && unheard == 0 {
                         @if latest.len() == 1 { "the first one succeeded" } @else { "all " (latest.len()) " succeeded" }
                     } @else {
-                        (failed) " of " (latest.len()) " failed"
+                        @match (latest.len(), failed) {
+                            (1, 1) => "the first one failed",
+                            (all, failed) if all == failed => { "all " (all) " failed" }
+                            (all, failed) => { (failed) " of " (all) " failed" }
+                        }
                         @if unheard > 0 { ", " (unheard) " without a verdict" }
                         @if latest[0].result == ProbeResult::Success { ", not the latest" }
                     }
-                    @if earlier > 0 { "; " (earlier) @if earlier == 1 { " earlier failure" } @else { " earlier failures" } }
+                    @if earlier > 0 && failed < latest.len() { "; " (earlier) @if earlier == 1 { " earlier failure" } @else { " earlier failures" } }
                 }
             }
         }
@@ -75,6 +79,21 @@ pub(super) fn phases(phases: &PhasesView, whole: f64) -> Markup {
         svg.phases role="img" viewBox="0 0 100 6" preserveAspectRatio="none" {
             title { (words) }
             @for (class, from, width) in bars { rect class=(class) x=(from) width=(width) height="6" {} }
+        }
+    }
+}
+
+/// The parts and how long each took, beside the colours that they have in the picture.
+pub(super) fn key(phases: &PhasesView) -> Markup {
+    html! {
+        ul.key {
+            @for (class, name, seconds) in parts(phases) {
+                li {
+                    svg viewBox="0 0 10 10" aria-hidden="true" focusable="false" { rect class=(class) width="10" height="10" {} }
+                    " " (name) " "
+                    @if seconds > 0.0 { b { (took(Duration::from_secs_f64(seconds))) } } @else { span.faint { "not reached" } }
+                }
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn tiles(summary: Summary, query: &Query, place: Place<'_>) -> Markup
 
 /// What is not wrong, but begins to be.
 pub(super) fn remarks(rows: &[&Row]) -> Markup {
-    let count = |wanted| rows.iter().filter(|row| Urgency::of(row) == wanted).count();
+    let count = |wanted| rows.iter().filter(|row| Urgency::of(**row) == wanted).count();
     let (failing, warned) = (count(Urgency::Failing), count(Urgency::Warned));
     html! {
         @if failing + warned > 0 {

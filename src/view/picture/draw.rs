@@ -207,7 +207,7 @@ impl<'a> Laid<'a> {
         let (left, top) = (x + inset(part), y + margin(part));
         let class = match part.kind {
             Kind::Slot => "part slot",
-            Kind::Certificate { .. } => "part card",
+            Kind::Certificate { .. } => "part certificate",
             Kind::Fact | Kind::Step(_) | Kind::Remark => "part",
         };
         html! {

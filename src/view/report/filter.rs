@@ -112,6 +112,13 @@ impl Filter {
         query.finish()
     }
 
+    /// What it asks of names, which hold whatever comes of a probe.
+    #[must_use]
+    pub fn of_names(&self) -> Self {
+        let Self { pools, settings, servers, .. } = self.clone();
+        Self { pools, settings, servers, ..Self::default() }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -154,7 +161,11 @@ pub fn state(text: &str) -> Result<State, FilterError> {
     known.ok_or_else(|| FilterError::State(text.to_owned()))
 }
 
-fn cause(text: &str) -> Result<Cause, FilterError> {
+/// A cause's code in any case.
+///
+/// # Errors
+/// When it is none.
+pub fn cause(text: &str) -> Result<Cause, FilterError> {
     let known = Cause::ALL.iter().find(|cause| cause.code().eq_ignore_ascii_case(text)).copied();
     known.ok_or_else(|| FilterError::Cause(text.to_owned()))
 }

@@ -24,7 +24,7 @@ const SETTLED: &str = "!document.querySelector('.doubt') && document.querySelect
 const HEADLINE: &str = "document.querySelector('h1').textContent";
 
 /// An exporter that probes these backends of the pool `web` four times a second.
-async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
+pub(super) async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
     let mut yaml = "probes: [{name: quick, protocol: http, interval: 250ms, timeout: 200ms, unhealthy_threshold: 2}]\n\
                     backend_settings:\n"
         .to_owned();
@@ -40,7 +40,7 @@ async fn probing(backends: &[&Backend]) -> (Exporter, ConfigFile) {
     (exporter, config)
 }
 
-fn ok() -> Backend {
+pub(super) fn ok() -> Backend {
     Backend::start(LOCALHOST, http::ok()).unwrap()
 }
 
@@ -164,6 +164,17 @@ async fn a_backend_that_dies_changes_the_page_without_a_reload() {
 }
 
 #[tokio::test]
+async fn every_way_of_showing_the_rows_is_live() {
+    let exporter = demo().await;
+    let browser = Browser::start(Look::default()).await;
+    for query in ["?view=rows", "?view=rows&page=1&pool=shop", "?state=Unhealthy&q=shop", "?unheard=of"] {
+        browser.open(&exporter.url(&format!("/{query}"))).await;
+        browser.until(query, "document.getElementById('live').textContent === 'Live'").await;
+    }
+    assert_eq!(browser.console().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_page_says_since_when_it_is_not_live() {
     let backend = ok();
     let (exporter, _config) = probing(&[&backend]).await;
@@ -204,7 +215,7 @@ async fn the_keys_alone_lead_everywhere() {
     let browser = Browser::start(Look::default()).await;
     browser.open(&exporter.url("/")).await;
     browser.press(TAB).await;
-    assert_eq!(browser.eval("document.activeElement.textContent").await, "Skip to the content");
+    assert_eq!(browser.eval("document.activeElement.textContent").await, "Skip to the report");
     let visible = "{ const box = document.activeElement.getBoundingClientRect(); box.width > 40 && box.height > 20 }";
     assert_eq!(browser.eval(visible).await, true, "it is seen when it has the focus");
     browser.press(ENTER).await;

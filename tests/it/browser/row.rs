@@ -13,17 +13,24 @@ use serde_json::json;
 use super::Browser;
 use super::Look;
 use super::demo;
+use super::report::ok;
+use super::report::probing;
 use crate::exporter::ConfigFile;
 use crate::exporter::Exporter;
 
-const EXPIRED: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.4";
-const MISSING: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.6";
-const OTHER_NAME: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.12";
-const EXPIRES_SOON: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.2";
-const CLIENT_CERTIFICATE: &str = "/row?pool=banking&setting=banking-https&server=127.20.9.1";
-const NO_NAME: &str = "/row?pool=services&setting=http&server=missing.lab.test";
-const BAD_STATUS: &str = "/row?pool=shop&setting=http&server=127.20.1.3";
-const NO_SUCH_ROW: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.400";
+pub(super) const EXPIRED: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.4";
+pub(super) const MISSING: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.6";
+pub(super) const OTHER_NAME: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.12";
+pub(super) const EXPIRES_SOON: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.2";
+pub(super) const CLIENT_CERTIFICATE: &str = "/row?pool=banking&setting=banking-https&server=127.20.9.1";
+pub(super) const NO_NAME: &str = "/row?pool=services&setting=http&server=missing.lab.test";
+pub(super) const BAD_STATUS: &str = "/row?pool=shop&setting=http&server=127.20.1.3";
+pub(super) const REFUSED: &str = "/row?pool=shop&setting=http&server=127.20.1.10";
+pub(super) const HEALTHY: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.1";
+pub(super) const NO_SUCH_ROW: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.400";
+
+/// What a picture for others is to show begins with the row's name.
+const FROM_THE_NAME: &str = "document.querySelector('h1').scrollIntoView()";
 
 /// The accessible names of the parts of the picture that is shown.
 const NAMES: &str =
@@ -31,7 +38,7 @@ const NAMES: &str =
     .map(part => part.getAttribute('aria-label'))";
 
 /// Texts that leave their own box, or the picture.
-const OUTSIDE: &str = "[...document.querySelectorAll('svg.picture')].filter(svg => svg.getClientRects().length)
+pub(super) const OUTSIDE: &str = "[...document.querySelectorAll('svg.picture')].filter(svg => svg.getClientRects().length)
     .flatMap(svg => [...svg.querySelectorAll('text')].filter(text => {
         const box = text.closest('.part')?.querySelector('rect') ?? text.closest('.block')?.querySelector('rect') ?? svg;
         const [inner, outer] = [text.getBoundingClientRect(), box.getBoundingClientRect()];
@@ -47,7 +54,7 @@ async fn names(browser: &Browser) -> Vec<String> {
 async fn the_expired_intermediate_is_the_marked_part() {
     let exporter = demo().await;
     // High enough for the remedy and the picture.
-    let browser = Browser::start(Look { height: 1360, ..Look::default() }).await;
+    let browser = Browser::start(Look { width: 1000, height: 1070, ..Look::default() }).await;
     browser.open(&exporter.url(EXPIRED)).await;
     let names = names(&browser).await;
     let faulty: Vec<_> = names.iter().filter(|name| name.ends_with(": faulty")).collect();
@@ -59,33 +66,17 @@ async fn the_expired_intermediate_is_the_marked_part() {
     assert_eq!(browser.eval(blocks).await, json!(["Client", "Gateway", "Backend server"]));
     // Red, and a part that is fine is not.
     let edge = |class: &str| {
-        format!("getComputedStyle(document.querySelector('svg.picture.wide .card.{class} > rect')).stroke")
+        format!("getComputedStyle(document.querySelector('svg.picture.wide .certificate.{class} > rect')).stroke")
     };
     assert_eq!(browser.eval(&edge("faulty")).await, "rgb(179, 22, 28)");
     assert_ne!(browser.eval(&edge("fine")).await, "rgb(179, 22, 28)");
     assert_eq!(browser.console().await, [""; 0]);
+    browser.eval(FROM_THE_NAME).await;
     browser.bless_screenshot("row-expired-intermediate").await;
     browser.open(&exporter.url(MISSING)).await;
     assert_eq!(browser.eval("document.querySelectorAll('svg.picture.wide .slot').length").await, 1);
+    browser.eval(FROM_THE_NAME).await;
     browser.bless_screenshot("row-missing-intermediate").await;
-}
-
-#[tokio::test]
-async fn the_page_fits_every_window_and_keeps_nobody_out() {
-    let exporter = demo().await;
-    let browser = Browser::start(Look::default()).await;
-    for look in [Look::default(), Look::PHONE, Look::default().dark(), Look::PHONE.dark()] {
-        browser.look(look).await;
-        for path in [EXPIRED, OTHER_NAME, EXPIRES_SOON, CLIENT_CERTIFICATE, NO_NAME, BAD_STATUS, NO_SUCH_ROW] {
-            browser.open(&exporter.url(path)).await;
-            let what = format!("{path} {look:?}");
-            assert_eq!(browser.overflow().await, 0, "{what}");
-            assert_eq!(browser.eval(OUTSIDE).await, json!([]), "{what}");
-            if [EXPIRED, EXPIRES_SOON, NO_SUCH_ROW].contains(&path) {
-                browser.assert_accessible(&what).await;
-            }
-        }
-    }
 }
 
 #[tokio::test]
@@ -107,12 +98,62 @@ async fn a_phone_gets_a_picture_of_its_own_with_the_same_marks() {
 }
 
 #[tokio::test]
+async fn a_backend_that_dies_turns_its_row_red_without_a_reload() {
+    let backend = ok();
+    let (exporter, config) = probing(&[&backend]).await;
+    // Lower than the page, so that it can be scrolled.
+    let browser = Browser::start(Look { height: 500, ..Look::default() }).await;
+    browser.open(&exporter.url("/row?pool=pool0&setting=s0&server=127.0.0.1")).await;
+    browser.until("the page is live", "document.getElementById('live').textContent === 'Live'").await;
+    let state = "document.querySelector('#standing .state').innerText.trim()";
+    assert_eq!(browser.eval(state).await, "Healthy");
+    let updated = browser.eval("document.getElementById('as-of').textContent").await;
+    browser.until("it goes on", &format!("document.getElementById('as-of').textContent !== {updated}")).await;
+    let prepare = "window.same = true; document.querySelector('#content > div > section > details').open = true; \
+                   document.querySelector('#to-troubleshoot a').focus(); \
+                   document.getElementById('past-title').scrollIntoView()";
+    browser.eval(prepare).await;
+    let top = "Math.round(document.getElementById('past-title').getBoundingClientRect().top)";
+    let (before, height) =
+        (browser.eval(top).await, browser.eval("document.getElementById('problems').offsetHeight").await);
+    drop(backend);
+    browser.until("the row is red", &format!("{state} === 'Unhealthy'")).await;
+    let card = browser.eval("document.querySelector('.card.unhealthy').innerText").await;
+    assert!(card.as_str().unwrap().trim().starts_with("Connection refused"), "{card}");
+    let listener = names(&browser).await.into_iter().find(|name| name.starts_with("Address 127.0.0.1:"));
+    assert!(
+        listener.as_ref().is_some_and(|name| name.ends_with("nothing listens on this port: faulty")),
+        "{listener:?}"
+    );
+    browser.until("in the title", "document.title.startsWith('Unhealthy: 127.0.0.1')").await;
+    assert!(browser.eval("document.getElementById('icon').href").await.as_str().unwrap().contains("unhealthy.svg"));
+    let said = "/pool0 is Unhealthy: Connection refused/.test(document.getElementById('news').textContent)";
+    browser.until("it is said", said).await;
+    assert_eq!(browser.eval("window.same").await, true, "it is the same page");
+    let focused = browser.eval("document.activeElement.textContent").await;
+    assert_eq!(focused, "Troubleshoot", "who stands on a link stays there");
+    assert_eq!(
+        browser.eval("document.querySelector('#told').checkVisibility()").await,
+        true,
+        "what was opened stays open"
+    );
+    assert!(browser.eval("document.getElementById('problems').offsetHeight").await.as_u64() > height.as_u64());
+    let moved = browser.eval(top).await.as_i64().unwrap() - before.as_i64().unwrap();
+    assert!(moved.abs() <= 2, "what is read moved by {moved} px");
+
+    // A reload of the configuration removes it: the page says so.
+    config.write_beside("backend_health.yml", "backend_settings: []\nbackend_pools: []\n");
+    assert_eq!(exporter.reload().await.status, 200);
+    browser.until("it is gone", "document.querySelector('h1').textContent === 'No such row'").await;
+}
+
+#[tokio::test]
 async fn the_page_is_whole_without_a_script() {
     let exporter = demo().await;
     let browser = Browser::start(Look::default().without_script()).await;
     browser.open(&exporter.url(EXPIRED)).await;
     assert_eq!(names(&browser).await.iter().filter(|name| name.ends_with(": faulty")).count(), 2);
-    for seen in ["What to do", "openssl s_client -connect ", "Probes of late"] {
+    for seen in ["What to do", "openssl s_client -connect ", "Recent probes"] {
         let there = browser.eval(&format!("document.querySelector('main').innerText.includes({})", json!(seen))).await;
         assert_eq!(there, true, "{seen}");
     }

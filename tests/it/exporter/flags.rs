@@ -68,12 +68,20 @@ async fn version_and_help_are_data_on_standard_output() {
         "--log.format",
     ];
     let run = ["--config.file", "--dns.nameserver", "--dns.last-known-good"];
-    let cases: [(&[&str], Vec<&str>); 5] = [
-        (&["--help"], [&web as &[_], &run, &["run", "demo", "check", ":19115", "backend_health.yml"]].concat()),
+    let cases: [(&[&str], Vec<&str>); 6] = [
+        (
+            &["--help"],
+            [&web as &[_], &run, &["run", "demo", "check", "report", ":19115", "backend_health.yml"]].concat(),
+        ),
         (&["help"], ["demo", "check"].to_vec()),
         (&["run", "--help"], [&web as &[_], &run].concat()),
         (&["demo", "--help"], web.to_vec()),
         (&["check", "--help"], ["--config.file"].to_vec()),
+        (
+            &["report", "--help"],
+            ["--url", "--http.config.file", "--watch", "worst", "http://127.0.0.1:19115", "Exit code: 0", "3 none"]
+                .to_vec(),
+        ),
     ];
     for (arguments, words) in cases {
         let help = outcome(arguments).await;
@@ -256,7 +264,12 @@ async fn the_site_lies_where_the_flags_put_it() {
         let page = exporter.get(there[0]).await.body;
         let base = reqwest::Url::parse("http://site.test").and_then(|site| site.join(there[0])).unwrap();
         let links = page.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let links: BTreeSet<String> = links.map(|link| base.join(link).unwrap().path().to_owned()).collect();
+        let links: BTreeSet<String> = links
+            .map(|link| base.join(&link.replace("&amp;", "&")).unwrap())
+            .map(|link| {
+                format!("{}?{}", link.path(), link.query().unwrap_or_default()).trim_end_matches('?').to_owned()
+            })
+            .collect();
         assert!(links.contains(there[1]), "{flags:?}: {links:?}");
         for link in links {
             exporter.get_until(&link, 200).await;

@@ -45,7 +45,11 @@ impl Process {
     /// Starts it with the outputs as `command` has them.
     pub(super) fn spawn_as_it_is(command: &mut Command) -> Self {
         // The caller's environment is no part of a test.
-        command.env_remove("NO_COLOR").env_remove("RUST_LOG");
+        Self::spawn_with_environment(command.env_remove("NO_COLOR").env_remove("RUST_LOG"))
+    }
+
+    /// Starts it with outputs and environment as `command` has them.
+    pub(super) fn spawn_with_environment(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = child.stdout.take().map(Output::read).unwrap_or_default();
         let stderr = child.stderr.take().map(Output::read).unwrap_or_default();

@@ -165,12 +165,12 @@ impl<'a> Exporter<'a> {
         }
     }
 
-    /// Waits until the page says this.
-    pub(super) fn page_when(&self, text: &str) {
+    /// Waits until the report says this.
+    pub(super) fn report_when(&self, text: &str) {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let page = self.fetch("/").unwrap_or_default();
-            if page.contains(text) {
+            let report = self.fetch("/api/v1/backendhealth").unwrap_or_default();
+            if report.contains(text) {
                 return;
             }
             assert!(

@@ -52,7 +52,7 @@ fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
     let names: Vec<String> = dns_names.iter().map(|name| one_line(name)).chain(addresses).take(MAX_NAMES).collect();
     html! {
         h3 { (role.as_str()) ": " bdi { @if subject.is_empty() { "(without a subject)" } @else { (one_line(subject)) } } }
-        dl {
+        dl.facts {
             @if !faults.is_empty() {
                 dt { "Faults" }
                 dd.faulty { @for fault in faults { (title(fault)) br; } }

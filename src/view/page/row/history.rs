@@ -7,6 +7,7 @@ use maud::Markup;
 use maud::html;
 
 use crate::verdict::ProbeResult;
+use crate::view::page::strip;
 use crate::view::picture::place;
 use crate::view::report::PastProbe;
 use crate::view::report::ReportRow;
@@ -17,37 +18,36 @@ use crate::view::time::span;
 use crate::view::time::took;
 
 pub(super) fn section(row: &ReportRow<'_>, now: SystemTime) -> Markup {
-    let history = &row.history;
+    let (latest, earlier) = row.history.split_at(row.history.len().min(SHOWN));
     html! {
-        @if !history.is_empty() {
+        @if !latest.is_empty() {
             section aria-labelledby="past-title" {
-                h2 id="past-title" { "Probes of late" }
-                (strip(history))
-                table.history {
-                    caption { "The newest first; failures are kept longer." }
-                    thead { tr { @for column in ["Started", "Result", "Took"] { th scope="col" { (column) } } } }
-                    tbody { @for probe in history { (line(probe, now)) } }
+                h2 id="past-title" { "Recent probes" }
+                (strip::history(&row.history))
+                (table("The newest first", latest, now))
+                @if !earlier.is_empty() {
+                    details id="earlier" {
+                        summary { (earlier.len()) " earlier" }
+                        (table("Earlier probes; failures are kept longer", earlier, now))
+                    }
                 }
             }
         }
     }
 }
 
-/// From the oldest to the newest; a failure is lower as well as of another colour.
-fn strip(history: &[PastProbe]) -> Markup {
-    const STEP: usize = 14;
-    let failed = history.iter().filter(|probe| probe.result == ProbeResult::Failure).count();
-    let label = format!("{failed} of the {} probes shown failed", history.len());
+fn table(caption: &str, probes: &[PastProbe], now: SystemTime) -> Markup {
     html! {
-        svg.strip viewBox={ "0 0 " (history.len() * STEP) " 28" } width=(history.len() * STEP) height="28" role="img" aria-label=(label) {
-            @for (index, probe) in history.iter().rev().enumerate() {
-                @let (class, y, height) = match probe.result {
-                    ProbeResult::Success => ("fine", 0, 12),
-                    ProbeResult::Failure => ("faulty", 16, 12),
-                    ProbeResult::NoVerdict => ("warned", 10, 8),
-                };
-                rect class=(class) x=(index * STEP + 1) y=(y) width=(STEP - 3) height=(height) rx="2" {}
+        table.past {
+            caption.hidden { (caption) }
+            thead {
+                tr {
+                    @for (class, column) in [("of-time", "Started"), ("of-result", "Result"), ("of-took", "Took")] {
+                        th class=(class) scope="col" { (column) }
+                    }
+                }
             }
+            tbody { @for probe in probes { (line(probe, now)) } }
         }
     }
 }
@@ -65,7 +65,7 @@ fn line(probe: &PastProbe, now: SystemTime) -> Markup {
     });
     html! {
         tr {
-            td { time datetime=(Utc::of(*at).rfc3339()) { (Utc::of(*at).readable()) } " " small { (span(age(now, *at))) " ago" } }
+            td.of-time { time datetime=(Utc::of(*at).rfc3339()) { (Utc::of(*at).readable()) } " " small { (span(age(now, *at))) " ago" } }
             td {
                 b class=(class) { (word) }
                 @if let Some(title) = title { ": " (title) }
@@ -75,3 +75,6 @@ fn line(probe: &PastProbe, now: SystemTime) -> Markup {
         }
     }
 }
+
+/// Probes that are shown at once.
+const SHOWN: usize = 5;

@@ -13,9 +13,11 @@ use maud::html;
 
 use self::near::Asked;
 use super::Place;
+use super::advice::code_block;
 use super::endpoint;
 use super::shape;
 use super::shell;
+use super::shell::Kind;
 use super::shell::Shell;
 use super::time;
 use crate::health::Snapshot;
@@ -42,14 +44,14 @@ pub struct Answer {
 /// the report, without regard to case, and an IPv6 address may stand in brackets.
 #[must_use]
 pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Answer {
-    let framed = |status, title: &str, state: Option<State>, content: &Markup| {
+    let framed = |status, kind, title: &str, state: Option<State>, content: &Markup| {
         let body = html! { div.of-row { (content) } };
-        let footer = html! { p { "As of " (time(snapshot.at)) "." } };
-        Answer { status, page: shell::page(Shell { place, title, state }, &body, &footer) }
+        let footer = html! { p id="as-of" data-live { "As of " (time(snapshot.at)) "." } };
+        Answer { status, page: shell::page(Shell { place, kind, title, state }, &body, &footer) }
     };
     let asked = Asked::parse(query.unwrap_or_default());
     let Some(filter) = asked.filter() else {
-        return framed(400, "Which row?", None, &near::explained(&asked, snapshot, place.root));
+        return framed(400, Kind::NoRow, "Which row?", None, &near::explained(&asked, snapshot, place.root));
     };
     let mut found: Vec<_> = snapshot.rows.iter().filter(|row| filter.matches(row)).collect();
     // Where names differ only in their case, the one that was asked for letter by letter.
@@ -58,20 +60,21 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
         Some(row) => {
             let row = ReportRow::of(row, &Links { base: place.root.to_owned() });
             let title = format!("{}: {}", row.state.as_str(), one_line(&row.server));
-            framed(200, &title, Some(row.state), &content(&row, snapshot.at, place.root))
+            framed(200, Kind::Row, &title, Some(row.state), &content(&row, snapshot, place.root))
         }
-        None => framed(404, "No such row", None, &near::missing(&asked, snapshot, place.root)),
+        None => framed(404, Kind::NoRow, "No such row", None, &near::missing(&asked, snapshot, place.root)),
     }
 }
 
 /// What changes with every probe is brought up to date in place.
-fn content(row: &ReportRow<'_>, now: SystemTime, root: &str) -> Markup {
+fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
+    let now = snapshot.at;
     html! {
         (crumbs(row, root))
-        div id="standing" data-live { (heading(row, now)) }
+        div id="standing" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) { (heading(row, now)) }
         div id="problems" data-live { (problems::all(row)) }
         section aria-labelledby="picture-title" {
-            h2 id="picture-title" { "Certificate picture" }
+            h2 id="picture-title" { @if row.protocol.is_tls() { "Certificate picture" } @else { "Picture of the latest probe" } }
             div id="picture" data-live { (picture::svg(row, now)) }
             details {
                 summary { "The same in words" }
@@ -96,11 +99,10 @@ fn crumbs(row: &ReportRow<'_>, root: &str) -> Markup {
     html! {
         nav.crumbs id="crumbs" data-live aria-label="This row" {
             ul {
-                li { a href={ (root) "/" } { "All rows" } }
                 li { a href=(in_pool) { "Pool " bdi { (one_line(&row.pool)) } } }
                 li { a href=(with_setting) { "Setting " bdi { (one_line(&row.setting)) } } }
                 @if let Some(as_broken) = as_broken { li { a href=(as_broken) { "Rows with this cause" } } }
-                li { a href="#troubleshoot" { "Troubleshoot" } }
+                li id="to-troubleshoot" { a href="#troubleshoot" { "Troubleshoot" } }
             }
         }
     }
@@ -118,11 +120,12 @@ fn heading(row: &ReportRow<'_>, now: SystemTime) -> Markup {
             " for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(now, *since))) }
             @if *consecutive_failures > 0 {
                 ", " (consecutive_failures) @if *consecutive_failures == 1 { " probe" } @else { " probes" } " failed in a row"
-                " (Unhealthy from " (unhealthy_threshold) " on)"
+                @if *state == State::Healthy { ", Unhealthy after " (unhealthy_threshold) }
             }
         }
     }
 }
+
 fn bracketed(server: &str) -> String {
     if server.contains(':') { format!("[{server}]") } else { server.to_owned() }
 }
@@ -133,7 +136,7 @@ fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
     let (pool, setting) = (word(&row.pool, "POOL"), word(&row.setting, "SETTING"));
     let (server, program) = (word(&bracketed(&row.server), "SERVER"), env!("CARGO_PKG_NAME"));
     html! {
-        section #troubleshoot aria-labelledby="troubleshoot-title" {
+        section #troubleshoot data-live aria-labelledby="troubleshoot-title" {
             h2 #troubleshoot-title { "Troubleshoot" }
             p {
                 "Check this server stage by stage, with the settings of this row, from the exporter's host. "
@@ -142,17 +145,9 @@ fn troubleshoot(row: &ReportRow<'_>, root: &str) -> Markup {
             (code_block("Command that checks this server", &format!(
                 "{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}"
             )))
-            @match &row.cause {
-                Some(cause) => p { a href=(cause.docs_url) { "The documentation on “" (cause.title) "”" } },
-                None => p { a href={ (root) "/docs/troubleshooting" } { "The documentation on every cause" } },
+            @if row.cause.is_none() && row.warnings.is_empty() {
+                p { a href={ (root) "/docs/troubleshooting" } { "Documentation of every cause" } }
             }
         }
-    }
-}
-
-/// A command to be copied: one click selects all of it, and the keys can scroll it.
-fn code_block(label: &str, code: &str) -> Markup {
-    html! {
-        pre.command tabindex="0" role="region" aria-label=(label) { code { (code) } }
     }
 }

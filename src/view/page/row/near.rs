@@ -3,6 +3,7 @@
 use maud::Markup;
 use maud::html;
 
+use super::super::advice::code_block;
 use super::super::row_address;
 use crate::health::Row;
 use crate::health::Snapshot;
@@ -110,7 +111,7 @@ pub(super) fn explained(asked: &Asked, snapshot: &Snapshot, root: &str) -> Marku
             "A row has a pool, a setting and a server, and this page wants all three. Missing here: "
             b { (asked.missing().join(", ")) } "."
         }
-        pre.command tabindex="0" role="region" aria-label="Example" { code { "/row?pool=POOL&setting=SETTING&server=SERVER" } }
+        (code_block("Example", "/row?pool=POOL&setting=SETTING&server=SERVER"))
         (offered(asked, snapshot, root))
     }
 }

@@ -7,9 +7,9 @@ use maud::Markup;
 use maud::html;
 
 use crate::view::page::printable;
+use crate::view::page::strip;
 use crate::view::picture::place;
 use crate::view::report::LastProbe;
-use crate::view::report::PhasesView;
 use crate::view::report::ReportRow;
 use crate::view::report::RequestView;
 use crate::view::text::one_line;
@@ -25,7 +25,8 @@ pub(super) fn facts(row: &ReportRow<'_>, now: SystemTime) -> Markup {
             @match &row.last_probe {
                 None => p { "The first one has not ended yet." },
                 Some(probe) => {
-                    (bar(&probe.phases))
+                    (strip::phases(&probe.phases, probe.duration_seconds))
+                    (strip::key(&probe.phases))
                     (list(row, probe, now))
                 }
             }
@@ -37,7 +38,7 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
     let LastProbe { at, duration_seconds, address, attempts, request, response, tls, .. } = probe;
     let RequestView { url, host, sni } = request;
     html! {
-        dl {
+        dl.facts {
             dt { "Started" }
             dd { (Utc::of(*at).readable()) ", " (span(age(now, *at))) " ago; one every " (span(seconds(row.probe.interval_seconds))) }
             dt { "Took" }
@@ -77,44 +78,6 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
                                     bdi { (printable(&response.body_excerpt)) }
                                 }
                             }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The parts of the probe, as wide as they took.
-fn bar(phases: &PhasesView) -> Markup {
-    const WIDTH: f64 = 1000.0;
-    let PhasesView { dns, connect, tls, first_byte, transfer } = *phases;
-    let parts = [
-        ("DNS", "dns", Some(dns)),
-        ("connect", "connect", Some(connect)),
-        ("TLS", "tls", tls),
-        ("first byte", "first-byte", first_byte),
-        ("transfer", "transfer", transfer),
-    ];
-    let parts: Vec<_> = parts.into_iter().filter_map(|(name, class, spent)| Some((name, class, spent?))).collect();
-    let whole: f64 = parts.iter().map(|(_, _, spent)| spent).sum();
-    let mut x = 0.0;
-    html! {
-        @if whole > 0.0 {
-            div.phases {
-                svg viewBox={ "0 0 " (WIDTH) " 24" } preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-                    @for (_, class, spent) in &parts {
-                        @let width = spent / whole * WIDTH;
-                        rect class=(class) x={ (format!("{x:.1}")) } y="0" width={ (format!("{width:.1}")) } height="24" {}
-                        @let () = x += width;
-                    }
-                }
-                ul {
-                    @for (name, class, spent) in &parts {
-                        li {
-                            svg.key viewBox="0 0 10 10" aria-hidden="true" focusable="false" { rect class=(class) width="10" height="10" {} }
-                            " " (name) " "
-                            @if *spent > 0.0 { b { (took(seconds(*spent))) } } @else { span.faint { "not reached" } }
                         }
                     }
                 }

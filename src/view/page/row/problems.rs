@@ -3,66 +3,67 @@
 use maud::Markup;
 use maud::html;
 
-use super::code_block;
 use crate::health::State;
 use crate::verdict::ProbeResult;
+use crate::view::page::advice;
 use crate::view::page::printable;
-use crate::view::page::who;
-use crate::view::page::with_code;
+use crate::view::page::shape_named;
 use crate::view::report::Problem;
 use crate::view::report::ReportRow;
 
+/// The first of them in full, the others with their first step.
 pub(super) fn all(row: &ReportRow<'_>) -> Markup {
     let last = row.last_probe.as_ref();
     let unheard = last.filter(|probe| probe.result == ProbeResult::NoVerdict).and_then(|probe| probe.cause.as_ref());
     let unheard = unheard.filter(|problem| row.cause.as_ref().is_none_or(|cause| cause.code != problem.code));
+    let (mark, kind) = match row.state {
+        State::Unhealthy | State::Unknown => (row.state.label(), ""),
+        State::Healthy => ("warned", "The latest probe failed"),
+    };
+    let cause = row.cause.iter().map(|problem| Found { problem, mark, kind });
+    let unheard = unheard.map(|problem| Found { problem, mark: "warned", kind: "The latest probe gave no verdict" });
+    let also = row.also.iter().map(|problem| Found { problem, mark, kind: "Wrong as well" });
+    let warnings = row.warnings.iter().map(|problem| Found { problem, mark: "warned", kind: "Warning" });
+    let mut found = cause.chain(unheard).chain(also).chain(warnings).enumerate().peekable();
     html! {
-        @match &row.cause {
-            Some(cause) => (problem(cause, "faulty", "What is wrong", "solution")),
-            None => section.problem.fine aria-labelledby="solution" {
-                h2 #solution { (calm(row)) }
-                p {
-                    @if row.warnings.is_empty() { "Nothing has to be done." }
-                    @else { "The latest probe succeeded, but see the warning below." }
+        @if found.peek().is_none() { (calm(row)) }
+        @for (number, found) in found { (found.card(number)) }
+    }
+}
+
+fn calm(row: &ReportRow<'_>) -> Markup {
+    let words = match row.state {
+        State::Healthy => "Healthy: all checks passed",
+        State::Unhealthy | State::Unknown => "The latest probe succeeded",
+    };
+    html! {
+        section.card.healthy id="problem-0" aria-labelledby="problem-0-title" {
+            header { h2 id="problem-0-title" { (shape_named("healthy")) " " (words) } }
+            p { "Nothing has to be done." }
+        }
+    }
+}
+
+struct Found<'a> {
+    problem: &'a Problem<'a>,
+    mark: &'static str,
+    /// What it is beside the cause; may be empty.
+    kind: &'static str,
+}
+
+impl Found<'_> {
+    fn card(&self, number: usize) -> Markup {
+        let Self { problem, mark, kind } = self;
+        let title = format!("problem-{number}-title");
+        html! {
+            section class={ "card " (mark) } id={ "problem-" (number) } aria-labelledby=(title) {
+                header {
+                    h2 id=(title) { (shape_named(mark)) " " @if !kind.is_empty() { (kind) ": " } (problem.title) }
                 }
-            },
-        }
-        @if let Some(unheard) = unheard {
-            (problem(unheard, "warned", "The latest probe gave no verdict", "unheard"))
-        }
-        @for (index, also) in row.also.iter().enumerate() {
-            (problem(also, "faulty", "Wrong as well", &format!("also-{index}")))
-        }
-        @for (index, warning) in row.warnings.iter().enumerate() {
-            (problem(warning, "warned", "Warning", &format!("warning-{index}")))
-        }
-    }
-}
-
-fn calm(row: &ReportRow<'_>) -> &'static str {
-    match (row.state, row.warnings.is_empty()) {
-        (State::Healthy, true) => "Healthy: all checks passed",
-        (State::Healthy, false) => "Healthy, with a warning",
-        (State::Unhealthy | State::Unknown, _) => "The latest probe succeeded",
-    }
-}
-
-fn problem(problem: &Problem<'_>, class: &str, kind: &str, id: &str) -> Markup {
-    let Problem { code, stage: _, side, title, explanation, detail, remedy, reproduce, certificate: _, docs_url } =
-        problem;
-    html! {
-        section class={ "problem " (class) } aria-labelledby=(id) {
-            h2 id=(id) { small { (kind) } " " (title) }
-            @if !detail.is_empty() { p.detail { bdi { (printable(detail)) } } }
-            p { (explanation) }
-            h3 { "What to do" }
-            p.side { "Who acts: " b { (who(*side)) } }
-            ol.remedy { @for step in remedy { li { (with_code(step)) } } }
-            @if let Some(command) = reproduce {
-                h3 { "Show it yourself" }
-                (code_block("Command that shows the same", command))
+                @if !problem.detail.is_empty() { p.detail { bdi { (printable(&problem.detail)) } } }
+                @if number == 0 { (advice::whole(problem)) }
+                @else { (advice::brief(problem, &format!("steps-{number}"), None)) }
             }
-            p.small { a href=(docs_url) { "More on " code { (code) } } }
         }
     }
 }

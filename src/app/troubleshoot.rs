@@ -1,0 +1,91 @@
+//! One deep check from the command line: what is to be looked into, out of what was written and, perhaps, a configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::config;
+use crate::probe::Prober;
+use crate::resolver;
+use crate::resolver::Resolver;
+use crate::target::Adhoc;
+use crate::target::Target;
+use crate::target::adhoc;
+use crate::troubleshoot::Examination;
+use crate::troubleshoot::Question;
+use crate::troubleshoot::Stage;
+use crate::troubleshoot::troubleshoot;
+
+/// What `troubleshoot` was told.
+#[derive(Debug)]
+pub struct TroubleshootOptions {
+    /// As written.
+    pub target: String,
+    /// The target is a server of this configuration.
+    pub row: Option<RowOptions>,
+    pub resolver: resolver::Options,
+    pub tries: u32,
+    /// For the whole check.
+    pub timeout: Duration,
+}
+
+/// Which row of a configuration.
+#[derive(Debug)]
+pub struct RowOptions {
+    pub config_file: PathBuf,
+    pub pool: Option<String>,
+    pub setting: Option<String>,
+}
+
+/// Looks into it once; `tell` hears of every part that begins.
+///
+/// # Errors
+/// When there is no such target: it cannot be read, or the configuration is wrong or does not have it.
+pub async fn run_troubleshoot(
+    options: TroubleshootOptions,
+    tell: &(dyn Fn(Stage) + Sync),
+) -> anyhow::Result<Examination> {
+    let TroubleshootOptions { target, row, resolver, tries, timeout } = options;
+    let (target, tls_if_spoken) = if let Some(row) = row {
+        (find(&row, &target)?, None)
+    } else {
+        let (trust, fallback) = config::well_known_trust()?;
+        if let Some(why) = fallback {
+            tracing::warn!("{why}");
+        }
+        let own_timeout = (timeout / 3).min(LONGEST_PROBE);
+        let read = adhoc(&target, &Arc::new(trust), own_timeout);
+        let Adhoc { target, tls_if_spoken } = read.map_err(anyhow::Error::msg)?;
+        (target, tls_if_spoken)
+    };
+    let prober = Prober::new(Resolver::new(resolver));
+    let question = Question { target, tls_if_spoken, tries, timeout };
+    Ok(troubleshoot(&prober, &question, tell).await)
+}
+
+/// The one row that is meant.
+fn find(options: &RowOptions, server: &str) -> anyhow::Result<Target> {
+    let RowOptions { config_file, pool, setting } = options;
+    let (config, targets) = super::check(config_file)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
+    let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let rows = targets.iter().filter(|target| is(pool, &target.pool) && is(setting, &target.setting));
+    let rows: Vec<&Arc<Target>> = rows.filter(|target| target.server.eq_ignore_ascii_case(bare)).collect();
+    match rows.as_slice() {
+        [row] => Ok(Target::clone(row)),
+        [] => bail!("{} has no row of that pool and setting with the server {server}", config_file.display()),
+        several => {
+            let listed = several.iter().map(|row| format!("--pool {} --setting {}", row.pool, row.setting));
+            let listed: Vec<String> = listed.collect();
+            bail!("{server} is in several rows; say which one is meant:\n{}", listed.join("\n"))
+        }
+    }
+}
+
+/// Of a target that stands in no configuration.
+const LONGEST_PROBE: Duration = Duration::from_secs(10);

@@ -1,0 +1,186 @@
+//! `--watch`: the report over and over, until Ctrl-C. On a terminal the table is drawn in place; everything else is
+//! appended.
+
+use std::fmt::Write;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::COULD_NOT_RUN;
+use super::Output;
+use super::Progress;
+use super::Seen;
+use super::Source;
+use super::complain;
+use super::exit_code;
+use super::look;
+use crate::app::Probing;
+use crate::cli::screen;
+use crate::cli::screen::Page;
+use crate::cli::screen::write_out;
+use crate::view::report::Filter;
+use crate::view::text;
+use crate::view::text::Look;
+
+/// Watches until it is told to end; the exit code is that of the last report.
+pub(super) async fn run(
+    source: &Source,
+    filter: &Filter,
+    output: Output,
+    interval: Duration,
+) -> anyhow::Result<ExitCode> {
+    let shutdown = super::super::shutdown_on_signal()?;
+    let resized = signal(SignalKind::window_change())?;
+    let scheduler = match source {
+        Source::Rows(probing) => {
+            if !first_round(probing, &shutdown).await {
+                anyhow::bail!("ended before every row was probed");
+            }
+            Some(probing.go_on(&shutdown))
+        }
+        Source::Exporter(_) => None,
+    };
+    // The first look decides whether there is anything to watch; what goes wrong later may pass.
+    let Some(first) = shutdown.run_until_cancelled(see(source)).await else { return Ok(ExitCode::from(COULD_NOT_RUN)) };
+    let first = first?;
+    let drawn = output == Output::Table && screen::can_draw();
+    let mut watch = Watch { source, filter, output, seen: first, trouble: None, resized };
+    let ended = if drawn { watch.draw(interval, &shutdown).await } else { watch.append(interval, &shutdown).await };
+    shutdown.cancel();
+    if let Some(scheduler) = scheduler {
+        scheduler.ended().await;
+    }
+    match ended {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        ended => ended?,
+    }
+    Ok(watch.seen.with(filter, |report| exit_code(report.summary)).unwrap_or(ExitCode::from(COULD_NOT_RUN)))
+}
+
+/// Whether every row was probed.
+async fn first_round(probing: &Probing, shutdown: &CancellationToken) -> bool {
+    let mut progress = Progress::of(probing.rows());
+    let whole = shutdown.run_until_cancelled(probing.once(|ended| progress.show(ended))).await;
+    progress.clear();
+    whole.is_some()
+}
+
+async fn see(source: &Source) -> anyhow::Result<Seen> {
+    match source {
+        Source::Exporter(remote) => Ok(Seen::Answer(remote.report().await?)),
+        Source::Rows(probing) => Ok(Seen::Probed(probing.snapshot())),
+    }
+}
+
+struct Watch<'a> {
+    source: &'a Source,
+    filter: &'a Filter,
+    output: Output,
+    /// The last report that there was.
+    seen: Seen,
+    /// What has gone wrong since, and since when.
+    trouble: Option<(String, SystemTime)>,
+    resized: Signal,
+}
+
+impl Watch<'_> {
+    /// On a page of the terminal's own.
+    async fn draw(&mut self, interval: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        let page = Page::open()?;
+        let mut due = Instant::now() + interval;
+        loop {
+            page.draw(&self.frame())?;
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = self.resized.recv() => {}
+                () = tokio::time::sleep_until(due) => {
+                    let Some(seen) = shutdown.run_until_cancelled(see(self.source)).await else { break };
+                    self.take(seen);
+                    due = Instant::now() + interval;
+                }
+            }
+        }
+        drop(page);
+        // The last report stays where the next command is typed.
+        write_out(&self.frame())
+    }
+
+    /// One after the other.
+    async fn append(&mut self, interval: Duration, shutdown: &CancellationToken) -> io::Result<()> {
+        if self.output == Output::Csv {
+            write_out(&text::csv_header())?;
+        }
+        loop {
+            match &self.trouble {
+                None => write_out(&self.entry()?)?,
+                Some((trouble, _)) => complain(&format_args!("{trouble}; trying again")),
+            }
+            let next = async {
+                tokio::time::sleep(interval).await;
+                see(self.source).await
+            };
+            let Some(seen) = shutdown.run_until_cancelled(next).await else { return Ok(()) };
+            self.take(seen);
+        }
+    }
+
+    fn take(&mut self, seen: anyhow::Result<Seen>) {
+        match seen {
+            Ok(seen) => (self.seen, self.trouble) = (seen, None),
+            Err(error) => {
+                let since = self.trouble.take().map_or_else(SystemTime::now, |(_, since)| since);
+                self.trouble = Some((format!("{error:#}"), since));
+            }
+        }
+    }
+
+    /// What the terminal is to show.
+    fn frame(&self) -> String {
+        let look = look(self.source.order());
+        let mut frame = String::new();
+        let mut above = 2;
+        // Writing to a String cannot fail.
+        let _ = writeln!(frame, "{}  (Ctrl-C ends)\n", text::moment(look.now));
+        if let Some((trouble, since)) = &self.trouble {
+            let since = text::moment(*since);
+            let news = format!("No news since {since}: {trouble}; trying again. Below is the last report.");
+            let news = text::folded(&news, 0, look.width.unwrap_or(usize::MAX));
+            above += news.lines().count() + 1;
+            let _ = writeln!(frame, "{news}\n");
+        }
+        let room = screen::size().map(|(_, height)| height.saturating_sub(above + HEADER_AND_SUMMARY));
+        frame + &self.table(&Look { rows: room, ..look })
+    }
+
+    fn table(&self, look: &Look) -> String {
+        self.seen.with(self.filter, |report| match report.rows.as_slice() {
+            [] => format!("{}\n", self.source.nothing(self.filter)),
+            _ => text::table(report, look),
+        })
+    }
+
+    fn entry(&self) -> io::Result<String> {
+        match self.output {
+            Output::Table => {
+                let look = look(self.source.order());
+                Ok(format!("{}\n{}\n", text::moment(look.now), self.table(&look)))
+            }
+            Output::Json => {
+                let json = self.seen.with(self.filter, |report| serde_json::to_string(report))?;
+                Ok(text::visible_json(json) + "\n")
+            }
+            Output::Csv => Ok(self.seen.with(self.filter, text::csv_rows)),
+        }
+    }
+}
+
+/// Lines of a table that are no rows.
+const HEADER_AND_SUMMARY: usize = 4;

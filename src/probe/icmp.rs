@@ -1,0 +1,103 @@
+//! ICMP messages about our own packets, read from a socket's error queue, which needs no privileges.
+
+use std::io::IoSliceMut;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use nix::libc;
+use nix::sys::socket::ControlMessageOwned;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::SockaddrStorage;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt;
+use socket2::Socket;
+
+/// An ICMP message about our own packet.
+pub(super) struct Icmp {
+    v6: bool,
+    kind: u8,
+    code: u8,
+    pub(super) from: Option<IpAddr>,
+    /// Of `packet too big`: what would have fitted.
+    info: u32,
+}
+
+/// Lets ICMP messages about the socket's packets come into its error queue.
+pub(super) fn hear_errors(socket: &Socket, address: SocketAddr) -> nix::Result<()> {
+    match address {
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true),
+    }
+}
+
+/// The first ICMP message in the socket's error queue.
+pub(super) fn queued_icmp(socket: &impl AsRawFd) -> Option<Icmp> {
+    let mut payload = [0; 64];
+    let mut slices = [IoSliceMut::new(&mut payload)];
+    let mut space = nix::cmsg_space!([u8; 128]);
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let message =
+        nix::sys::socket::recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
+    message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => Some(Icmp {
+            v6: false,
+            kind: error.ee_type,
+            code: error.ee_code,
+            from: from.map(|from| IpAddr::from(u32::from_be(from.sin_addr.s_addr).to_be_bytes())),
+            info: error.ee_info,
+        }),
+        ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => Some(Icmp {
+            v6: true,
+            kind: error.ee_type,
+            code: error.ee_code,
+            from: from.map(|from| IpAddr::from(from.sin6_addr.s6_addr)),
+            info: error.ee_info,
+        }),
+        _ => None,
+    })
+}
+
+impl Icmp {
+    /// A router took the packet for one that goes round in circles.
+    pub(super) fn is_out_of_hops(&self) -> bool {
+        matches!((self.v6, self.kind, self.code), (false, 11, 0) | (true, 3, 0))
+    }
+
+    /// Nobody listens on the port.
+    pub(super) fn is_closed_port(&self) -> bool {
+        matches!((self.v6, self.kind, self.code), (false, 3, 3) | (true, 1, 4))
+    }
+
+    /// What would have fitted, in bytes, when the packet was too big.
+    pub(super) fn fitting(&self) -> Option<u32> {
+        matches!((self.v6, self.kind, self.code), (false, 3, 4) | (true, 2, _)).then_some(self.info)
+    }
+
+    pub(super) fn is_host_unreachable(&self) -> bool {
+        matches!((self.v6, self.kind, self.code), (false, 3, 1) | (true, 1, 3))
+    }
+
+    /// RFC 792, RFC 1812 (section 5.2.7.1) and RFC 4443 (section 3).
+    pub(super) fn what(&self) -> &'static str {
+        match (self.v6, self.kind, self.code) {
+            (false, 3, 0 | 11) | (true, 1, 0) => "no route to the network",
+            (false, 3, 1 | 12) | (true, 1, 3) => "host unreachable",
+            (false, 3, 2) | (true, 4, 1) => "protocol unreachable",
+            (false, 3, 3) | (true, 1, 4) => "port unreachable",
+            (false, 3, 4) | (true, 2, _) => "packet too big",
+            (false, 3, 6) => "network unknown",
+            (false, 3, 7) => "host unknown",
+            (false, 3, 8) => "source host isolated",
+            (false, 3, 9 | 10 | 13..=15) | (true, 1, 1) => "administratively prohibited",
+            (true, 1, 2) => "beyond the scope of the source address",
+            (true, 1, 5) => "source address refused by policy",
+            (true, 1, 6) => "route rejected",
+            (false, 11, 0) | (true, 3, 0) => "time to live exceeded, which is a routing loop",
+            (false, 11, _) | (true, 3, _) => "fragments lost on the way",
+            (false, 12, _) | (true, 4, _) => "packet not understood",
+            (false, 3, _) | (true, 1, _) => "unreachable",
+            _ => "an ICMP error",
+        }
+    }
+}

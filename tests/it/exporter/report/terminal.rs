@@ -1,0 +1,136 @@
+//! What differs on a terminal: width, colour, the progress bar.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use nix::pty::OpenptyResult;
+use nix::pty::Winsize;
+use nix::pty::openpty;
+use tokio::time::Instant;
+use tokio::time::sleep;
+
+use super::BINARY;
+use super::Backend;
+use super::ConfigFile;
+use super::DEADLINE;
+use super::Process;
+use super::Servers;
+use super::http;
+use super::text;
+use crate::exporter::PAUSE;
+
+/// A terminal of this size, and what was written to it so far.
+pub(super) struct Terminal {
+    /// Held so that the terminal outlives whoever writes.
+    slave: OwnedFd,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    pub(super) fn new(columns: u16, lines: u16) -> Self {
+        let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
+        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let shared = written.clone();
+        std::thread::spawn(move || {
+            let (mut master, mut bytes) = (File::from(master), [0; 4096]);
+            while let Ok(count @ 1..) = master.read(&mut bytes) {
+                shared.lock().unwrap().extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { slave, written }
+    }
+
+    pub(super) fn end(&self) -> Stdio {
+        self.slave.try_clone().expect("a descriptor is free").into()
+    }
+
+    pub(super) fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until this was written.
+    pub(super) async fn shows(&self, what: &str) {
+        self.shows_after(0, what).await;
+    }
+
+    /// Waits until this was written after so many bytes.
+    pub(super) async fn shows_after(&self, start: usize, what: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.written()[start..].contains(what) {
+            assert!(Instant::now() < deadline, "{what:?} never came: {:?}", self.written());
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Probes these servers with standard output on a terminal.
+async fn shown(servers: &Servers, columns: u16, environment: &[(&str, &str)], flags: &[&str]) -> String {
+    let terminal = Terminal::new(columns, 24);
+    let mut command = Command::new(BINARY);
+    let nameserver = servers.nameserver.address().to_string();
+    command.args(["report", "--config.file", text(&servers.config.path), "--dns.nameserver", &nameserver]).args(flags);
+    command.env_remove("NO_COLOR").env("TERM", "xterm").envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(terminal.end()).stderr(Stdio::piped());
+    let ended = Process::spawn_with_environment(&mut command).ended(DEADLINE).await;
+    assert_eq!(ended.stderr, "", "it is no terminal: no bar");
+    terminal.shows("Healthy\r\n").await;
+    terminal.written()
+}
+
+#[tokio::test]
+async fn a_table_fits_the_terminal_that_it_is_written_to() {
+    let servers = Servers::start().await;
+    let narrow = shown(&servers, 70, &[("NO_COLOR", "1")], &[]).await;
+    assert!(narrow.lines().all(|line| line.trim_end().chars().count() <= 70), "{narrow}");
+    assert!(!narrow.contains("DETAIL"), "{narrow}");
+    let wide = shown(&servers, 110, &[("NO_COLOR", "1")], &[]).await;
+    assert!(wide.lines().all(|line| line.trim_end().chars().count() <= 110), "{wide}");
+    assert!(wide.contains("DETAIL") && wide.contains('…'), "{wide}");
+    let piped = servers.report(&[]).await.stdout;
+    assert!(!piped.contains('…') && piped.contains("(NXDOMAIN)"), "{piped}");
+}
+
+#[tokio::test]
+async fn only_a_terminal_gets_colours_and_none_that_does_not_want_them() {
+    let servers = Servers::start().await;
+    let red = "\u{1b}[1;31mUnhealthy\u{1b}[0m";
+    for (environment, expected) in [
+        (&[] as &[(&str, &str)], true),
+        (&[("NO_COLOR", "")], true),
+        (&[("NO_COLOR", "1")], false),
+        (&[("NO_COLOR", "0")], false),
+        (&[("TERM", "dumb")], false),
+    ] {
+        let shown = shown(&servers, 200, environment, &[]).await;
+        assert_eq!(shown.contains(red), expected, "{environment:?}: {shown:?}");
+        assert_eq!(shown.contains('\u{1b}'), expected, "{environment:?}: {shown:?}");
+    }
+    assert!(!servers.report(&[]).await.stdout.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn a_bar_shows_how_far_it_is_and_goes_when_it_is_done() {
+    let slow = Backend::start([127, 0, 0, 1].into(), http::silent()).unwrap();
+    let config = ConfigFile::new(&format!(
+        "probes: [{{name: p, protocol: http, timeout: 1s, interval: 1s}}]\n\
+         backend_settings: [{{name: http, protocol: http, port: {}, probe: p}}]\n\
+         backend_pools: [{{name: web, settings: [http], servers: [127.0.0.1]}}]\n",
+        slow.address().port()
+    ));
+    let terminal = Terminal::new(80, 24);
+    let mut command = Command::new(BINARY);
+    command.args(["report", "--config.file", text(&config.path)]).env("TERM", "xterm");
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(terminal.end());
+    let ended = Process::spawn_as_it_is(command).ended(DEADLINE).await;
+    assert!(ended.stdout.starts_with("STATE "), "{ended:?}");
+    terminal.shows("[........................] 0 of 1 rows probed, 0 s").await;
+    terminal.shows("probed, 0 s\r\u{1b}[K").await;
+    let bar = terminal.written();
+    assert!(bar.ends_with("\r\u{1b}[K"), "nothing of it is left: {bar:?}");
+}

@@ -1,0 +1,81 @@
+//! Servers that send what steers a terminal, hides text or turns its direction: none of it comes through.
+
+use std::time::Duration;
+
+use backend_health_exporter::lab::Backend;
+use backend_health_exporter::lab::Behaviour;
+use backend_health_exporter::lab::Service;
+use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::tcp;
+use backend_health_exporter::lab::tls;
+use backend_health_exporter::lab::tls::Credential;
+use backend_health_exporter::lab::tls::Identity;
+use backend_health_exporter::lab::tls::Profile;
+use backend_health_exporter::lab::tls::ServerTls;
+use backend_health_exporter::lab::tls::Terms;
+use backend_health_exporter::probe::Trust;
+use backend_health_exporter::probe::TrustMode;
+use backend_health_exporter::target::Adhoc;
+use backend_health_exporter::target::adhoc;
+use backend_health_exporter::troubleshoot::Question;
+use backend_health_exporter::view::text::Colour;
+use backend_health_exporter::view::text::steers;
+use backend_health_exporter::view::troubleshoot::json;
+use backend_health_exporter::view::troubleshoot::text;
+
+use super::examine;
+use crate::faults::LOCALHOST;
+use crate::faults::prober;
+
+/// ANSI in one and in two characters, a bell, a title, an override, an isolate, a line separator, a zero-width space.
+const POISON: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{200b}\r\u{8}";
+
+#[tokio::test]
+async fn nothing_that_a_server_sends_steers_the_terminal() {
+    let answer = |head: &str, body: &str| {
+        Behaviour::from(http::answer(format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())))
+    };
+    let trust = std::sync::Arc::new(Trust::new(TrustMode::WellKnown, Vec::new(), Vec::new()).unwrap());
+    let mut profile = Profile::server("app.lab.test");
+    profile.common_name = POISON.to_owned();
+    let credential = Credential::self_signed(&profile).unwrap();
+    let identity = Identity::new(&credential, &[]);
+    let named = ServerTls::new(&identity).unwrap();
+    let alpn = Terms { alpn: vec![b"h2".to_vec()], ..Terms::default() };
+    let alpn = ServerTls::with(&identity, alpn).unwrap();
+    let header = POISON.replace(['\r', '\u{7}', '\u{8}', '\u{1b}'], "");
+    let rows: [(&str, Behaviour, &str); 9] = [
+        ("body", answer("200 OK", POISON), "http"),
+        ("header", answer(&format!("200 OK\r\nX-Poison: {header}"), ""), "http"),
+        ("reason", answer(&format!("500 {header}"), POISON), "http"),
+        ("location", answer(&format!("302 Found\r\nLocation: https://{header}/"), ""), "http"),
+        ("no HTTP", tcp::banner(POISON).into(), "http"),
+        ("no TLS", tcp::banner(POISON).into(), "https"),
+        ("certificate", Service::tls(&named, http::ok()).into(), "https"),
+        ("protocol", Service::tls(&alpn, http::ok()).into(), "https"),
+        ("garbage in TLS", tls::garbage_server_hello().into(), "https"),
+    ];
+    let prober = prober();
+    for (name, behaviour, scheme) in rows {
+        let backend = Backend::start(LOCALHOST, behaviour).unwrap();
+        let target = format!("{scheme}://{}/", backend.address());
+        let Adhoc { target, tls_if_spoken } = adhoc(&target, &trust, Duration::from_secs(20)).unwrap();
+        let question = Question { target, tls_if_spoken, tries: 1, timeout: Duration::from_mins(1) };
+        let examination = examine(&prober, &question).await;
+        let plain = text::render(&examination, Colour::None);
+        let coloured = text::render(&examination, Colour::Ansi);
+        for ours in ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
+            assert!(!plain.contains(ours));
+        }
+        let bare = ["1", "31", "32", "33", "0"]
+            .iter()
+            .fold(coloured, |text, paint| text.replace(&format!("\u{1b}[{paint}m"), ""));
+        assert_eq!(bare, plain, "{name}: colours change nothing else");
+        let json = json::render(&examination, None);
+        serde_json::from_str::<serde_json::Value>(&json).unwrap_or_else(|error| panic!("{name}: {error}\n{json}"));
+        for (what, written) in [("text", &plain), ("json", &json)] {
+            let bad: String = written.chars().filter(|character| *character != '\n' && steers(*character)).collect();
+            assert!(bad.is_empty(), "{name}, {what}: {bad:?}\n{}", written.escape_debug());
+        }
+    }
+}
