@@ -7,15 +7,12 @@
 //! What there is no room for now waits its turn. A row whose next beat comes meanwhile has skipped the one before.
 
 mod admission;
+mod runs;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -25,8 +22,10 @@ use tokio_util::task::TaskTracker;
 
 use self::admission::Pace;
 use self::admission::Queue;
-use self::admission::Standing;
 use self::admission::Young;
+use self::runs::Meter;
+use self::runs::RunState;
+use self::runs::UnderWay;
 use crate::target::Target;
 use crate::target::TargetId;
 
@@ -84,16 +83,6 @@ pub struct SchedulerNumbers {
 /// Upper bounds of the start delay's buckets, in seconds, inclusive.
 pub const DELAY_BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
 
-struct Meter {
-    limit: usize,
-    in_flight: AtomicUsize,
-    /// Those of them that are of doubtful rows.
-    doubtful: AtomicUsize,
-    skipped: AtomicU64,
-    delays: [AtomicU64; DELAY_BOUNDS.len() + 1],
-    delay_sum_micros: AtomicU64,
-}
-
 impl Scheduler {
     /// Starts with no targets. At most `limit` runs are under way at once; ends its own work when `shutdown` is cancelled.
     ///
@@ -113,14 +102,7 @@ impl Scheduler {
         Running: Future<Output = Ended> + Send + 'static,
     {
         let (targets, incoming) = mpsc::unbounded_channel();
-        let meter = Arc::new(Meter {
-            limit,
-            in_flight: AtomicUsize::new(0),
-            doubtful: AtomicUsize::new(0),
-            skipped: AtomicU64::new(0),
-            delays: Default::default(),
-            delay_sum_micros: AtomicU64::new(0),
-        });
+        let meter = Arc::new(Meter::new(limit));
         let runs = TaskTracker::new();
         let epoch = Instant::now();
         let beats = Beats {
@@ -149,51 +131,13 @@ impl Scheduler {
 
     #[must_use]
     pub fn numbers(&self) -> SchedulerNumbers {
-        let meter = &self.meter;
-        SchedulerNumbers {
-            in_flight: meter.in_flight.load(Ordering::Relaxed) as u64,
-            skipped: meter.skipped.load(Ordering::Relaxed),
-            delays: std::array::from_fn(|bucket| meter.delays[bucket].load(Ordering::Relaxed)),
-            delay_sum: Duration::from_micros(meter.delay_sum_micros.load(Ordering::Relaxed)),
-        }
+        self.meter.numbers()
     }
 
     /// Waits until every run has ended, after a shutdown.
     pub async fn ended(&self) {
         self.runs.close();
         self.runs.wait().await;
-    }
-}
-
-impl Meter {
-    fn started(&self, delay: Duration) {
-        let seconds = delay.as_secs_f64();
-        let bucket = DELAY_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(DELAY_BOUNDS.len());
-        self.delays[bucket].fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
-        self.delay_sum_micros.fetch_add(micros, Ordering::Relaxed);
-    }
-
-    /// Runs that have had their first turn.
-    fn had_turn(&self) -> u64 {
-        self.delays.iter().map(|count| count.load(Ordering::Relaxed)).sum()
-    }
-
-    /// Why a row that is due has not started.
-    fn why_waiting(&self, standing: Standing) -> Skip {
-        if !self.has_room() || standing == Standing::Doubtful && !self.has_room_for_doubtful() {
-            Skip::NoSlot
-        } else {
-            Skip::NoTurn
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) < self.limit
-    }
-
-    fn has_room_for_doubtful(&self) -> bool {
-        self.doubtful.load(Ordering::Acquire) < (self.limit / 2).max(1)
     }
 }
 
@@ -221,25 +165,6 @@ struct Slot {
     /// The beat that is due and not started.
     waiting: Option<Instant>,
     run: Arc<RunState>,
-}
-
-/// What a row and its run share.
-struct RunState {
-    running: AtomicBool,
-    /// The latest run was answered.
-    proven: AtomicBool,
-    /// The latest run waited in vain.
-    in_vain: AtomicBool,
-}
-
-impl RunState {
-    fn new() -> Self {
-        Self { running: AtomicBool::new(false), proven: AtomicBool::new(false), in_vain: AtomicBool::new(false) }
-    }
-
-    fn standing(&self) -> Standing {
-        if self.proven.load(Ordering::Acquire) { Standing::Proven } else { Standing::Doubtful }
-    }
 }
 
 impl<Run, Running, Skipped> Beats<Run, Skipped>
@@ -299,11 +224,11 @@ where
             slot.next = following_beat(self.epoch, &slot.target, at, now);
             self.due.push(Reverse((slot.next, id)));
             let missed = missed_beats(at, now, slot.target.interval);
-            self.meter.skipped.fetch_add(u64::from(missed), Ordering::Relaxed);
+            self.meter.skipped(missed);
             for _ in 0..missed.min(MAX_MISSED_TOLD) {
                 (self.skipped)(&slot.target, Skip::Missed);
             }
-            let skip = if slot.run.running.load(Ordering::Acquire) {
+            let skip = if slot.run.is_running() {
                 Some(Skip::StillRunning)
             } else if slot.waiting.replace(at).is_none() {
                 self.queue.push(id, slot.run.standing());
@@ -313,13 +238,12 @@ where
                 Some(self.meter.why_waiting(slot.run.standing()))
             };
             if let Some(why) = skip {
-                self.meter.skipped.fetch_add(1, Ordering::Relaxed);
+                self.meter.skipped(1);
                 (self.skipped)(&slot.target, why);
             }
         }
         let for_cpu = self.pace.room(self.meter.had_turn(), now);
-        let for_servers = self.young.room(now);
-        let room = if (self.crowded)() { for_cpu.min(for_servers) } else { for_cpu };
+        let room = for_cpu.min(self.young.room(now, (self.crowded)()));
         for _ in 0..room {
             if !self.meter.has_room() {
                 return;
@@ -335,13 +259,13 @@ where
     }
 
     fn start_one(&mut self, target: Arc<Target>, run: Arc<RunState>, due: Instant) {
-        let young = (!run.in_vain.load(Ordering::Acquire)).then(|| self.young.one_more());
+        let young = run.may_be_answered().then(|| self.young.one_more());
         let under_way = UnderWay::begin(self.meter.clone(), run, young);
         self.pace.started_one();
         let work = (self.run)(target);
         let shutdown = self.shutdown.clone();
         self.runs.spawn(async move {
-            under_way.meter.started(due.elapsed());
+            under_way.has_turn(due.elapsed());
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 ended = work => under_way.take(ended),
@@ -359,44 +283,6 @@ where
             return grid_after(self.epoch, target, now);
         }
         self.epoch + common_wake_up(now.saturating_duration_since(self.epoch) + phase(target.id, FIRST_WITHIN))
-    }
-}
-
-/// Gives slot and row back however the run ends.
-struct UnderWay {
-    meter: Arc<Meter>,
-    run: Arc<RunState>,
-    standing: Standing,
-    _young: Option<Arc<()>>,
-}
-
-impl UnderWay {
-    fn begin(meter: Arc<Meter>, run: Arc<RunState>, young: Option<Arc<()>>) -> Self {
-        meter.in_flight.fetch_add(1, Ordering::AcqRel);
-        let standing = run.standing();
-        if standing == Standing::Doubtful {
-            meter.doubtful.fetch_add(1, Ordering::AcqRel);
-        }
-        run.running.store(true, Ordering::Release);
-        Self { meter, run, standing, _young: young }
-    }
-
-    fn take(&self, ended: Ended) {
-        if ended == Ended::Unclear {
-            return;
-        }
-        self.run.proven.store(ended == Ended::Answered, Ordering::Release);
-        self.run.in_vain.store(ended == Ended::InVain, Ordering::Release);
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.run.running.store(false, Ordering::Release);
-        if self.standing == Standing::Doubtful {
-            self.meter.doubtful.fetch_sub(1, Ordering::AcqRel);
-        }
-        self.meter.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

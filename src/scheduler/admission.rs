@@ -53,10 +53,16 @@ impl Queue {
     }
 }
 
-/// The runs that began lately and are under way: what servers on a crowded host have to compute for us at once. Older
-/// ones wait for something else.
+/// The runs that began lately and are under way: what servers on this host may have to compute for us at once. Older ones
+/// wait for something else.
+///
+/// How many there may be begins small and doubles while the host has CPU to spare, so that a flood is known before it is
+/// there. A crowded host goes back to where it began.
 pub(super) struct Young {
+    least: usize,
     most: usize,
+    /// When `most` was thought over last.
+    decided: Instant,
     /// When the latest generation began.
     since: Instant,
     /// Each run holds one of its generation.
@@ -67,18 +73,32 @@ pub(super) struct Young {
 /// How long a run is young, at least.
 const YOUTH: Duration = Duration::from_secs(1);
 
+/// Time between two decisions: what came of the one before shows by then.
+const DECISION: Duration = Duration::from_millis(250);
+
 impl Young {
     pub(super) fn new(now: Instant) -> Self {
-        Self { most: cores() * 32, since: now, latest: Arc::default(), before: Arc::default() }
+        let least = cores() * 32;
+        Self { least, most: least, decided: now, since: now, latest: Arc::default(), before: Arc::default() }
     }
 
     /// How many more may be under way.
-    pub(super) fn room(&mut self, now: Instant) -> usize {
+    pub(super) fn room(&mut self, now: Instant, is_crowded: bool) -> usize {
         if now.saturating_duration_since(self.since) >= YOUTH {
             self.since = now;
             self.before = std::mem::take(&mut self.latest);
         }
         let under_way = Arc::strong_count(&self.latest) + Arc::strong_count(&self.before) - 2;
+        if is_crowded {
+            (self.most, self.decided) = (self.least, now);
+        } else if now.saturating_duration_since(self.decided) >= DECISION {
+            self.decided = now;
+            if under_way >= self.most / 2 {
+                self.most = self.most.saturating_mul(2);
+            } else if under_way < self.most / 8 {
+                self.most = self.least.max(self.most / 2);
+            }
+        }
         self.most.saturating_sub(under_way)
     }
 
@@ -192,7 +212,9 @@ mod tests {
     async fn runs_grow_old_and_then_leave_their_place_to_others() {
         let start = Instant::now();
         let mut young = Young { most: 3, ..Young::new(start) };
-        let room_at = |young: &mut Young, millis| young.room(start + Duration::from_millis(millis));
+        // Not thought over in this test.
+        young.decided = start + Duration::from_hours(1);
+        let room_at = |young: &mut Young, millis| young.room(start + Duration::from_millis(millis), false);
         assert_eq!(room_at(&mut young, 0), 3);
         let (waits, ends) = (young.one_more(), young.one_more());
         assert_eq!(room_at(&mut young, 999), 1);
@@ -203,6 +225,28 @@ mod tests {
         assert_eq!(room_at(&mut young, 2000), 2);
         drop((waits, next));
         assert_eq!(room_at(&mut young, 3000), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_room_for_more_while_the_host_has_cpu_to_spare() {
+        let start = Instant::now();
+        let mut young = Young { least: 4, most: 4, ..Young::new(start) };
+        let mut runs: Vec<_> = (0..4).map(|_| young.one_more()).collect();
+        let room_at = |young: &mut Young, millis, is_crowded| {
+            let now = start + Duration::from_millis(millis);
+            young.since = now;
+            young.room(now, is_crowded)
+        };
+        assert_eq!(room_at(&mut young, 100, false), 0);
+        assert_eq!(room_at(&mut young, 250, false), 4, "twice as many");
+        assert_eq!(room_at(&mut young, 300, false), 4);
+        assert_eq!(room_at(&mut young, 500, false), 12, "and again, as half is used");
+        assert_eq!(room_at(&mut young, 600, true), 0, "crowded");
+        assert_eq!(room_at(&mut young, 849, false), 0);
+        assert_eq!(room_at(&mut young, 850, false), 4);
+        runs.truncate(0);
+        assert_eq!(room_at(&mut young, 1100, false), 4, "what nobody needs is given up");
+        assert_eq!(room_at(&mut young, 2000, false), 4);
     }
 
     #[test]

@@ -164,6 +164,17 @@ async fn a_backend_that_dies_changes_the_page_without_a_reload() {
 }
 
 #[tokio::test]
+async fn every_way_of_showing_the_rows_is_live() {
+    let exporter = demo().await;
+    let browser = Browser::start(Look::default()).await;
+    for query in ["?view=rows", "?view=rows&page=1&pool=shop", "?state=Unhealthy&q=shop", "?unheard=of"] {
+        browser.open(&exporter.url(&format!("/{query}"))).await;
+        browser.until(query, "document.getElementById('live').textContent === 'Live'").await;
+    }
+    assert_eq!(browser.console().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_page_says_since_when_it_is_not_live() {
     let backend = ok();
     let (exporter, _config) = probing(&[&backend]).await;

@@ -124,7 +124,7 @@ fn told(metrics: &str) -> String {
                 && line.contains("pool=\"good\"")
                 && !line.ends_with(" 0")
     };
-    let mut text: String = metrics.lines().filter(of_interest).map(|line| format!("{line}\n")).collect();
+    let mut text = metrics.lines().filter(of_interest).collect::<Vec<_>>().join("\n") + "\n";
     let mut ended: BTreeMap<u64, usize> = BTreeMap::new();
     for line in metrics.lines().filter(|line| line.starts_with("backend_health_probes_total{pool=\"good\"")) {
         let count: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
