@@ -1,5 +1,5 @@
 //! The report: every row with its state, its cause and the facts of its latest probe, made from one
-//! [`Snapshot`](crate::health::Snapshot). Web page, REST API, Azure's shapes and command line are renderings of it.
+//! [`Snapshot`]. Web page, REST API, Azure's shapes and command line are renderings of it.
 //!
 //! The types are the JSON of `/api/v1/backendhealth`, and its schema is derived from them; reading that JSON gives the
 //! same value again.

@@ -36,7 +36,11 @@
   }
 
   function end(how) {
-    if (current) mark(current.item, how === "done" ? "done" : "left", `${how}, ${spent(current.since)}`);
+    if (current) {
+      // Less is how long the events took, not the part.
+      const isLong = performance.now() - current.since >= 100;
+      mark(current.item, how === "done" ? "done" : "left", isLong ? `${how}, ${spent(current.since)}` : how);
+    }
     current = null;
   }
 
@@ -44,7 +48,7 @@
     end("done");
     for (const item of items) {
       if (item.dataset.part === stage) break;
-      if (item.dataset.is === "waiting") mark(item, "left", "not needed");
+      if (item.dataset.is === "waiting") mark(item, "left", "left out");
     }
     const item = items.find((it) => it.dataset.part === stage);
     if (item) {
@@ -118,7 +122,7 @@
       clearInterval(ticking);
       const whole = (time.textContent = spent(begun));
       end(how);
-      for (const item of items) if (item.dataset.is === "waiting") mark(item, "left", how === "done" ? "not needed" : "");
+      for (const item of items) if (item.dataset.is === "waiting") mark(item, "left", how === "done" ? "left out" : "");
       asking = null;
       const hadFocus = show(false);
       const verdict = at("verdict");
