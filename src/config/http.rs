@@ -265,7 +265,11 @@ impl Reader {
                 let own = |node: &Node| text(node).map(str::to_owned);
                 for (index, Located { value, place }) in inner.items(key, &mut self.report, own).right {
                     let value = match *key {
-                        "files" => self.content(&value).map_err(|why| format!("cannot read {}: {why}", quote(&value))),
+                        "files" => self
+                            .material
+                            .read(&value)
+                            .and_then(trimmed)
+                            .map_err(|why| format!("cannot read {}: {why}", quote(&value))),
                         _ => Ok(value),
                     };
                     let value = value.and_then(|value| {
@@ -343,32 +347,42 @@ impl Reader {
         inline: &'static str,
         file: &'static str,
     ) -> Result<Option<String>, Reported> {
+        let given = self.here_or_in_file(section, inline, file, trimmed)?;
+        Ok(given.map(|(text, _)| text.value))
+    }
+
+    /// What stands at `inline`, or is `read` from the content of the file that `file` names, and the key that gave it.
+    fn here_or_in_file<T: From<String>>(
+        &mut self,
+        section: &Section<'_>,
+        inline: &'static str,
+        file: &'static str,
+        read: impl FnOnce(Vec<u8>) -> Result<T, String>,
+    ) -> Result<Option<(Located<T>, &'static str)>, Reported> {
         let here = section.field(inline, &mut self.report, |node| text(node).map(str::to_owned));
         let there = section.field(file, &mut self.report, |node| text(node).map(str::to_owned));
         match (here, there) {
             (Field::Wrong, _) | (_, Field::Wrong) => Err(Reported),
             (Field::Absent, Field::Absent) => Ok(None),
-            (Field::Given(Located { value, place: _ }), Field::Absent) => Ok(Some(value)),
-            (Field::Absent, Field::Given(Located { value, place })) => match self.content(&value) {
-                Ok(content) => Ok(Some(content)),
-                Err(why) => {
-                    let message = format!("cannot read {}: {why}", quote(&value));
-                    self.report.error(Some(place), section.path_of(file), message);
-                    Err(Reported)
+            (Field::Given(Located { value, place }), Field::Absent) => {
+                Ok(Some((Located { value: value.into(), place }, inline)))
+            }
+            (Field::Absent, Field::Given(Located { value, place })) => {
+                match self.material.read(&value).and_then(read) {
+                    Ok(value) => Ok(Some((Located { value, place }, file))),
+                    Err(why) => {
+                        let message = format!("cannot read {}: {why}", quote(&value));
+                        self.report.error(Some(place), section.path_of(file), message);
+                        Err(Reported)
+                    }
                 }
-            },
+            }
             (Field::Given(_), Field::Given(Located { value: _, place })) => {
                 let message = format!("there is {inline} already; keep one of them");
                 self.report.error(Some(place), section.path_of(file), message);
                 Err(Reported)
             }
         }
-    }
-
-    fn content(&mut self, name: &str) -> Result<String, String> {
-        let bytes = self.material.read(name)?;
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        Ok(text.trim().to_owned())
     }
 
     fn refuse(&mut self, section: &Section<'_>, key: &'static str, why: &str) {
@@ -384,6 +398,12 @@ impl Reader {
             self.refuse(section, key, &format!("there is no secret manager here; {file} reads it from a file"));
         }
     }
+}
+
+/// A file's content as text, without the white space around it.
+fn trimmed(content: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(text.trim().to_owned())
 }
 
 fn is_given(section: &Section<'_>, key: &str) -> bool {

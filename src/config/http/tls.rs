@@ -187,28 +187,8 @@ impl Reader {
         inline: &'static str,
         file: &'static str,
     ) -> Result<Option<Pem>, Reported> {
-        let here = section.field(inline, &mut self.report, |node| text(node).map(str::to_owned));
-        let there = section.field(file, &mut self.report, |node| text(node).map(str::to_owned));
-        match (here, there) {
-            (Field::Wrong, _) | (_, Field::Wrong) => Err(Reported),
-            (Field::Absent, Field::Absent) => Ok(None),
-            (Field::Given(Located { value, place }), Field::Absent) => {
-                Ok(Some(Pem { bytes: value.into_bytes(), place, key: inline }))
-            }
-            (Field::Absent, Field::Given(Located { value, place })) => match self.material.read(&value) {
-                Ok(bytes) => Ok(Some(Pem { bytes, place, key: file })),
-                Err(why) => {
-                    let message = format!("cannot read {}: {why}", quote(&value));
-                    self.report.error(Some(place), section.path_of(file), message);
-                    Err(Reported)
-                }
-            },
-            (Field::Given(_), Field::Given(Located { value: _, place })) => {
-                let message = format!("there is {inline} already; keep one of them");
-                self.report.error(Some(place), section.path_of(file), message);
-                Err(Reported)
-            }
-        }
+        let given = self.here_or_in_file(section, inline, file, Ok)?;
+        Ok(given.map(|(Located { value: bytes, place }, key)| Pem { bytes, place, key }))
     }
 
     fn versions(&mut self, section: &Section<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
