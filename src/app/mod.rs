@@ -277,7 +277,7 @@ async fn scan(
         ScanMemory::Found(facts) => Some(facts),
         ScanMemory::TooSoon => None,
         ScanMemory::Due => {
-            let facts = Arc::new(prober.scan(&target.probe, observation.address?).await?);
+            let facts = Arc::new(Box::pin(prober.scan(&target.probe, observation.address?)).await?);
             table.remember_scan(target, alert, facts.clone(), SystemTime::now());
             Some(facts)
         }

@@ -20,7 +20,7 @@ pub(super) async fn resolve(resolver: &Resolver, server: &Host, notes: &mut Note
         Host::Name(name) => name,
     };
     let budget = notes.deadline - Instant::now();
-    let answer = resolver.lookup(name, budget).await.map_err(|fault| match fault {
+    let answer = Box::pin(resolver.lookup(name, budget)).await.map_err(|fault| match fault {
         DnsFault::Timeout => silence(resolver),
         fault => Fault::Dns(fault),
     })?;

@@ -32,7 +32,7 @@ pub(super) async fn exchange(connection: &mut Connection, request: &Request, not
         transcript.sent = text.clone().into_bytes();
     }
     connection.send(text.as_bytes()).await;
-    let mut input = Input { connection, buffer: Vec::with_capacity(4096) };
+    let mut input = Input { connection, buffer: Vec::new() };
     let (response, framing) = read_head(&mut input, notes).await?;
     let response = notes.response.insert(response);
     let mut body = Body::new(framing);
@@ -61,13 +61,12 @@ impl Input<'_> {
         transcript: &mut Option<Box<Transcript>>,
         progress: ResponseProgress,
     ) -> Result<usize, Fault> {
-        let mut chunk = [0; 4096];
-        match self.connection.read(&mut chunk).await {
+        let before = self.buffer.len();
+        match self.connection.read(&mut self.buffer).await {
             Ok(count) => {
                 if let Some(transcript) = transcript {
-                    transcript.receive(&chunk[..count]);
+                    transcript.receive(&self.buffer[before..]);
                 }
-                self.buffer.extend_from_slice(&chunk[..count]);
                 Ok(count)
             }
             Err(broken) => Err(broken.before_a_response(progress, false)),

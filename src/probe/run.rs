@@ -1,6 +1,8 @@
 //! Runs the stages of a probe in their order, under one deadline that no backend can stretch.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,9 @@ use super::LocalFault;
 use super::Observation;
 use super::ProbeSpec;
 use super::Protocol;
+use super::Request;
 use super::TlsFault;
+use super::TlsSpec;
 use super::connection::Connection;
 use super::dns;
 use super::http;
@@ -95,8 +99,10 @@ impl Prober {
         let mut notes = Notes::new(start, deadline);
         prepare(&mut notes);
         let late = || self.lateness.since(late_before);
-        let (outcome, deadline) =
-            within(deadline, || Lateness::grace(late(), spec.timeout), self.stages(spec, &mut notes)).await;
+        let (outcome, deadline) = {
+            let stages = pin!(self.stages(spec, &mut notes));
+            within(deadline, || Lateness::grace(late(), spec.timeout), stages).await
+        };
         notes.deadline = deadline;
         let mut late = late();
         let fault = match outcome {
@@ -157,50 +163,61 @@ impl Prober {
         match (&spec.tls, &spec.request) {
             (None, None) if spec.proxy_protocol => {
                 notes.enter(Phase::Watch);
-                watch_after_proxy_line(stream).await
+                Box::pin(watch_after_proxy_line(stream)).await
             }
             (None, None) => Ok(()),
             (None, Some(request)) => {
                 notes.enter(Phase::FirstByte);
                 http::exchange(&mut Connection::plain(stream), request, notes).await
             }
-            (Some(tls), request) => {
-                // A handshake writes several times; a refinement, as a server may wait for an answer to each.
-                let _ = stream.set_nodelay(true);
-                notes.enter(Phase::Tls);
-                let facts = notes.tls.insert(Box::default());
-                let offer_http = spec.protocol == Protocol::Https;
-                let mut connection = match self.handshake.run(stream, tls, offer_http, facts).await {
-                    Ok(connection) => connection,
-                    Err(fault) if spec.proxy_protocol => return Err(after_proxy_line(fault, &facts.received)),
-                    Err(fault) => return Err(fault),
-                };
-                let client_certificate_in_question = facts.client_certificate_requested;
-                let ended = match request {
-                    Some(request) => {
-                        notes.enter(Phase::FirstByte);
-                        http::exchange(&mut connection, request, notes).await
-                    }
-                    None if client_certificate_in_question => {
-                        notes.enter(Phase::Watch);
-                        watch_after_handshake(&mut connection).await
-                    }
-                    None => Ok(()),
-                };
-                connection.close();
-                ended.map_err(|fault| match fault {
-                    Fault::Http(HttpFault::Reset(progress))
-                        if client_certificate_in_question && progress.is_nothing() =>
-                    {
-                        Fault::Tls(TlsFault::EndAfterHandshake { reset: true })
-                    }
-                    Fault::Http(HttpFault::ClosedBeforeHead { received: 0 }) if client_certificate_in_question => {
-                        Fault::Tls(TlsFault::EndAfterHandshake { reset: false })
-                    }
-                    other => other,
-                })
-            }
+            (Some(tls), request) => Box::pin(self.over_tls(stream, spec, tls, request.as_ref(), notes)).await,
         }
+    }
+
+    /// The handshake, and what comes over it. Boxed by its caller, as everything is that most probes do not need: a probe
+    /// costs by its size, too.
+    async fn over_tls(
+        &self,
+        stream: TcpStream,
+        spec: &ProbeSpec,
+        tls: &TlsSpec,
+        request: Option<&Request>,
+        notes: &mut Notes,
+    ) -> Result<(), Fault> {
+        // A handshake writes several times; a refinement, as a server may wait for an answer to each.
+        let _ = stream.set_nodelay(true);
+        notes.enter(Phase::Tls);
+        let facts = notes.tls.insert(Box::default());
+        let offer_http = spec.protocol == Protocol::Https;
+        let mut connection = match self.handshake.run(stream, tls, offer_http, facts).await {
+            Ok(connection) => connection,
+            Err(fault) if spec.proxy_protocol => return Err(after_proxy_line(fault, &facts.received)),
+            Err(fault) => return Err(fault),
+        };
+        let client_certificate_in_question = facts.client_certificate_requested;
+        let ended = match request {
+            Some(request) => {
+                notes.enter(Phase::FirstByte);
+                http::exchange(&mut connection, request, notes).await
+            }
+            None if client_certificate_in_question => {
+                notes.enter(Phase::Watch);
+                watch_after_handshake(&mut connection).await
+            }
+            None => Ok(()),
+        };
+        connection.close();
+        ended.map_err(|fault| match fault {
+            Fault::Http(HttpFault::Reset(progress))
+                if client_certificate_in_question && progress.is_nothing() =>
+            {
+                Fault::Tls(TlsFault::EndAfterHandshake { reset: true })
+            }
+            Fault::Http(HttpFault::ClosedBeforeHead { received: 0 }) if client_certificate_in_question => {
+                Fault::Tls(TlsFault::EndAfterHandshake { reset: false })
+            }
+            other => other,
+        })
     }
 
     /// What the probe was waiting for when its time was over; `None` when that was nothing but a late rejection.
@@ -233,10 +250,9 @@ impl Prober {
 async fn within<T>(
     deadline: Instant,
     grace: impl Fn() -> Duration,
-    stages: impl Future<Output = T>,
+    mut stages: Pin<&mut impl Future<Output = T>>,
 ) -> (Option<T>, Instant) {
-    let mut stages = std::pin::pin!(stages);
-    if let Ok(ended) = tokio::time::timeout_at(deadline, &mut stages).await {
+    if let Ok(ended) = tokio::time::timeout_at(deadline, stages.as_mut()).await {
         return (Some(ended), deadline);
     }
     let deadline = deadline + grace();
@@ -282,10 +298,11 @@ pub(super) async fn send_proxy_line(stream: &TcpStream) -> Result<(), Fault> {
 /// Plain TCP after the PROXY line: a server that cannot read it closes or resets at once.
 async fn watch_after_proxy_line(stream: TcpStream) -> Result<(), Fault> {
     let mut connection = Connection::plain(stream);
-    let mut buffer = [0; 1024];
+    let mut bytes = Vec::new();
     let watch = async {
         loop {
-            match connection.read(&mut buffer).await {
+            bytes.clear();
+            match connection.read(&mut bytes).await {
                 Ok(0) => return Fault::AfterProxyLine(AfterProxyLine::Closed),
                 Ok(_) => {}
                 Err(_) => return Fault::AfterProxyLine(AfterProxyLine::Reset),
@@ -297,10 +314,11 @@ async fn watch_after_proxy_line(stream: TcpStream) -> Result<(), Fault> {
 
 /// TLS after a handshake in which the server asked for a client certificate: under TLS 1.3 its refusal comes only now.
 async fn watch_after_handshake(connection: &mut Connection) -> Result<(), Fault> {
-    let mut buffer = [0; 1024];
+    let mut bytes = Vec::new();
     let watch = async {
         loop {
-            match connection.read(&mut buffer).await {
+            bytes.clear();
+            match connection.read(&mut bytes).await {
                 Ok(0) => return Fault::Tls(TlsFault::EndAfterHandshake { reset: false }),
                 Ok(_) => {}
                 Err(error) => return error.before_a_response(super::ResponseProgress::Nothing, true),
@@ -334,3 +352,30 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Arc<Prober>>();
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Expectation;
+    use crate::probe::Host;
+    use crate::resolver;
+
+    /// Thousands of probes wait at the same time, and each is moved when it begins.
+    #[tokio::test]
+    async fn a_probe_takes_little_room_while_it_waits() {
+        let resolver = Resolver::new(resolver::Options { nameservers: Vec::new(), last_known_good: Duration::ZERO });
+        let spec = ProbeSpec {
+            protocol: Protocol::Http,
+            server: Host::Ip([127, 0, 0, 1].into()),
+            port: 80,
+            timeout: Duration::from_secs(1),
+            request: Some(Request { host: "app.test".into(), path: "/".into() }),
+            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
+            proxy_protocol: false,
+            tls: None,
+        };
+        let prober = Prober::new(resolver);
+        let size = size_of_val(&prober.probe(&spec));
+        assert!(size <= 1536, "{size} bytes");
+    }
+}

@@ -63,6 +63,12 @@ pub(super) async fn connect(addresses: &[IpAddr], port: u16, notes: &mut Notes) 
             weightiest(&notes.failed_addresses)
         });
     }
+    Box::pin(race(addresses, port, manner, notes)).await
+}
+
+/// One attempt after the other, until one of them succeeds or all have failed.
+async fn race(addresses: &[IpAddr], port: u16, manner: Manner, notes: &mut Notes) -> Result<TcpStream, Fault> {
+    let deadline = notes.deadline;
     let mut waiting = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
     let mut attempts = JoinSet::new();
     loop {
