@@ -195,4 +195,11 @@ impl Target {
     pub fn protocol(&self) -> Protocol {
         self.probe.protocol
     }
+
+    /// The CPU time that a probe takes, in plain probes, roughly.
+    #[must_use]
+    pub fn effort(&self) -> u64 {
+        const HANDSHAKE: u64 = 4;
+        if self.protocol().is_tls() { HANDSHAKE } else { 1 }
+    }
 }

@@ -208,9 +208,7 @@ impl Prober {
         };
         connection.close();
         ended.map_err(|fault| match fault {
-            Fault::Http(HttpFault::Reset(progress))
-                if client_certificate_in_question && progress.is_nothing() =>
-            {
+            Fault::Http(HttpFault::Reset(progress)) if client_certificate_in_question && progress.is_nothing() => {
                 Fault::Tls(TlsFault::EndAfterHandshake { reset: true })
             }
             Fault::Http(HttpFault::ClosedBeforeHead { received: 0 }) if client_certificate_in_question => {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::WAKE_UP;
+use super::LOOK;
+use super::grid::Load;
+use super::grid::PARTS;
 use crate::target::TargetId;
 
 /// The rows whose beat is due and has not started, each at most once.
@@ -118,7 +120,8 @@ fn cores() -> usize {
 /// that still wait for theirs tell how far the CPU is behind, whatever takes it, and without asking the system.
 pub(super) struct Pace {
     cores: usize,
-    /// Beats that fall due between two wake-ups on average.
+    /// Beats that fall due together on average, and between two looks.
+    usual_together: usize,
     usual: usize,
     started: u64,
     /// Runs that had had their first turn when that was looked at last.
@@ -131,23 +134,25 @@ const BACKLOG: Duration = Duration::from_millis(8);
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { cores: cores(), usual: 0, started: 0, had_turn: 0, looked: now }
+        Self { cores: cores(), usual_together: 0, usual: 0, started: 0, had_turn: 0, looked: now }
     }
 
-    /// Of rows with these intervals.
-    pub(super) fn expect(&mut self, intervals: impl Iterator<Item = Duration>) {
-        let parts: u64 = intervals.map(|interval| PARTS * super::nanos(WAKE_UP) / super::nanos(interval)).sum();
-        self.usual = usize::try_from(parts.div_ceil(PARTS)).unwrap_or(usize::MAX / 4);
+    /// Of rows with these intervals, when so much time lies between two moments at which beats fall due.
+    pub(super) fn expect(&mut self, intervals: impl Iterator<Item = Duration>, spacing: Duration) {
+        let load = Load::of(intervals.map(|interval| (1, interval)));
+        let within = |span| usize::try_from(load.within(span).div_ceil(PARTS)).unwrap_or(usize::MAX / 4);
+        (self.usual_together, self.usual) = (within(spacing), within(LOOK));
     }
 
-    /// How many may start now, when so many have had their first turn since the beginning.
-    pub(super) fn room(&mut self, had_turn: u64, now: Instant) -> usize {
+    /// How many may start now, when `fresh` beats have just fallen due and so many runs have had their first turn since the
+    /// beginning.
+    pub(super) fn room(&mut self, fresh: usize, had_turn: u64, now: Instant) -> usize {
         let waiting = self.started.saturating_sub(had_turn);
         let turns = had_turn.saturating_sub(self.had_turn);
-        let elapsed = now.saturating_duration_since(self.looked).max(WAKE_UP);
+        let elapsed = now.saturating_duration_since(self.looked).max(LOOK);
         (self.had_turn, self.looked) = (had_turn, now);
-        // After a stop all rows are due at once: what starts at one wake-up is bounded even then.
-        let most = self.usual * 2 + self.cores * 8;
+        // After a stop all rows are due at once: what starts at one look is bounded even then.
+        let most = fresh.min(self.usual_together * 2) + self.usual * 2 + self.cores * 8;
         if waiting == 0 {
             return most;
         }
@@ -160,9 +165,6 @@ impl Pace {
         self.started += 1;
     }
 }
-
-/// Beats are counted in parts of one, because most rows have far less than one in a wake-up.
-const PARTS: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {
@@ -190,9 +192,9 @@ mod tests {
         let start = Instant::now();
         // Started before, of these had their turn by now, milliseconds since the last look, room.
         let check = |started: u64, had_turn: u64, millis: u64, room: usize| {
-            let mut pace = Pace { cores: 2, usual: 10, started, had_turn: 0, looked: start };
+            let mut pace = Pace { cores: 2, usual_together: 20, usual: 10, started, had_turn: 0, looked: start };
             assert_eq!(
-                pace.room(had_turn, start + Duration::from_millis(millis)),
+                pace.room(0, had_turn, start + Duration::from_millis(millis)),
                 room,
                 "{had_turn} of {started} in {millis} ms"
             );
@@ -249,17 +251,29 @@ mod tests {
         assert_eq!(room_at(&mut young, 2000, false), 4);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_falls_due_together_as_usual_starts_together() {
+        let now = Instant::now();
+        let check = |fresh, room| {
+            let mut pace = Pace { cores: 1, usual_together: 20, usual: 4, ..Pace::new(now) };
+            assert_eq!(pace.room(fresh, 0, now), room, "{fresh} fresh");
+        };
+        check(0, 16);
+        check(25, 41);
+        check(10_000, 56);
+    }
+
     #[test]
     fn the_usual_number_of_starts_follows_from_the_intervals() {
-        let check = |rows: usize, interval: Duration, usual| {
-            let mut pace = Pace { cores: 1, usual: 0, started: 0, had_turn: 0, looked: Instant::now() };
-            pace.expect(std::iter::repeat_n(interval, rows));
-            assert_eq!(pace.usual, usual, "{rows} rows every {interval:?}");
+        let check = |rows: usize, interval: Duration, together, usual| {
+            let mut pace = Pace::new(Instant::now());
+            pace.expect(std::iter::repeat_n(interval, rows), Duration::from_millis(20));
+            assert_eq!((pace.usual_together, pace.usual), (together, usual), "{rows} rows every {interval:?}");
         };
-        check(0, Duration::from_secs(1), 0);
-        check(1, Duration::from_secs(1), 1);
-        check(10_000, Duration::from_secs(10), 4);
-        check(20_000, Duration::from_secs(1), 80);
-        check(100_000, Duration::from_hours(24), 1);
+        check(0, Duration::from_secs(1), 0, 0);
+        check(1, Duration::from_secs(1), 1, 1);
+        check(10_000, Duration::from_secs(10), 20, 4);
+        check(20_000, Duration::from_secs(1), 400, 80);
+        check(100_000, Duration::from_hours(24), 1, 1);
     }
 }
