@@ -52,8 +52,8 @@ use crate::scheduler::Skip;
 use crate::target::Target;
 use crate::target::expand;
 use crate::verdict::Cause;
+use crate::verdict::Judge;
 use crate::verdict::Verdict;
-use crate::verdict::judge;
 use crate::verdict::unexplained_alert;
 use crate::view::exposition;
 use crate::view::metrics;
@@ -208,10 +208,10 @@ fn below_prefix(paths: &web::Paths) -> String {
 }
 
 /// Observe, judge, record: what happens on every beat of every row.
-async fn beat(prober: &Prober, table: &HealthTable, target: &Target) -> Ended {
+async fn beat(prober: &Prober, judge: &Judge, table: &HealthTable, target: &Target) -> Ended {
     let mut observation = prober.probe(&target.probe).await;
     observation.scan = scan(prober, table, target, &observation).await;
-    let verdict = judge(&target.probe, &observation);
+    let verdict = judge.judge(&target.probe, &observation);
     drop(observation);
     let ended = ended(&verdict);
     if let Some(transition) = table.record(target, verdict, SystemTime::now()) {
@@ -229,9 +229,10 @@ fn start_probing(
     shutdown: &CancellationToken,
 ) -> Scheduler {
     let (runs, skips) = (table.clone(), table.clone());
+    let judge = Arc::new(Judge::default());
     let run = move |target: Arc<Target>| {
-        let (prober, table) = (prober.clone(), runs.clone());
-        async move { beat(&prober, &table, &target).await }
+        let (prober, judge, table) = (prober.clone(), judge.clone(), runs.clone());
+        async move { beat(&prober, &judge, &table, &target).await }
     };
     let skipped = move |target: &Target, why| {
         let (cause, detail) = match why {

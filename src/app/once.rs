@@ -21,6 +21,7 @@ use crate::resolver;
 use crate::resolver::Resolver;
 use crate::scheduler::Scheduler;
 use crate::target::Target;
+use crate::verdict::Judge;
 use crate::view::report::Filter;
 
 /// The rows that are wanted, and what their probes said.
@@ -72,12 +73,13 @@ impl Probing {
     pub async fn once(&self, mut tell: impl FnMut(usize)) {
         let mut under_way = JoinSet::new();
         let (mut waiting, mut ended) = (self.targets.iter().cloned(), 0);
+        let judge = Arc::new(Judge::default());
         loop {
             while under_way.len() < self.slots.min(MOST_AT_ONCE)
                 && let Some(target) = waiting.next()
             {
-                let (prober, table) = (self.prober.clone(), self.table.clone());
-                under_way.spawn(async move { beat(&prober, &table, &target).await });
+                let (prober, judge, table) = (self.prober.clone(), judge.clone(), self.table.clone());
+                under_way.spawn(async move { beat(&prober, &judge, &table, &target).await });
             }
             match under_way.join_next().await {
                 None => return,

@@ -62,6 +62,15 @@ pub(super) fn dates(certificate: &X509Certificate<'_>) -> Dates {
     (at(certificate.validity().not_before), at(certificate.validity().not_after))
 }
 
+/// Until when, from `now` on, none of these dates begins or ends; `None`: for ever.
+pub(super) fn unchanged_until(dates: impl Iterator<Item = Dates>, now: UnixTime) -> Option<UnixTime> {
+    let next = |(not_before, not_after): Dates| {
+        let before_it_begins = UnixTime::since_unix_epoch(Duration::from_secs(not_before.as_secs().saturating_sub(1)));
+        [before_it_begins, not_after].into_iter().filter(|moment| *moment >= now).min()
+    };
+    dates.filter_map(next).min()
+}
+
 /// Since 1970; none before.
 pub(super) fn seconds(time: ASN1Time) -> u64 {
     u64::try_from(time.timestamp()).unwrap_or(0)

@@ -2,8 +2,8 @@
 //! is verified every time.
 //!
 //! A chain is remembered by everything that its acceptance depends on: every byte of it, the name, the content of the
-//! trust and of its revocation lists; and only while each certificate of the accepted path, the trusted one too, is
-//! within its dates. A refusal is never remembered.
+//! trust and of its revocation lists; and only until the next moment at which any certificate, sent or trusted, begins or
+//! ends. Up to then verifying it anew could come to nothing else. A refusal is never remembered.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -19,16 +19,25 @@ use x509_parser::prelude::FromDer;
 
 use super::AcceptedPath;
 use super::Trust;
+use super::clock::Dates;
 use super::clock::dates;
+use super::clock::system_time;
+use super::clock::unchanged_until;
+use super::clock::unix_time;
 
 /// Chains that are remembered: more than rows fit into one process, and about 10 MB.
 const MOST: usize = 65_536;
 
-/// One for the whole program.
+/// The chains that were accepted; one for the whole program.
 #[derive(Debug, Default)]
-pub(super) struct Memo {
-    accepted: Mutex<HashMap<[u8; 32], Accepted>>,
+pub struct AcceptedChains {
+    accepted: Mutex<HashMap<Acceptance, Accepted>>,
 }
+
+/// Stands for a chain that was accepted under a name by a trust: a digest of everything that this depends on, but for the
+/// time. What has the same one was accepted for the same reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Acceptance([u8; 32]);
 
 #[derive(Debug)]
 struct Accepted {
@@ -38,9 +47,9 @@ struct Accepted {
     until: UnixTime,
 }
 
-impl Memo {
+impl AcceptedChains {
     /// The path that was accepted before, when that still holds at `now`.
-    pub(super) fn recall(&self, key: &[u8; 32], now: UnixTime) -> Option<AcceptedPath> {
+    pub(super) fn recall(&self, key: &Acceptance, now: UnixTime) -> Option<AcceptedPath> {
         let accepted = self.lock();
         let known = accepted.get(key)?;
         (known.from <= now && now <= known.until).then(|| known.path.clone())
@@ -49,21 +58,17 @@ impl Memo {
     /// Remembers what was accepted at `now`.
     pub(super) fn keep(
         &self,
-        key: [u8; 32],
+        key: Acceptance,
         path: &AcceptedPath,
         chain: &[CertificateDer<'_>],
         trust: &Trust,
         now: UnixTime,
     ) {
-        let links = path.links.iter().filter_map(|link| chain.get(*link));
-        let ends = links.chain(trust.roots().get(path.root)).map(|der| {
-            let (_, certificate) = X509Certificate::from_der(der).ok()?;
-            Some(dates(&certificate).1)
-        });
+        let sent = chain.iter().map(|der| Some(dates(&X509Certificate::from_der(der).ok()?.1)));
         // What cannot be read is not remembered.
-        let Some(until) = ends.collect::<Option<Vec<UnixTime>>>().and_then(|ends| ends.into_iter().min()) else {
-            return;
-        };
+        let Some(sent) = sent.collect::<Option<Vec<Dates>>>() else { return };
+        let anchors = trust.anchors_unchanged_until(system_time(now)).map(unix_time);
+        let Some(until) = unchanged_until(sent.into_iter(), now).into_iter().chain(anchors).min() else { return };
         let mut accepted = self.lock();
         if accepted.len() >= MOST {
             accepted.clear();
@@ -71,17 +76,16 @@ impl Memo {
         accepted.insert(key, Accepted { path: path.clone(), from: now, until });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Accepted>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Acceptance, Accepted>> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A digest of everything but the time that the acceptance of `chain` depends on.
 pub(super) fn key<'a>(
     trust: &Trust,
     name: &ServerName<'_>,
     chain: impl IntoIterator<Item = &'a CertificateDer<'a>>,
-) -> [u8; 32] {
+) -> Acceptance {
     let mut context = digest::Context::new(&digest::SHA256);
     // Each part with its length before it, so that no two lists of parts look alike.
     let mut add = |part: &[u8]| {
@@ -93,7 +97,7 @@ pub(super) fn key<'a>(
     chain.into_iter().for_each(|der| add(der));
     let mut key = [0; 32];
     key.copy_from_slice(context.finish().as_ref());
-    key
+    Acceptance(key)
 }
 
 #[cfg(test)]
@@ -135,7 +139,7 @@ mod tests {
         let leaf = pki.intermediate.issue(&Profile { validity: Validity::days(-1, 10), ..Profile::server("a.test") });
         let chain = [leaf.expect("a leaf").der(), pki.intermediate.der()];
         let trust = Trust::new(TrustMode::Configured, vec![pki.root.der()], Vec::new()).expect("trust");
-        let memo = Memo::default();
+        let memo = AcceptedChains::default();
         let known = key(&trust, &name("a.test"), &chain);
         let now = UnixTime::now();
         let after = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + days * 86_400));

@@ -50,6 +50,8 @@ pub use dial::hop;
 pub use dial::packet;
 pub use explore::Exploration;
 pub use explore::Wish;
+pub use memo::Acceptance;
+pub use memo::AcceptedChains;
 pub use notes::Transcript;
 pub use outlook::Outlook;
 pub use outlook::Route;

@@ -43,10 +43,14 @@ impl RevocationList {
         lists
     }
 
+    /// When a newer list should be there, at the latest.
+    pub(super) fn due(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(self.next_update?))
+    }
+
     /// Since when a newer list should be there.
     pub(super) fn stale_since(&self, at: SystemTime) -> Option<SystemTime> {
-        let due = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(self.next_update?))?;
-        (due < at).then_some(due)
+        self.due().filter(|due| *due < at)
     }
 }
 

@@ -28,7 +28,8 @@ use super::connection::flush;
 use super::connection::is_reset;
 use super::connection::is_too_large;
 use super::connection::too_large;
-use super::memo::Memo;
+use super::memo::Acceptance;
+use super::memo::AcceptedChains;
 use super::verifier::ClientCertificateAnswer;
 use super::verifier::Presented;
 use super::verifier::Recorder;
@@ -52,6 +53,8 @@ pub struct TlsFacts {
     pub name: Option<Result<(), webpki::Error>>,
     /// The leaf is, byte for byte, one of the trusted certificates.
     pub leaf_is_trusted_itself: bool,
+    /// Present when path and name were accepted, and by what the acceptance was remembered.
+    pub accepted_as: Option<Acceptance>,
     /// The moment, in whole seconds, that the certificates were judged for.
     pub judged_for: Option<SystemTime>,
     /// The server asked for a client certificate.
@@ -71,12 +74,29 @@ impl TlsFacts {
         facts
     }
 
+    /// The same by way of what was `accepted` before, as a handshake does it.
+    #[must_use]
+    pub fn of_chain_again(
+        accepted: &AcceptedChains,
+        spec: &TlsSpec,
+        chain: &[CertificateDer<'_>],
+        at: SystemTime,
+    ) -> Self {
+        let mut facts = Self::default();
+        if let (Some((leaf, intermediates)), Some(name)) = (chain.split_first(), spec.name.for_tls()) {
+            let now = unix_time(at);
+            facts.take(&Presented::judge_again(accepted, Some(&spec.trust), leaf, intermediates, &name, now));
+        }
+        facts
+    }
+
     pub(super) fn take(&mut self, presented: &Presented) {
-        let Presented { chain, path, name, leaf_is_trusted_itself, at } = presented;
+        let Presented { chain, path, name, leaf_is_trusted_itself, accepted_as, at } = presented;
         self.chain = chain.clone();
         self.path = Some(path.clone());
         self.name = Some(name.clone());
         self.leaf_is_trusted_itself = *leaf_is_trusted_itself;
+        self.accepted_as = *accepted_as;
         self.judged_for = Some(system_time(*at));
     }
 }
@@ -86,7 +106,7 @@ pub(super) struct Handshake {
     /// A template: verifier and client certificate are put in for each probe, which costs under a microsecond.
     pub(super) template: ClientConfig,
     pub(super) provider: Arc<CryptoProvider>,
-    pub(super) memo: Arc<Memo>,
+    pub(super) memo: Arc<AcceptedChains>,
 }
 
 impl Handshake {

@@ -30,6 +30,9 @@ use x509_parser::x509::X509Version;
 
 use super::clock::Dates;
 use super::clock::dates;
+use super::clock::system_time;
+use super::clock::unchanged_until;
+use super::clock::unix_time;
 use super::revocation::RevocationList;
 use super::search::searchable;
 
@@ -154,6 +157,13 @@ impl Trust {
         Cow::Owned(valid.map(|(anchor, _)| anchor.clone()).collect())
     }
 
+    /// Until when, from `at` on, the anchors stay the same; `None`: for ever.
+    #[must_use]
+    pub fn anchors_unchanged_until(&self, at: SystemTime) -> Option<SystemTime> {
+        let dates = self.sources.iter().map(|source| source.dates);
+        unchanged_until(dates, unix_time(at)).map(system_time)
+    }
+
     /// The trusted certificates with this subject (DER, with its tag): the index of each among the roots, and whether it
     /// may issue certificates.
     pub fn roots_named(&self, subject: &[u8]) -> impl Iterator<Item = (usize, bool)> {
@@ -212,6 +222,12 @@ impl Trust {
         at: SystemTime,
     ) -> impl Iterator<Item = (&CertRevocationList<'static>, SystemTime)> {
         self.revocation_lists.iter().filter_map(move |list| Some((&list.list, list.stale_since(at)?)))
+    }
+
+    /// Until when, from `at` on, no further list becomes stale; `None`: for ever.
+    #[must_use]
+    pub fn lists_unchanged_until(&self, at: SystemTime) -> Option<SystemTime> {
+        self.revocation_lists.iter().filter_map(|list| list.due()).filter(|due| *due >= at).min()
     }
 
     /// SHA-256 over mode, roots and lists.

@@ -30,7 +30,8 @@ use super::ClientCertificate;
 use super::TlsSpec;
 use super::Trust;
 use super::memo;
-use super::memo::Memo;
+use super::memo::Acceptance;
+use super::memo::AcceptedChains;
 
 /// A verifier for one handshake.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(super) struct Recorder {
     trust: Option<Arc<Trust>>,
     validate_chain: bool,
     validate_name: bool,
-    memo: Arc<Memo>,
+    memo: Arc<AcceptedChains>,
     presented: OnceLock<Presented>,
 }
 
@@ -50,12 +51,13 @@ pub(super) struct Presented {
     pub(super) path: Result<AcceptedPath, webpki::Error>,
     pub(super) name: Result<(), webpki::Error>,
     pub(super) leaf_is_trusted_itself: bool,
+    pub(super) accepted_as: Option<Acceptance>,
     /// The moment that it was judged for.
     pub(super) at: UnixTime,
 }
 
 impl Recorder {
-    pub(super) fn new(provider: Arc<CryptoProvider>, spec: &TlsSpec, memo: Arc<Memo>) -> Self {
+    pub(super) fn new(provider: Arc<CryptoProvider>, spec: &TlsSpec, memo: Arc<AcceptedChains>) -> Self {
         Self {
             provider,
             memo,
@@ -75,33 +77,33 @@ impl Recorder {
     pub(super) fn presented(&self) -> Option<&Presented> {
         self.presented.get()
     }
+}
 
-    /// webpki's verdict, or what it said of the very same before.
-    fn judge(
-        &self,
+impl Presented {
+    /// webpki's verdict on what was presented, or what it said of the very same before.
+    pub(super) fn judge_again(
+        memo: &AcceptedChains,
+        trust: Option<&Trust>,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Presented {
-        let Some(trust) = self.trust.as_deref() else {
-            return Presented::judge(None, leaf, intermediates, name, now);
-        };
+    ) -> Self {
+        let Some(trust) = trust else { return Self::judge(None, leaf, intermediates, name, now) };
         let key = memo::key(trust, name, std::iter::once(leaf).chain(intermediates));
-        if let Some(path) = self.memo.recall(&key, now) {
+        if let Some(path) = memo.recall(&key, now) {
             let leaf_is_trusted_itself = path.links == [0] && trust.roots()[path.root] == *leaf;
-            let chain = owned(leaf, intermediates);
-            return Presented { chain, path: Ok(path), name: Ok(()), leaf_is_trusted_itself, at: now };
+            let (chain, accepted_as) = (owned(leaf, intermediates), Some(key));
+            return Self { chain, path: Ok(path), name: Ok(()), leaf_is_trusted_itself, accepted_as, at: now };
         }
-        let presented = Presented::judge(Some(trust), leaf, intermediates, name, now);
+        let mut presented = Self::judge(Some(trust), leaf, intermediates, name, now);
         if let (Ok(path), Ok(())) = (&presented.path, &presented.name) {
-            self.memo.keep(key, path, &presented.chain, trust, now);
+            memo.keep(key, path, &presented.chain, trust, now);
+            presented.accepted_as = Some(key);
         }
         presented
     }
-}
 
-impl Presented {
     /// webpki's verdict on what was presented; the whole of it, also where one fault would do.
     pub(super) fn judge(
         trust: Option<&Trust>,
@@ -125,7 +127,7 @@ impl Presented {
             }
         };
         let chain = owned(leaf, intermediates);
-        Self { chain, path, name, leaf_is_trusted_itself: own_root.is_some(), at: now }
+        Self { chain, path, name, leaf_is_trusted_itself: own_root.is_some(), accepted_as: None, at: now }
     }
 }
 
@@ -143,7 +145,9 @@ impl ServerCertVerifier for Recorder {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let presented = self.presented.get_or_init(|| self.judge(end_entity, intermediates, server_name, now));
+        let presented = self.presented.get_or_init(|| {
+            Presented::judge_again(&self.memo, self.trust.as_deref(), end_entity, intermediates, server_name, now)
+        });
         // The error only chooses the alert that the server gets; the verdict reads what was recorded.
         if self.validate_chain
             && let Err(error) = &presented.path

@@ -9,6 +9,7 @@ use super::Evidence;
 use super::Facts;
 use super::Finding;
 use super::Notice;
+use super::PresentedChain;
 use super::ResponseSummary;
 use super::Slot;
 use super::Verdict;
@@ -46,34 +47,68 @@ pub fn judge(spec: &ProbeSpec, observation: &Observation) -> Verdict {
         (Some(facts), _) => Reading::of(&facts.chain),
         (None, _) => Reading::default(),
     };
-    let mut diagnosis = Diagnosis::default();
-    let mut findings = Vec::new();
-    let mut warnings = Vec::new();
-    if let (Some(tls), Some(facts)) = (&spec.tls, &observation.tls) {
-        diagnosis = Diagnosis::of(tls, facts, &reading, observation.at);
-        let named: Vec<_> = diagnosis.name_fault.iter().cloned().collect();
-        for (faults, validated) in [(&diagnosis.path_faults, tls.validate_chain), (&named, tls.validate_name)] {
-            let faults = faults.iter().map(|fault| fault.finding(&reading));
-            if validated {
-                findings.extend(faults);
-            } else {
-                warnings.extend(faults.map(as_warning));
+    let certificates = Certificates::of(spec, observation, &reading);
+    conclude(spec, observation, &reading, certificates)
+}
+
+/// The same when the certificates are known, and there is nothing to say of them.
+pub(super) fn judge_spotless(spec: &ProbeSpec, observation: &Observation, chain: Arc<PresentedChain>) -> Verdict {
+    let certificates = Certificates { chain: Some(chain), ..Certificates::default() };
+    conclude(spec, observation, &Reading::default(), certificates)
+}
+
+/// What the certificates say.
+#[derive(Default)]
+struct Certificates {
+    findings: Vec<Finding<Cause>>,
+    warnings: Vec<Finding<Code>>,
+    /// Why the first of them could not be used for the handshake.
+    handshake: Option<Finding<Cause>>,
+    chain: Option<Arc<PresentedChain>>,
+}
+
+impl Certificates {
+    fn of(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>) -> Self {
+        let mut diagnosis = Diagnosis::default();
+        let mut findings = Vec::new();
+        let mut warnings = Vec::new();
+        if let (Some(tls), Some(facts)) = (&spec.tls, &observation.tls) {
+            diagnosis = Diagnosis::of(tls, facts, reading, observation.at);
+            let named: Vec<_> = diagnosis.name_fault.iter().cloned().collect();
+            for (faults, validated) in [(&diagnosis.path_faults, tls.validate_chain), (&named, tls.validate_name)] {
+                let faults = faults.iter().map(|fault| fault.finding(reading));
+                if validated {
+                    findings.extend(faults);
+                } else {
+                    warnings.extend(faults.map(as_warning));
+                }
+            }
+            if let Some(Fault::Tls(TlsFault::Rustls(rustls::Error::InvalidCertificate(error)))) = &observation.fault
+                && findings.is_empty()
+            {
+                diagnosis.add_handshake_fault(error, reading);
+            }
+            if observation.fault.is_none() {
+                warnings.extend(certificate_notices::of(tls, facts, reading, &diagnosis, observation.at));
             }
         }
-        if let Some(Fault::Tls(TlsFault::Rustls(rustls::Error::InvalidCertificate(error)))) = &observation.fault
-            && findings.is_empty()
-        {
-            diagnosis.add_handshake_fault(error, &reading);
-        }
-        if observation.fault.is_none() {
-            warnings.extend(certificate_notices::of(tls, facts, &reading, &diagnosis, observation.at));
-        }
+        let trust = spec.tls.as_ref().map(|tls| &*tls.trust);
+        let chain = (!reading.sent.is_empty()).then(|| {
+            let leaf = diagnosis.leaf.or(reading.leaf());
+            Arc::new(reading.present(leaf, &diagnosis.elements(), diagnosis.trusted_root(trust)))
+        });
+        let handshake = diagnosis.handshake_fault.as_ref().map(|fault| fault.finding(reading));
+        Self { findings, warnings, handshake, chain }
     }
+}
+
+fn conclude(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, certificates: Certificates) -> Verdict {
+    let Certificates { mut findings, mut warnings, handshake, chain } = certificates;
     match &observation.fault {
         // The chain's own faults say it better than the handshake's end that they caused.
         Some(Fault::Tls(_)) if !findings.is_empty() => {}
-        Some(Fault::Tls(_)) if let Some(fault) = &diagnosis.handshake_fault => findings.push(fault.finding(&reading)),
-        Some(fault) => findings.insert(0, of_fault(spec, observation, &reading, fault)),
+        Some(Fault::Tls(_)) if let Some(fault) = handshake => findings.push(fault),
+        Some(fault) => findings.insert(0, of_fault(spec, observation, reading, fault)),
         None => {}
     }
     if let Some(response) = &observation.response {
@@ -81,18 +116,12 @@ pub fn judge(spec: &ProbeSpec, observation: &Observation) -> Verdict {
     }
     warnings.extend(network_warnings(observation));
     let mut findings = findings.into_iter();
-    Verdict {
-        cause: findings.next(),
-        also: findings.collect(),
-        warnings,
-        evidence: evidence(spec, observation, &reading, &diagnosis),
-    }
+    Verdict { cause: findings.next(), also: findings.collect(), warnings, evidence: evidence(spec, observation, chain) }
 }
 
-fn evidence(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, diagnosis: &Diagnosis) -> Evidence {
+fn evidence(spec: &ProbeSpec, observation: &Observation, chain: Option<Arc<PresentedChain>>) -> Evidence {
     let handshake_held = !matches!(observation.fault, Some(Fault::Tls(_)));
     let accepted = |facts: &TlsFacts| matches!((&facts.path, &facts.name), (Some(Ok(_)), Some(Ok(()))));
-    let trust = spec.tls.as_ref().map(|tls| &*tls.trust);
     let excerpt = |body: &[u8]| {
         let mut text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned();
         // A byte that is no UTF-8 became a sign of three.
@@ -112,10 +141,7 @@ fn evidence(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
         }),
         tls: observation.tls.as_ref().and_then(|facts| handshake::session(facts)),
         verified: handshake_held && observation.tls.as_deref().is_some_and(accepted),
-        chain: (!reading.sent.is_empty()).then(|| {
-            let leaf = diagnosis.leaf.or(reading.leaf());
-            Arc::new(reading.present(leaf, &diagnosis.elements(), diagnosis.trusted_root(trust)))
-        }),
+        chain,
     }
 }
 

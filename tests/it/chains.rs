@@ -3,6 +3,7 @@
 mod table;
 mod hostile;
 mod random;
+mod remembered;
 mod workshop;
 
 use std::net::IpAddr;
@@ -65,13 +66,22 @@ pub fn is_refused(tls: &TlsSpec, facts: &TlsFacts) -> bool {
 /// The verdict that a handshake with this chain would end in.
 pub fn verdict(tls: &TlsSpec, chain: &[CertificateDer<'static>], at: SystemTime) -> Verdict {
     let facts = TlsFacts::of_chain(tls, chain, at);
+    judge(&probe(tls.clone(), 443), &observation(tls, facts, at))
+}
+
+/// What a handshake shows that showed these facts.
+pub fn observation(tls: &TlsSpec, facts: TlsFacts, at: SystemTime) -> Observation {
     let error = rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
     let fault = is_refused(tls, &facts).then_some(Fault::Tls(TlsFault::Rustls(error)));
-    verdict_on(tls, facts, fault, at)
+    ended_in(fault, facts, at)
 }
 
 pub fn verdict_on(tls: &TlsSpec, facts: TlsFacts, fault: Option<Fault>, at: SystemTime) -> Verdict {
-    let observation = Observation {
+    judge(&probe(tls.clone(), 443), &ended_in(fault, facts, at))
+}
+
+fn ended_in(fault: Option<Fault>, facts: TlsFacts, at: SystemTime) -> Observation {
+    Observation {
         at,
         duration: Duration::ZERO,
         phases: Phases::default(),
@@ -82,6 +92,5 @@ pub fn verdict_on(tls: &TlsSpec, facts: TlsFacts, fault: Option<Fault>, at: Syst
         response: None,
         fault,
         scan: None,
-    };
-    judge(&probe(tls.clone(), 443), &observation)
+    }
 }
