@@ -227,7 +227,7 @@ impl Trust {
     /// Until when, from `at` on, no further list becomes stale; `None`: for ever.
     #[must_use]
     pub fn lists_unchanged_until(&self, at: SystemTime) -> Option<SystemTime> {
-        self.revocation_lists.iter().filter_map(|list| list.due()).filter(|due| *due >= at).min()
+        self.revocation_lists.iter().filter_map(RevocationList::due).filter(|due| *due >= at).min()
     }
 
     /// SHA-256 over mode, roots and lists.

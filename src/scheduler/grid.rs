@@ -171,7 +171,7 @@ mod tests {
             grid.expect(rows[..count].iter().map(AsRef::as_ref));
             grid.spacing().as_millis()
         };
-        let spacings = [900, 1_000, 1_100, 1_240, 1_300, 1_100, 1_000, 900, 820, 780].map(|count| spacing_with(count));
+        let spacings = [900, 1_000, 1_100, 1_240, 1_300, 1_100, 1_000, 900, 820, 780].map(&mut spacing_with);
         assert_eq!(spacings, [20, 20, 20, 20, 10, 10, 10, 10, 10, 20]);
     }
 }
