@@ -167,11 +167,11 @@ mod tests {
     async fn a_few_rows_more_or_less_change_no_wake_up() {
         let rows: Vec<Arc<Target>> = (0..1_600).map(|number| target(number, Duration::from_secs(1))).collect();
         let mut grid = Grid::new(Instant::now());
-        let mut spacing_with = |count: usize| {
+        let spacing_with = |count: usize| {
             grid.expect(rows[..count].iter().map(AsRef::as_ref));
             grid.spacing().as_millis()
         };
-        let spacings = [900, 1_000, 1_100, 1_240, 1_300, 1_100, 1_000, 900, 820, 780].map(|count| spacing_with(count));
+        let spacings = [900, 1_000, 1_100, 1_240, 1_300, 1_100, 1_000, 900, 820, 780].map(spacing_with);
         assert_eq!(spacings, [20, 20, 20, 20, 10, 10, 10, 10, 10, 20]);
     }
 }
