@@ -29,6 +29,9 @@ mod fuzz;
 // The lab's backends do what their names say.
 mod lab;
 
+// A server on all addresses that notes when it was asked.
+mod everywhere;
+
 // One deep check of one server.
 mod troubleshoot;
 

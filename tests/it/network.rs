@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 mod deep;
+mod ports;
 mod world;
 
 use std::fmt::Write as _;

@@ -432,7 +432,10 @@ fn the_page_says_when_this_host_does_not_keep_up() {
     // An interval and a timeout of 30 s.
     check(vec![probed(85)], None);
     check(vec![probed(95), probed(10)], Some("1 row has not been probed for more than two intervals."));
-    check(vec![unheard(probed(5)), unheard(probed(6))], Some("2 rows have no verdict from the latest probe"));
+    check(vec![unheard(probed(5)), unheard(probed(6))], Some("2 rows have no verdict of late"));
+    // Its latest probe succeeded; since then its beats had to be left out.
+    let skipped = Row { cause: Some(Arc::new(Finding::new(Cause::LocalExhausted, "no room"))), ..probed(5) };
+    check(vec![skipped, probed(5)], Some("1 row has no verdict of late"));
     let page = page::render(&sample::snapshot(vec![probed(5)]), Place { root: ".", metrics_path: "/metrics" }, None, 7);
     assert!(seen(&page.unwrap()).contains("7 probes skipped since the exporter started."));
 }

@@ -17,7 +17,7 @@ pub(super) fn banner(snapshot: &Snapshot, skipped: u64) -> Markup {
             p.doubt {
                 b { "This host does not keep up. " }
                 @if late > 0 { (rows(late)) " not been probed for more than two intervals. " }
-                @if strained > 0 { (rows(strained)) " no verdict from the latest probe, because this host was too busy or out of resources. " }
+                @if strained > 0 { (rows(strained)) " no verdict of late, because this host was too busy or out of resources. " }
                 @if skipped > 0 { (skipped) @if skipped == 1 { " probe was" } @else { " probes were" } " skipped since the exporter started. " }
                 "What is shown may be older than it looks: give the exporter more CPU, or probe less often."
             }
@@ -36,7 +36,9 @@ fn is_overdue(row: &Row, snapshot: &Snapshot) -> bool {
     age(snapshot.at, since) > row.target.interval.saturating_mul(2).saturating_add(timeout)
 }
 
+/// Its latest probe gave no verdict, or it had none for so long that nothing is known of it.
 fn is_strained(row: &Row) -> bool {
-    let cause = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
-    cause.is_some_and(|cause| matches!(cause.code, Cause::LocalExhausted | Cause::LocalOverloaded))
+    let of_probe = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
+    let mut causes = of_probe.into_iter().chain(row.cause.as_deref());
+    causes.any(|cause| matches!(cause.code, Cause::LocalExhausted | Cause::LocalOverloaded))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use backend_health_exporter::view::exposition::Format;
@@ -35,6 +36,23 @@ impl Prometheus {
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{{job_name: demo, static_configs: [{{targets: ['{target}'], \
              labels: {{environment: test}}}}]}}]\n"
+        );
+        std::fs::write(directory.path().join("prometheus.yml"), yaml).expect("the configuration can be written");
+        Self::start(directory).await
+    }
+
+    /// One that scrapes this target in the rhythm of a test, and evaluates the rules as they are shipped. It has time
+    /// for a target that has none.
+    pub(crate) async fn with_the_shipped_rules(target: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus/backend_health.rules.yml");
+        let rules = std::fs::read_to_string(rules).expect("the rules are there");
+        assert_eq!(rules.matches("interval: 30s").count(), 1);
+        std::fs::write(directory.path().join("rules.yml"), rules.replace("interval: 30s", "interval: 1s"))
+            .expect("the rules can be written");
+        let yaml = format!(
+            "global: {{scrape_interval: 10s, scrape_timeout: 10s, evaluation_interval: 1s}}\nrule_files: [rules.yml]\n\
+             scrape_configs: [{{job_name: backend_health, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         std::fs::write(directory.path().join("prometheus.yml"), yaml).expect("the configuration can be written");
         Self::start(directory).await

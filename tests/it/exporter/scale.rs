@@ -2,80 +2,21 @@
 //! takes about a third of a core for them.
 
 use std::fmt::Write as _;
-use std::io::Read;
-use std::io::Write as _;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
+use std::time::Instant;
 
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
-
-use tokio::time::Instant;
 use tokio::time::sleep;
 
 use super::ConfigFile;
 use super::DEADLINE;
 use super::Exporter;
-
-/// Answers every request on every address of this host.
-struct Everywhere {
-    port: u16,
-    over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Everywhere {
-    fn start() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).unwrap();
-        // A burst waits here rather than losing its SYNs.
-        socket.listen(4096).unwrap();
-        let listener: std::net::TcpListener = socket.into();
-        let port = listener.local_addr().unwrap().port();
-        let over = Arc::new(AtomicBool::new(false));
-        let threads = (0..4)
-            .map(|_| {
-                let (listener, over) = (listener.try_clone().unwrap(), over.clone());
-                std::thread::spawn(move || {
-                    while let Ok((mut client, _)) = listener.accept() {
-                        if over.load(Ordering::SeqCst) {
-                            return;
-                        }
-                        let mut request = [0; 1024];
-                        // A client that goes away is no reason to stop.
-                        let _ = client.set_read_timeout(Some(Duration::from_secs(5)));
-                        let _ = client.read(&mut request).and_then(|_| client.write_all(ANSWER));
-                    }
-                })
-            })
-            .collect();
-        Self { port, over, threads }
-    }
-}
-
-impl Drop for Everywhere {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        for thread in self.threads.drain(..) {
-            // Each of them takes one more connection to see that it is over.
-            while !thread.is_finished() {
-                let _ = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-    }
-}
+use crate::everywhere::Everywhere;
 
 #[tokio::test]
-async fn ten_thousand_rows_keep_their_beat_in_little_memory() {
-    let servers = Everywhere::start();
-    let config = ConfigFile::new(&config(servers.port));
+async fn ten_thousand_rows_keep_their_beat_in_little_memory_whatever_becomes_of_one_of_them() {
+    let servers = Everywhere::start(Duration::ZERO);
+    let config = ConfigFile::new(&yaml(servers.port(), "/before"));
+    let begun_at = Instant::now();
     let exporter = Exporter::run(&config.path).await;
     let started_at = Instant::now();
     let deadline = started_at + DEADLINE;
@@ -83,6 +24,15 @@ async fn ten_thousand_rows_keep_their_beat_in_little_memory() {
     let first_verdicts = started_at.elapsed();
     // An interval of 10 s, and what the last probes take on a machine that others use, too.
     assert!(first_verdicts < Duration::from_secs(15), "the first verdict of every row took {first_verdicts:?}");
+    let (asked, in_time) = (servers.asked_since(begun_at), started_at + INTERVAL + Duration::from_secs(1));
+    let asked_late = asked.values().filter(|times| times[0] > in_time).count();
+    assert_eq!(asked.len(), 10_000, "every row has been asked");
+    assert!(asked_late < 100, "{asked_late} rows were asked for the first time later than within one interval");
+
+    config.write(&yaml(servers.port(), "/after"));
+    let reload = Instant::now();
+    assert_eq!(exporter.reload().await.status, 200);
+    println!("a reload in {:?}", reload.elapsed());
     // Two and a half intervals from the start on.
     let enough = f64::from(ROWS) * 2.5;
     let count = "backend_health_exporter_probe_start_delay_seconds_count";
@@ -106,8 +56,12 @@ async fn ten_thousand_rows_keep_their_beat_in_little_memory() {
     assert!(late < 0.01, "{late} of the starts were more than a second late");
     assert!(resident < 150.0, "{resident} MB");
     assert_eq!(scrape.value("backend_health_exporter_probes_skipped_total", &[]).to_string(), "0");
-    let servers = |state| scrape.value("backend_health_pool_servers", &[("state", state)]).to_string();
-    assert_eq!(["healthy", "unhealthy", "unknown"].map(servers), ["10000", "0", "0"], "{}", scrape.rows());
+    let in_state = |state| scrape.sum("backend_health_pool_servers", &[("state", state)]).to_string();
+    assert_eq!(["healthy", "unhealthy", "unknown"].map(in_state), ["10000", "0", "0"], "{}", scrape.rows());
+
+    kept_their_beats(&servers, begun_at);
+    let changed = exporter.get("/api/v1/backendhealth?pool=single").await;
+    assert!(changed.body.contains("/after"), "the reload took effect: {}", changed.body);
 
     let asked = Instant::now();
     let report = exporter.get("/api/v1/backendhealth").await;
@@ -119,13 +73,37 @@ async fn ten_thousand_rows_keep_their_beat_in_little_memory() {
     assert!(after < 150.0, "{resident} MB before, {after} MB after");
 }
 
-fn config(port: u16) -> String {
+/// Nobody's beat was left out or moved, by the reload or by anything else.
+fn kept_their_beats(servers: &Everywhere, begun_at: Instant) {
+    let mut shifts = Vec::new();
+    for (server, times) in servers.asked_since(begun_at) {
+        assert!(times.len() >= 2, "{server} was asked only once");
+        for pair in times.windows(2) {
+            let gap = pair[1] - pair[0];
+            assert!(gap < INTERVAL * 3 / 2, "{server} was not asked for {gap:?}");
+            shifts.push(gap.abs_diff(INTERVAL));
+        }
+    }
+    shifts.sort_unstable();
+    // A beat with another place would be anywhere in the interval. Each start that this machine delays makes two gaps.
+    let moved = shifts.len() - shifts.partition_point(|shift| *shift <= Duration::from_millis(500));
+    let median = shifts[shifts.len() / 2];
+    println!("of {} gaps {moved} were off by more than 500 ms, half of them by less than {median:?}", shifts.len());
+    assert!(moved < 300, "{moved} of {} gaps are not the interval", shifts.len());
+    assert!(median < Duration::from_millis(50), "{median:?}");
+}
+
+/// All rows but one in one pool; that one has a probe of its own, with this path.
+fn yaml(port: u16, path: &str) -> String {
     let mut yaml = format!(
-        "probes: [{{name: quick, protocol: http, interval: 10s, timeout: 5s}}]\n\
-         backend_settings: [{{name: http, protocol: http, port: {port}, probe: quick}}]\n\
-         backend_pools:\n  - name: large\n    settings: [http]\n    servers:\n"
+        "probes:\n  - {{name: quick, protocol: http, interval: 10s, timeout: 5s}}\n  \
+         - {{name: single, protocol: http, interval: 10s, timeout: 5s, path: {path}}}\n\
+         backend_settings:\n  - {{name: http, protocol: http, port: {port}, probe: quick}}\n  \
+         - {{name: single, protocol: http, port: {port}, probe: single}}\n\
+         backend_pools:\n  - {{name: single, settings: [single], servers: [127.62.0.1]}}\n  \
+         - name: large\n    settings: [http]\n    servers:\n"
     );
-    for number in 0..ROWS {
+    for number in 1..ROWS {
         writeln!(yaml, "      - 127.{}.{}.{}", 60 + number / 5000, number % 5000 / 250, number % 250 + 1).unwrap();
     }
     yaml
@@ -133,4 +111,4 @@ fn config(port: u16) -> String {
 
 const ROWS: u32 = 10_000;
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nready\n";
+const INTERVAL: Duration = Duration::from_secs(10);
