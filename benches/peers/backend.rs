@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
@@ -29,6 +31,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::leaves::Leaves;
 use crate::machine;
 use crate::material::COUNT_PORT;
 use crate::material::PORT;
@@ -40,6 +43,14 @@ pub struct Arguments {
     chain: Option<PathBuf>,
     #[arg(long)]
     key: Option<PathBuf>,
+    /// So many leaves for that key, another one at every handshake
+    #[arg(long, requires_all = ["key", "issuer", "issuer_key"])]
+    leaves: Option<usize>,
+    /// The certificate that issues them
+    #[arg(long)]
+    issuer: Option<PathBuf>,
+    #[arg(long)]
+    issuer_key: Option<PathBuf>,
     #[arg(long)]
     interval_milliseconds: u64,
 }
@@ -48,6 +59,10 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Count {
     pub probes: u64,
+    /// Those whose request came whole.
+    pub answered: u64,
+    /// Handshakes with a leaf that had been shown before, where each one should be new; since the start.
+    pub repeated: u64,
     /// How far from one interval after the one before a probe came, in milliseconds: median, 99th percentile and most.
     pub jitter: [f64; 3],
     /// Most probes in any 100 ms, over the mean number.
@@ -60,15 +75,24 @@ struct Journal {
     latest: HashMap<IpAddr, Instant>,
     jitter: Vec<f64>,
     arrivals: Vec<Instant>,
+    answered: u64,
 }
+
+type Shared = Arc<Mutex<Journal>>;
 
 const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nok";
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     machine::raise_descriptor_limit()?;
+    let leaves = match (arguments.leaves, &arguments.key, &arguments.issuer, &arguments.issuer_key) {
+        (Some(count), Some(key), Some(issuer), Some(issuer_key)) => {
+            Some(Arc::new(Leaves::issue(count, key, issuer, issuer_key)?))
+        }
+        (None, ..) | (_, None, ..) | (_, _, None, _) | (_, _, _, None) => None,
+    };
     let tls = match (&arguments.chain, &arguments.key) {
-        (Some(chain), Some(key)) => Some(acceptor(chain, key)?),
+        (Some(chain), Some(key)) => Some(acceptor(chain, key, leaves.clone())?),
         (None, _) | (_, None) => None,
     };
     let interval = Duration::from_millis(arguments.interval_milliseconds);
@@ -77,18 +101,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)))?;
         let counts = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, COUNT_PORT)))?;
-        tokio::spawn(tell(counts, journal.clone()));
+        tokio::spawn(tell(counts, journal.clone(), leaves));
         loop {
             // Out of descriptors for a moment: the next one may succeed.
             let Ok((stream, _)) = listener.accept().await else { continue };
             let Ok(asked) = stream.local_addr() else { continue };
-            journal.lock().unwrap_or_else(PoisonError::into_inner).note(asked.ip());
+            lock(&journal).note(asked.ip());
             let _ = stream.set_nodelay(true);
+            let journal = journal.clone();
             match tls.clone() {
-                None => drop(tokio::spawn(answer(stream))),
+                None => drop(tokio::spawn(answer(stream, journal))),
                 Some(tls) => drop(tokio::spawn(async move {
                     if let Ok(stream) = tls.accept(stream).await {
-                        answer(stream).await;
+                        answer(stream, journal).await;
                     }
                 })),
             }
@@ -96,14 +121,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-fn acceptor(chain: &std::path::Path, key: &std::path::Path) -> anyhow::Result<TlsAcceptor> {
+fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn acceptor(chain: &Path, key: &Path, leaves: Option<Arc<Leaves>>) -> anyhow::Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(chain)?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_no_client_auth();
+    let config = match leaves {
+        Some(leaves) => builder.with_cert_resolver(leaves),
+        None => builder.with_single_cert(chain, key)?,
+    };
     Ok(Arc::new(config).into())
 }
 
@@ -116,7 +147,7 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into())?)
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, journal: Shared) {
     let mut request = [0; 1024];
     let mut length = 0;
     while !request[..length].ends_with(b"\r\n\r\n") {
@@ -125,6 +156,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
             Ok(read) => length += read,
         }
     }
+    lock(&journal).answered += 1;
     // A prober that is gone loses nothing.
     let _ = stream.write_all(RESPONSE).await;
     let _ = stream.shutdown().await;
@@ -132,9 +164,10 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 }
 
 /// Each connection is told the count, which begins anew.
-async fn tell(listener: TcpListener, journal: Arc<Mutex<Journal>>) {
+async fn tell(listener: TcpListener, journal: Shared, leaves: Option<Arc<Leaves>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let count = journal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let count = lock(&journal).take();
+        let count = Count { repeated: leaves.as_ref().map_or(0, |leaves| leaves.repeated()), ..count };
         let Ok(text) = serde_json::to_string(&count) else { continue };
         let _ = stream.write_all(text.as_bytes()).await;
     }
@@ -143,7 +176,7 @@ async fn tell(listener: TcpListener, journal: Arc<Mutex<Journal>>) {
 impl Journal {
     fn new(interval: Duration) -> Self {
         let (latest, jitter, arrivals) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { interval, started: Instant::now(), latest, jitter, arrivals }
+        Self { interval, started: Instant::now(), latest, jitter, arrivals, answered: 0 }
     }
 
     fn note(&mut self, asked: IpAddr) {
@@ -179,6 +212,12 @@ impl Journal {
         self.started = Instant::now();
         #[allow(clippy::cast_precision_loss)]
         let burst = if mean > 0.0 { most as f64 / mean } else { 0.0 };
-        Count { probes: arrivals.len() as u64, jitter: [at(0.5), at(0.99), at(1.0)], burst }
+        Count {
+            probes: arrivals.len() as u64,
+            answered: std::mem::take(&mut self.answered),
+            repeated: 0,
+            jitter: [at(0.5), at(0.99), at(1.0)],
+            burst,
+        }
     }
 }

@@ -6,17 +6,19 @@ use std::process::Command;
 use std::process::Stdio;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::Scenario;
 use crate::machine::BACKEND;
 use crate::machine::PROBER;
 use crate::machine::Process;
 use crate::material::Kind;
 use crate::material::METRICS_PORT;
 use crate::material::Materials;
+use crate::scenario::Scenario;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// The order is that of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Contender {
     /// Connect, ask, read, close; with TLS, bare rustls with verification.
@@ -24,7 +26,11 @@ pub enum Contender {
     /// The same with the handshake's signature alone.
     FloorWithoutChain,
     Exporter,
+    /// The exporter, with another certificate of the backends at every handshake.
+    ExporterNewChains,
     Haproxy,
+    /// With `verify none`.
+    HaproxyUnverified,
     Envoy,
     Blackbox,
 }
@@ -37,36 +43,37 @@ pub struct Running {
 }
 
 impl Contender {
-    pub fn name(self) -> &'static str {
+    /// As the tables call it.
+    pub fn name(self, kind: Kind) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::FloorWithoutChain => "floor, chain not verified",
+            Self::Exporter if kind.is_tls() => "backend_health_exporter, unchanged chain",
             Self::Exporter => "backend_health_exporter",
+            Self::ExporterNewChains => "backend_health_exporter, every chain new",
             Self::Haproxy => "HAProxy",
+            Self::HaproxyUnverified => "HAProxy, certificates not verified",
             Self::Envoy => "Envoy",
             Self::Blackbox => "blackbox_exporter",
         }
     }
 
-    /// Those that are installed.
-    pub fn available() -> Vec<Self> {
-        let all = [Self::Floor, Self::FloorWithoutChain, Self::Exporter, Self::Haproxy, Self::Envoy, Self::Blackbox];
-        all.into_iter().filter(|contender| contender.program().is_ok()).collect()
+    pub fn is_installed(self) -> bool {
+        self.program().is_ok()
     }
 
-    /// Whether it takes part; `blackbox_exporter` at thousands of probes a second only shows its driver's limits.
-    pub fn takes(self, scenario: &Scenario) -> bool {
-        match self {
-            Self::Floor | Self::Exporter | Self::Haproxy | Self::Envoy => true,
-            Self::FloorWithoutChain => scenario.kind != Kind::Http,
-            Self::Blackbox => scenario.rate() <= 250.0,
-        }
+    pub fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::FloorWithoutChain)
     }
 
-    /// The path of its metrics, and how many more rows a response for one row stands for.
+    pub fn is_exporter(self) -> bool {
+        matches!(self, Self::Exporter | Self::ExporterNewChains)
+    }
+
+    /// The path of its metrics.
     pub fn metrics(self) -> Option<&'static str> {
         match self {
-            Self::Exporter | Self::Haproxy => Some("/metrics"),
+            Self::Exporter | Self::ExporterNewChains | Self::Haproxy | Self::HaproxyUnverified => Some("/metrics"),
             Self::Envoy => Some("/clusters?format=json"),
             Self::Floor | Self::FloorWithoutChain | Self::Blackbox => None,
         }
@@ -75,8 +82,8 @@ impl Contender {
     fn program(self) -> anyhow::Result<PathBuf> {
         match self {
             Self::Floor | Self::FloorWithoutChain => env::current_exe().context("this program"),
-            Self::Exporter => Ok(env!("CARGO_BIN_EXE_backend_health_exporter").into()),
-            Self::Haproxy => installed("haproxy", "HAPROXY"),
+            Self::Exporter | Self::ExporterNewChains => Ok(env!("CARGO_BIN_EXE_backend_health_exporter").into()),
+            Self::Haproxy | Self::HaproxyUnverified => installed("haproxy", "HAPROXY"),
             Self::Envoy => installed("envoy", "ENVOY"),
             Self::Blackbox => installed("prometheus-blackbox-exporter", "BLACKBOX_EXPORTER"),
         }
@@ -96,13 +103,16 @@ impl Contender {
                     command.arg("--skip-chain");
                 }
             }
-            Self::Exporter => {
+            Self::Exporter | Self::ExporterNewChains => {
                 let listen = format!("127.0.0.1:{METRICS_PORT}");
                 command.arg("--config.file").arg(&materials.exporter);
                 command.args(["--web.listen-address", &listen, "--log.level", "error"]);
             }
             Self::Haproxy => {
                 command.arg("-db").arg("-f").arg(&materials.haproxy);
+            }
+            Self::HaproxyUnverified => {
+                command.arg("-db").arg("-f").arg(&materials.haproxy_unverified);
             }
             Self::Envoy => {
                 command.arg("-c").arg(&materials.envoy);
@@ -124,7 +134,13 @@ impl Contender {
                 driver.args(["drive", "--servers", &servers, "--interval-milliseconds", &interval, "--scheme", scheme]);
                 Some(Process::start(&mut driver, BACKEND)?)
             }
-            Self::Floor | Self::FloorWithoutChain | Self::Exporter | Self::Haproxy | Self::Envoy => None,
+            Self::Floor
+            | Self::FloorWithoutChain
+            | Self::Exporter
+            | Self::ExporterNewChains
+            | Self::Haproxy
+            | Self::HaproxyUnverified
+            | Self::Envoy => None,
         };
         Ok(Running { prober, _driver: driver })
     }

@@ -1,18 +1,23 @@
 //! What a probe costs, beside what others pay for one: this exporter, `HAProxy`, Envoy, `blackbox_exporter` and a bare floor
 //! probe the same local backends at the same rate, by turns, each alone on one core; the backends have the other one.
 //!
-//! `benches/run` installs the peers and starts this. It prints a table for each scenario, medians of the rounds, and
-//! writes every raw number as JSON. A peer that is not installed is left out, and the table says so.
+//! `benches/run` installs the peers and starts this. It prints tables for each scenario, medians of the rounds, at the end
+//! the project's goals beside what was measured, and writes every raw number as JSON. A peer that is not installed is left
+//! out.
 
 #![allow(clippy::print_stdout, reason = "the result is what this program is for")]
 
-mod backend;
+mod scenario;
 mod contender;
+mod measure;
+mod table;
+mod goals;
+mod scrape;
+mod backend;
+mod leaves;
 mod floor;
 mod machine;
 mod material;
-mod measure;
-mod table;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +26,9 @@ use anyhow::Context;
 use clap::Parser;
 
 use self::contender::Contender;
-use self::material::Kind;
 use self::measure::Measurement;
+use self::measure::Plan;
+use self::scenario::Scenario;
 
 /// Compares the cost of a probe with that of others.
 #[derive(Debug, Parser)]
@@ -32,12 +38,18 @@ struct Arguments {
     /// Only scenarios whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Only these contenders, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    contenders: Vec<Contender>,
     /// Rounds; the medians are shown
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Seconds that each one is measured for
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Seconds that each one probes at least before it is measured; 20 intervals fill the history of each row
+    #[arg(long, default_value_t = 0)]
+    settle: u64,
     /// Where to write the raw numbers
     #[arg(long, default_value = "target/peers.json")]
     json: PathBuf,
@@ -58,76 +70,81 @@ enum Role {
     /// Asks `blackbox_exporter` to probe
     #[command(hide = true)]
     Drive(floor::Drive),
-}
-
-/// So many servers of a kind, each probed once an interval.
-#[derive(Clone, Copy, Debug)]
-pub struct Scenario {
-    pub kind: Kind,
-    pub servers: u32,
-    pub interval: Duration,
-}
-
-impl Scenario {
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{} {} servers at {}", self.kind.name(), self.servers, humantime::format_duration(self.interval))
-    }
-
-    /// Probes a second.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        f64::from(self.servers) / self.interval.as_secs_f64()
-    }
-}
-
-fn scenarios() -> Vec<Scenario> {
-    let scenario = |kind, servers, seconds: u64| Scenario { kind, servers, interval: Duration::from_secs(seconds) };
-    let mut all = vec![
-        scenario(Kind::Http, 1_000, 1),
-        scenario(Kind::HttpsEcdsa, 1_000, 1),
-        scenario(Kind::HttpsRsa, 1_000, 1),
-        scenario(Kind::Http, 1_000, 5),
-        scenario(Kind::HttpsEcdsa, 1_000, 5),
-        scenario(Kind::Http, 20_000, 20),
-        scenario(Kind::HttpsEcdsa, 20_000, 20),
-    ];
-    all.insert(0, Scenario { kind: Kind::Http, servers: 100, interval: Duration::from_millis(100) });
-    all
+    /// Writes the files of a scenario, for `benches/profile`
+    #[command(hide = true)]
+    Materials(material::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    match arguments.role {
-        Some(Role::Backend(arguments)) => return backend::run(&arguments),
-        Some(Role::Floor(arguments)) => return floor::run(&arguments),
-        Some(Role::Drive(arguments)) => return floor::drive(&arguments),
+    match &arguments.role {
+        Some(Role::Backend(arguments)) => return backend::run(arguments),
+        Some(Role::Floor(arguments)) => return floor::run(arguments),
+        Some(Role::Drive(arguments)) => return floor::drive(arguments),
+        Some(Role::Materials(arguments)) => return material::run(arguments),
         None => {}
     }
     machine::raise_descriptor_limit()?;
     let directory = tempfile::tempdir().context("no temporary directory")?;
-    let contenders = Contender::available();
     let mut all: Vec<Measurement> = Vec::new();
-    for scenario in scenarios().into_iter().filter(|scenario| scenario.name().contains(&arguments.only)) {
-        let materials = material::write(directory.path(), &scenario)?;
-        let mut measured = Vec::new();
-        for round in 0..arguments.rounds {
-            for contender in contenders.iter().filter(|contender| contender.takes(&scenario)) {
-                eprintln_progress(&scenario, *contender, round);
-                let seconds = Duration::from_secs(arguments.seconds).max(scenario.interval);
-                measured.push(measure::measure(*contender, &scenario, &materials, seconds)?);
-            }
+    for scenario in scenario::ALL.iter().filter(|scenario| scenario.name().contains(&arguments.only)) {
+        let measured = measure_all(&arguments, scenario, directory.path())?;
+        if measured.is_empty() {
+            continue;
         }
-        println!("{}", table::render(&scenario, &measured));
+        println!("{}", table::render(scenario, &measured));
         all.extend(measured);
         // After every scenario, so that a long run that is cut short has told what it knows.
         std::fs::write(&arguments.json, serde_json::to_string_pretty(&all)?).context("cannot write the raw numbers")?;
     }
+    anyhow::ensure!(!all.is_empty(), "no scenario and contender left to measure");
+    println!("{}", goals::render(&all));
     println!("raw numbers: {}", arguments.json.display());
     Ok(())
 }
 
+fn measure_all(
+    arguments: &Arguments,
+    scenario: &Scenario,
+    directory: &std::path::Path,
+) -> anyhow::Result<Vec<Measurement>> {
+    let wanted = |contender: &Contender| arguments.contenders.is_empty() || arguments.contenders.contains(contender);
+    let mut contenders: Vec<Contender> = scenario.contenders.iter().copied().filter(wanted).collect();
+    contenders.retain(|contender| contender.is_installed());
+    if contenders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let materials = material::write(&directory.join(scenario.name().replace(' ', "-")), scenario)?;
+    let (rounds, windows) = if scenario.settles_slowly() { (1, arguments.rounds) } else { (arguments.rounds, 1) };
+    let plan = Plan {
+        window: Duration::from_secs(arguments.seconds),
+        windows,
+        settle_at_least: Duration::from_secs(arguments.settle),
+    };
+    let mut measured = Vec::new();
+    for round in 0..rounds {
+        for contender in &contenders {
+            progress(scenario, *contender, round, &plan);
+            // One that fails must not cost a long run its other results.
+            match measure::measure(*contender, scenario, &materials, &plan) {
+                Ok(windows) => measured.extend(windows),
+                Err(error) => failed(scenario, *contender, &error),
+            }
+        }
+        // What the one before left behind, connections in TIME_WAIT above all, is a burden to another one each round.
+        contenders.rotate_left(1);
+    }
+    Ok(measured)
+}
+
+#[expect(clippy::print_stderr, reason = "what is missing, beside the result")]
+fn failed(scenario: &Scenario, contender: Contender, error: &anyhow::Error) {
+    eprintln!("left out of {}: {}: {error:#}", scenario.name(), contender.name(scenario.kind));
+}
+
 #[expect(clippy::print_stderr, reason = "how far it is, beside the result")]
-fn eprintln_progress(scenario: &Scenario, contender: Contender, round: usize) {
-    eprintln!("round {} of {}: {}", round + 1, scenario.name(), contender.name());
+fn progress(scenario: &Scenario, contender: Contender, round: usize, plan: &Plan) {
+    let (first, last) = (round * plan.windows + 1, (round + 1) * plan.windows);
+    let rounds = if first == last { format!("round {first}") } else { format!("rounds {first} to {last}") };
+    eprintln!("{rounds} of {}: {}", scenario.name(), contender.name(scenario.kind));
 }

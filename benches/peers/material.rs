@@ -5,13 +5,14 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use backend_health_exporter::lab::tls::Credential;
 use backend_health_exporter::lab::tls::KeyAlgorithm;
 use backend_health_exporter::lab::tls::Profile;
 
-use crate::Scenario;
+use crate::scenario::Scenario;
 
 /// The name that the certificates are for.
 pub const HOST: &str = "app.bench.test";
@@ -53,13 +54,36 @@ impl Kind {
     }
 }
 
+/// Whose files to write, and where.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[arg(long)]
+    https: bool,
+    #[arg(long)]
+    servers: u32,
+    #[arg(long)]
+    interval_milliseconds: u64,
+    directory: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let kind = if arguments.https { Kind::HttpsEcdsa } else { Kind::Http };
+    let interval = Duration::from_millis(arguments.interval_milliseconds);
+    write(&arguments.directory, &Scenario { kind, servers: arguments.servers, interval, contenders: &[] })?;
+    Ok(())
+}
+
 /// The files of a scenario.
 pub struct Materials {
     pub root: PathBuf,
     pub chain: PathBuf,
     pub key: PathBuf,
+    /// The intermediate and its key.
+    pub issuer: PathBuf,
+    pub issuer_key: PathBuf,
     pub exporter: PathBuf,
     pub haproxy: PathBuf,
+    pub haproxy_unverified: PathBuf,
     pub envoy: PathBuf,
     pub blackbox: PathBuf,
 }
@@ -71,8 +95,7 @@ pub fn address(server: u32) -> Ipv4Addr {
 }
 
 pub fn write(directory: &Path, scenario: &Scenario) -> anyhow::Result<Materials> {
-    let directory = directory.join(scenario.name().replace(' ', "-"));
-    fs::create_dir_all(&directory)?;
+    fs::create_dir_all(directory)?;
     let key = scenario.kind.key();
     let authority = |name: &str| Profile { key, ..Profile::authority(name) };
     let root = Credential::self_signed(&authority("Bench Root"))?;
@@ -87,8 +110,11 @@ pub fn write(directory: &Path, scenario: &Scenario) -> anyhow::Result<Materials>
     Ok(Materials {
         chain: file("chain.pem", leaf.pem() + &intermediate.pem())?,
         key: file("key.pem", leaf.key_pem())?,
+        issuer: file("intermediate.pem", intermediate.pem())?,
+        issuer_key: file("intermediate-key.pem", intermediate.key_pem())?,
         exporter: file("backend_health.yml", exporter(scenario))?,
-        haproxy: file("haproxy.cfg", haproxy(scenario, &root))?,
+        haproxy: file("haproxy.cfg", haproxy(scenario, &format!("required ca-file {}", root.display())))?,
+        haproxy_unverified: file("haproxy-unverified.cfg", haproxy(scenario, "none"))?,
         envoy: file("envoy.yaml", envoy(scenario, &root))?,
         blackbox: file("blackbox.yml", blackbox(scenario, &root))?,
         root,
@@ -111,17 +137,15 @@ fn exporter(scenario: &Scenario) -> String {
     text
 }
 
-fn haproxy(scenario: &Scenario, root: &Path) -> String {
+fn haproxy(scenario: &Scenario, verify: &str) -> String {
     let check = if scenario.kind.is_tls() {
-        format!(
-            "check check-ssl verify required ca-file {} check-sni {HOST} verifyhost {HOST} no-ssl-reuse",
-            root.display()
-        )
+        format!("check check-ssl verify {verify} check-sni {HOST} verifyhost {HOST} no-ssl-reuse")
     } else {
         "check".to_owned()
     };
+    // It wants a descriptor for each server at once, which a host need not allow, and does not need them.
     let mut text = format!(
-        "global\n  nbthread 1\n  maxconn 1000\n  log /dev/null local0\n  tune.ssl.default-dh-param 2048\n\
+        "global\n  no strict-limits\n  nbthread 1\n  maxconn 1000\n  log /dev/null local0\n  tune.ssl.default-dh-param 2048\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 5s\n  timeout server 5s\n  timeout check 5s\n\
          frontend metrics\n  bind 127.0.0.1:{METRICS_PORT}\n  http-request use-service prometheus-exporter if {{ path /metrics }}\n\
          backend bench\n  option httpchk\n  http-check send meth GET uri / ver HTTP/1.1 hdr Host {HOST} hdr Connection close\n  \
