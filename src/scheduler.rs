@@ -1,6 +1,6 @@
 //! Runs a given function for each target on its own beat. Knows nothing of probes.
 //!
-//! Every beat stands on a grid: a phase that comes from the target's id, so that rows spread over the interval by
+//! Every beat stands on a grid, at a place that comes from the target's id, so that rows spread over the interval by
 //! themselves and stay where they are across reloads. A run never overlaps itself; a beat that cannot be kept is
 //! skipped and said so, never made up for.
 //!
@@ -160,6 +160,8 @@ struct Beats<Run, Skipped> {
 
 struct Slot {
     target: Arc<Target>,
+    /// Its place on the grid.
+    place: Duration,
     next: Instant,
     /// The beat that is due and not started.
     waiting: Option<Instant>,
@@ -199,14 +201,25 @@ where
         self.grid.expect(targets.iter().map(AsRef::as_ref));
         self.pace.expect(targets.iter().map(|target| target.interval), self.grid.spacing());
         let mut old = std::mem::take(&mut self.slots);
+        // Those that have a place come first.
+        for target in &targets {
+            if let Some(slot) = old.get(&target.id).filter(|slot| slot.target.interval == target.interval) {
+                self.grid.keep(target.interval, slot.place);
+            }
+        }
         self.due.clear();
         for target in targets {
             let slot = match old.remove(&target.id) {
                 Some(slot) if slot.target == target => slot,
                 // A changed row waits for the end of a run that began under its old settings.
-                Some(slot) => Slot { next: self.grid.first(&target, now), waiting: None, target, run: slot.run },
+                Some(slot) => {
+                    let place =
+                        if slot.target.interval == target.interval { slot.place } else { self.grid.place(&target) };
+                    Slot { next: self.grid.first(&target, place, now), waiting: None, target, place, run: slot.run }
+                }
                 None => {
-                    Slot { next: self.grid.first(&target, now), waiting: None, target, run: Arc::new(RunState::new()) }
+                    let (place, run) = (self.grid.place(&target), Arc::new(RunState::new()));
+                    Slot { next: self.grid.first(&target, place, now), waiting: None, target, place, run }
                 }
             };
             self.due.push(Reverse((slot.next, slot.target.id)));
@@ -224,7 +237,7 @@ where
         {
             self.due.pop();
             let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.next == at) else { continue };
-            slot.next = self.grid.following(&slot.target, at, now);
+            slot.next = self.grid.following(slot.target.interval, slot.place, at, now);
             self.due.push(Reverse((slot.next, id)));
             let missed = missed_beats(at, now, slot.target.interval);
             self.meter.skipped(missed);

@@ -3,6 +3,8 @@
 use std::io;
 use std::io::BufRead;
 
+use nix::libc;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::Fault;
@@ -121,11 +123,15 @@ impl Connection {
         }
     }
 
-    /// Says farewell over TLS, as far as that goes without waiting; dropping the connection then closes it.
+    /// Says farewell over TLS, as far as that goes without waiting; dropping the connection then closes it, and sends both
+    /// in one packet.
     pub(super) fn close(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            let _ = tls.write_tls(&mut Socket(&self.stream));
+            let mut farewell = Vec::new();
+            if tls.write_tls(&mut farewell).is_ok() {
+                let _ = SockRef::from(&self.stream).send_with_flags(&farewell, libc::MSG_MORE | libc::MSG_DONTWAIT);
+            }
         }
     }
 }
@@ -181,6 +187,11 @@ impl io::Read for Socket<'_> {
 impl io::Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
+    }
+
+    /// All records of a flight in one packet.
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -29,6 +29,7 @@ use super::scan::Reply;
 use super::tcp;
 use super::tcp::Manner;
 use super::tls;
+use super::tls::LastFlight;
 use super::verifier::Recorder;
 
 /// What a handshake asks for, beside certificates.
@@ -86,7 +87,8 @@ impl Prober {
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| {
             ConnectFault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}")))
         })?;
-        let driven = timeout_at(deadline, tls::drive(&stream, &mut connection, &mut facts.received)).await;
+        let driven =
+            timeout_at(deadline, tls::drive(&stream, &mut connection, LastFlight::Now, &mut facts.received)).await;
         facts.version = connection.protocol_version();
         facts.cipher_suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
         if let Some(presented) = recorder.presented() {

@@ -34,6 +34,7 @@ use super::scan;
 use super::scan::ScanFacts;
 use super::tcp;
 use super::tls::Handshake;
+use super::tls::LastFlight;
 use crate::resolver::Resolver;
 
 /// How long a server may take to close or reset after a PROXY line or a client certificate that it does not like.
@@ -189,7 +190,8 @@ impl Prober {
         notes.enter(Phase::Tls);
         let facts = notes.tls.insert(Box::default());
         let offer_http = spec.protocol == Protocol::Https;
-        let mut connection = match self.handshake.run(stream, tls, offer_http, facts).await {
+        let last_flight = if request.is_some() { LastFlight::WithRequest } else { LastFlight::Now };
+        let mut connection = match self.handshake.run(stream, tls, offer_http, last_flight, facts).await {
             Ok(connection) => connection,
             Err(fault) if spec.proxy_protocol => return Err(after_proxy_line(fault, &facts.received)),
             Err(fault) => return Err(fault),

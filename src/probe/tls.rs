@@ -139,6 +139,7 @@ impl Handshake {
         stream: TcpStream,
         spec: &TlsSpec,
         offer_http: bool,
+        last_flight: LastFlight,
         facts: &mut TlsFacts,
     ) -> Result<Connection, Fault> {
         let Some(name) = spec.name.for_tls() else {
@@ -153,7 +154,7 @@ impl Handshake {
         config.alpn_protocols = if offer_http { vec![b"http/1.1".to_vec()] } else { Vec::new() };
         let mut connection = ClientConnection::new(Arc::new(config), name)
             .map_err(|error| Fault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}"))))?;
-        let outcome = drive(&stream, &mut connection, &mut facts.received).await;
+        let outcome = drive(&stream, &mut connection, last_flight, &mut facts.received).await;
         facts.version = connection.protocol_version();
         facts.cipher_suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
         facts.client_certificate_requested = answer.was_asked();
@@ -165,20 +166,34 @@ impl Handshake {
     }
 }
 
+/// What we say last in a handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastFlight {
+    /// Goes out at once.
+    Now,
+    /// Goes out with what is sent first, in one packet.
+    WithRequest,
+}
+
 /// Moves records until the handshake is over.
 pub(super) async fn drive(
     stream: &TcpStream,
     connection: &mut ClientConnection,
+    last_flight: LastFlight,
     received: &mut Vec<u8>,
 ) -> Result<(), TlsFault> {
     // The system tells of a reset only once; when a write was told, a read sees a mere end.
     let mut reset = false;
     loop {
+        let is_over = !connection.is_handshaking();
+        if is_over && last_flight == LastFlight::WithRequest {
+            return Ok(());
+        }
         // A failed write is no verdict yet: an alert that explains it may be waiting to be read.
         if let Err(error) = flush(stream, connection).await {
             reset |= is_reset(&error);
         }
-        if !connection.is_handshaking() {
+        if is_over {
             return Ok(());
         }
         match connection.read_tls(&mut Recording { socket: Socket(stream), received }) {

@@ -41,6 +41,8 @@ use super::search::searchable;
 pub struct Trust {
     mode: TrustMode,
     roots: Vec<CertificateDer<'static>>,
+    /// Of each root, in the same order.
+    dates: Vec<Dates>,
     anchors: Vec<TrustAnchor<'static>>,
     /// Of each anchor, in the same order.
     sources: Vec<Source>,
@@ -95,8 +97,10 @@ impl Trust {
         let mut anchors = Vec::with_capacity(roots.len());
         let mut sources = Vec::with_capacity(roots.len());
         let mut powerless = Vec::new();
+        let mut all_dates = Vec::with_capacity(roots.len());
         for (index, root) in roots.iter().enumerate() {
             let (read, anchor) = anchor_of(root)?;
+            all_dates.push(dates(&read));
             if let Some(anchor) = anchor {
                 let signs_lists = has_usage(&read, KeyUsageBits::crl_sign);
                 anchors.push(anchor);
@@ -108,7 +112,7 @@ impl Trust {
         let digest = content_digest(mode, &roots, &revocation_lists);
         let lists = revocation_lists.into_iter().map(|list| RevocationList::read(&list)).collect::<Result<_, _>>()?;
         let revocation_lists = RevocationList::newest_first(lists);
-        Ok(Self { mode, roots, anchors, sources, powerless, revocation_lists, digest })
+        Ok(Self { mode, roots, dates: all_dates, anchors, sources, powerless, revocation_lists, digest })
     }
 
     /// Whether [`Trust::new`] would take `certificate`.
@@ -137,6 +141,12 @@ impl Trust {
     #[must_use]
     pub fn roots(&self) -> &[CertificateDer<'static>] {
         &self.roots
+    }
+
+    /// The first and the last moment at which one of the roots is valid, by its index.
+    #[must_use]
+    pub fn root_dates(&self, root: usize) -> Option<(SystemTime, SystemTime)> {
+        self.dates.get(root).map(|(not_before, not_after)| (system_time(*not_before), system_time(*not_after)))
     }
 
     /// Those of the roots that may issue certificates. A server's certificate that was configured is none of them:
@@ -247,7 +257,7 @@ impl Eq for Trust {}
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mode, roots, anchors, sources: _, powerless: _, revocation_lists, digest } = self;
+        let Self { mode, roots, dates: _, anchors, sources: _, powerless: _, revocation_lists, digest } = self;
         f.debug_struct("Trust")
             .field("mode", mode)
             .field("roots", &roots.len())

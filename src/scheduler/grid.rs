@@ -1,6 +1,7 @@
 //! When each row has its beat: a place of its own on a grid on the monotonic clock, moved to the next of the moments at
 //! which whatever is due starts together.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,10 +14,11 @@ use crate::target::TargetId;
 pub(super) const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Time between two wake-ups, the longest first: each is a part of 100 ms, so that common intervals stay exact.
-const SPACINGS: [Duration; 5] = [
+const SPACINGS: [Duration; 6] = [
     Duration::from_millis(20),
     Duration::from_millis(10),
     Duration::from_millis(5),
+    Duration::from_millis(4),
     Duration::from_millis(2),
     Duration::from_millis(1),
 ];
@@ -30,11 +32,13 @@ pub(super) struct Grid {
     /// Where it begins.
     epoch: Instant,
     spacing: Duration,
+    /// How many rows of an interval have their place within the same longest spacing.
+    taken: HashMap<(Duration, u128), usize>,
 }
 
 impl Grid {
     pub(super) fn new(epoch: Instant) -> Self {
-        Self { epoch, spacing: SPACINGS[0] }
+        Self { epoch, spacing: SPACINGS[0], taken: HashMap::new() }
     }
 
     /// Chooses how often to wake up for these rows. A little more or less of them changes nothing, so that a reload does
@@ -49,6 +53,27 @@ impl Grid {
         if self.spacing != fits(80) && self.spacing != fits(125) {
             self.spacing = fits(100);
         }
+        self.taken.clear();
+    }
+
+    /// Takes note of a row that keeps its place.
+    pub(super) fn keep(&mut self, interval: Duration, place: Duration) {
+        *self.taken.entry(Self::crowd(interval, place)).or_default() += 1;
+    }
+
+    /// A place for a row that has none, within its interval: of the two that come from its id the emptier one, which
+    /// leaves no crowds. The same rows in the same order have the same places.
+    pub(super) fn place(&mut self, target: &Target) -> Duration {
+        let TargetId(id) = target.id;
+        let places = [id, id.rotate_left(32)].map(|id| place_of(TargetId(id), target.interval));
+        let taken = |place: &Duration| self.taken.get(&Self::crowd(target.interval, *place)).copied();
+        let place = if taken(&places[1]) < taken(&places[0]) { places[1] } else { places[0] };
+        self.keep(target.interval, place);
+        place
+    }
+
+    fn crowd(interval: Duration, place: Duration) -> (Duration, u128) {
+        (interval, place.as_nanos() / SPACINGS[0].as_nanos())
     }
 
     pub(super) fn spacing(&self) -> Duration {
@@ -56,27 +81,26 @@ impl Grid {
     }
 
     /// The first beat of a row that is new at `now`; one with a long interval is not left waiting for its place.
-    pub(super) fn first(&self, target: &Target, now: Instant) -> Instant {
+    pub(super) fn first(&self, target: &Target, place: Duration, now: Instant) -> Instant {
         if target.interval <= FIRST_WITHIN {
-            return self.after(target, now);
+            return self.after(target.interval, place, now);
         }
-        self.epoch + self.wake_up(now.saturating_duration_since(self.epoch) + phase(target.id, FIRST_WITHIN))
+        self.epoch + self.wake_up(now.saturating_duration_since(self.epoch) + place_of(target.id, FIRST_WITHIN))
     }
 
     /// The beat after the one that was due at `at`: the first on the grid that is not behind us, nor so close that a first
     /// beat off the grid would be followed at once.
-    pub(super) fn following(&self, target: &Target, at: Instant, now: Instant) -> Instant {
-        self.after(target, now.max(at + target.interval / 2))
+    pub(super) fn following(&self, interval: Duration, place: Duration, at: Instant, now: Instant) -> Instant {
+        self.after(interval, place, now.max(at + interval / 2))
     }
 
-    /// The target's first beat after `moment`.
-    fn after(&self, target: &Target, moment: Instant) -> Instant {
-        let interval = nanos(target.interval);
-        let phase = nanos(phase(target.id, target.interval));
+    /// The first beat at that place after `moment`.
+    fn after(&self, interval: Duration, place: Duration, moment: Instant) -> Instant {
+        let (interval, place) = (nanos(interval), nanos(place));
         let since_epoch = moment.saturating_duration_since(self.epoch);
         // The beat before may be the one: it was moved to the next wake-up.
-        let before = nanos(since_epoch).saturating_sub(phase) / interval;
-        let mut beats = (before..).map(|beat| self.wake_up(Duration::from_nanos(phase + beat * interval)));
+        let before = nanos(since_epoch).saturating_sub(place) / interval;
+        let mut beats = (before..).map(|beat| self.wake_up(Duration::from_nanos(place + beat * interval)));
         self.epoch + beats.find(|beat| *beat > since_epoch).unwrap_or_default()
     }
 
@@ -91,8 +115,8 @@ pub(super) fn missed_beats(at: Instant, now: Instant, interval: Duration) -> u32
     u32::try_from(nanos(now.saturating_duration_since(at)) / nanos(interval)).unwrap_or(u32::MAX)
 }
 
-/// The target's stable place within `span`.
-fn phase(id: TargetId, span: Duration) -> Duration {
+/// A stable place within `span`.
+fn place_of(id: TargetId, span: Duration) -> Duration {
     Duration::from_nanos(id.0 % nanos(span))
 }
 
@@ -131,12 +155,13 @@ mod tests {
     async fn missed_beats_are_skipped_not_bunched() {
         let epoch = Instant::now();
         let grid = Grid::new(epoch);
-        let target = target(5, Duration::from_secs(1));
-        let due = grid.after(&target, epoch + Duration::from_secs(10));
+        let (interval, place) = (Duration::from_secs(1), Duration::from_millis(123));
+        let due = grid.after(interval, place, epoch + Duration::from_secs(10));
+        assert_eq!(due - epoch, Duration::from_millis(10_140));
         let late = due + Duration::from_millis(3400);
-        assert_eq!(missed_beats(due, late, target.interval), 3);
-        assert_eq!(grid.following(&target, due, late), due + Duration::from_secs(4));
-        assert_eq!(grid.following(&target, due, due), due + Duration::from_secs(1));
+        assert_eq!(missed_beats(due, late, interval), 3);
+        assert_eq!(grid.following(interval, place, due, late), due + Duration::from_secs(4));
+        assert_eq!(grid.following(interval, place, due, due), due + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,11 +181,28 @@ mod tests {
         check(1_000, Protocol::Http, second, 20);
         check(20_000, Protocol::Http, second * 20, 20);
         check(2_000, Protocol::Http, second, 10);
-        check(5_000, Protocol::Http, second, 2);
+        check(5_000, Protocol::Http, second, 4);
         check(100_000, Protocol::Http, second, 1);
         check(250, Protocol::Https, second, 20);
         check(1_000, Protocol::Tls, second, 5);
         check(20_000, Protocol::Https, second * 20, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_spread_evenly_and_those_that_were_there_keep_their_places() {
+        let rows: Vec<Arc<Target>> = (0..1_100).map(|number| target(number, Duration::from_secs(1))).collect();
+        let mut grid = Grid::new(Instant::now());
+        let places: Vec<Duration> = rows[..1_000].iter().map(|row| grid.place(row)).collect();
+        let fullest = |grid: &Grid| grid.taken.values().copied().max().unwrap();
+        assert!(fullest(&grid) <= 24, "{} of 1,000 rows at one of 50 wake-ups", fullest(&grid));
+        // A reload: the first one has gone, a hundred are new.
+        grid.expect(rows[1..].iter().map(AsRef::as_ref));
+        for (row, place) in rows.iter().zip(&places).skip(1) {
+            grid.keep(row.interval, *place);
+        }
+        rows[1_000..].iter().for_each(|row| _ = grid.place(row));
+        assert_eq!(grid.taken.values().sum::<usize>(), 1_099);
+        assert!(fullest(&grid) <= 26, "{} of 1,099 rows at one of 50 wake-ups", fullest(&grid));
     }
 
     #[tokio::test(start_paused = true)]

@@ -90,11 +90,18 @@ fn expires_soon(
     at: SystemTime,
 ) -> Option<(String, Facts)> {
     let path = diagnosis.path.as_ref()?;
+    let links = path.links.iter().map(|index| &reading.sent[*index].certificate);
     let root = match path.end {
-        End::Trusted { root } => Certificate::read(&spec.trust.roots()[root]),
+        End::Trusted { root } => Some(root),
         _ => None,
     };
-    let links = path.links.iter().map(|index| &reading.sent[*index].certificate);
+    let ends =
+        links.clone().map(Certificate::not_after).chain(root.and_then(|root| Some(spec.trust.root_dates(root)?.1)));
+    // Most often none does, and then the root need not be read.
+    if ends.min()?.duration_since(at).is_ok_and(|left| left >= spec.expiry_warning) {
+        return None;
+    }
+    let root = root.and_then(|root| Certificate::read(&spec.trust.roots()[root]));
     let soonest = links.chain(&root).min_by_key(|certificate| certificate.not_after())?;
     let left = soonest.not_after().duration_since(at).ok()?;
     let is_leaf = path.links.first().is_some_and(|leaf| reading.sent[*leaf].certificate.der == soonest.der);

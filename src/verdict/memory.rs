@@ -14,7 +14,6 @@ use std::time::SystemTime;
 
 use super::PresentedChain;
 use super::Verdict;
-use super::certificate::Certificate;
 use super::judge::judge;
 use super::judge::judge_spotless;
 use crate::probe::Acceptance;
@@ -93,7 +92,7 @@ fn unchanged_until(tls: &TlsSpec, facts: &TlsFacts, chain: &PresentedChain, at: 
         return None;
     }
     let path = facts.path.as_ref()?.as_ref().ok()?;
-    let root = Certificate::read(tls.trust.roots().get(path.root)?)?.not_after();
+    let (_, root) = tls.trust.root_dates(path.root)?;
     // All of them have begun, or there were something to say.
     let ends = chain.certificates.iter().map(|certificate| certificate.not_after).chain([root]);
     let ends = ends.map(|end| end.checked_sub(tls.expiry_warning)).collect::<Option<Vec<_>>>()?;
