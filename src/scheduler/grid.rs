@@ -14,11 +14,10 @@ use crate::target::TargetId;
 pub(super) const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Time between two wake-ups, the longest first: each is a part of 100 ms, so that common intervals stay exact.
-const SPACINGS: [Duration; 6] = [
+const SPACINGS: [Duration; 5] = [
     Duration::from_millis(20),
     Duration::from_millis(10),
     Duration::from_millis(5),
-    Duration::from_millis(4),
     Duration::from_millis(2),
     Duration::from_millis(1),
 ];
@@ -181,7 +180,7 @@ mod tests {
         check(1_000, Protocol::Http, second, 20);
         check(20_000, Protocol::Http, second * 20, 20);
         check(2_000, Protocol::Http, second, 10);
-        check(5_000, Protocol::Http, second, 4);
+        check(5_000, Protocol::Http, second, 2);
         check(100_000, Protocol::Http, second, 1);
         check(250, Protocol::Https, second, 20);
         check(1_000, Protocol::Tls, second, 5);
