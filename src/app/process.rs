@@ -9,8 +9,6 @@ use std::time::SystemTime;
 use nix::sys::resource::Resource;
 use nix::sys::resource::getrlimit;
 use nix::sys::resource::setrlimit;
-use nix::unistd::SysconfVar;
-use nix::unistd::sysconf;
 use procfs::process::LimitValue;
 use procfs::process::Process;
 
@@ -115,7 +113,7 @@ impl Default for ProcessReader {
     fn default() -> Self {
         let start_time = || {
             let since_boot = from_ticks(Process::myself().ok()?.stat().ok()?.starttime);
-            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(boot_seconds()?) + since_boot)
+            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(procfs::boot_time_secs().ok()?) + since_boot)
         };
         Self { start_time: start_time() }
     }
@@ -134,7 +132,7 @@ impl ProcessReader {
         });
         Some(ProcessNumbers {
             cpu: from_ticks(ticks),
-            resident_memory_bytes: stat.rss * configured(SysconfVar::PAGE_SIZE, 4_096),
+            resident_memory_bytes: stat.rss * procfs::page_size(),
             virtual_memory_bytes: stat.vsize,
             open_fds: process.fd_count().ok().and_then(|count| u64::try_from(count).ok()),
             max_fds,
@@ -145,21 +143,9 @@ impl ProcessReader {
 
 /// The kernel counts time in ticks, usually a hundred a second.
 fn from_ticks(ticks: u64) -> Duration {
-    let a_second = configured(SysconfVar::CLK_TCK, 100);
+    let a_second = procfs::ticks_per_second().max(1);
     Duration::from_secs(ticks / a_second)
         + Duration::from_secs(1) * u32::try_from(ticks % a_second).unwrap_or(0) / u32::try_from(a_second).unwrap_or(1)
-}
-
-/// When this system was booted, in seconds since 1970.
-fn boot_seconds() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
-}
-
-/// A positive constant of this system. By way of the C library: what procfs offers cannot run under valgrind.
-fn configured(constant: SysconfVar, usual: u64) -> u64 {
-    let value = sysconf(constant).ok().flatten().and_then(|value| u64::try_from(value).ok());
-    value.filter(|value| *value > 0).unwrap_or(usual)
 }
 
 #[cfg(test)]
