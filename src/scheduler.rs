@@ -211,14 +211,11 @@ where
         for target in targets {
             let slot = match old.remove(&target.id) {
                 Some(slot) if slot.target == target => slot,
-                // A changed row waits for the end of a run that began under its old settings.
-                Some(slot) => {
-                    let place =
-                        if slot.target.interval == target.interval { slot.place } else { self.grid.place(&target) };
-                    Slot { next: self.grid.first(&target, place, now), waiting: None, target, place, run: slot.run }
-                }
-                None => {
-                    let (place, run) = (self.grid.place(&target), Arc::new(RunState::new()));
+                before => {
+                    let kept = before.as_ref().filter(|slot| slot.target.interval == target.interval);
+                    let place = kept.map_or_else(|| self.grid.place(&target), |slot| slot.place);
+                    // A changed row waits for the end of a run that began under its old settings.
+                    let run = before.map_or_else(|| Arc::new(RunState::new()), |slot| slot.run);
                     Slot { next: self.grid.first(&target, place, now), waiting: None, target, place, run }
                 }
             };

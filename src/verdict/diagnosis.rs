@@ -123,13 +123,13 @@ impl Diagnosis {
         self.handshake_fault = Some(Fault::new(Cause::CertInvalid, why, Some(first)));
     }
 
-    /// Everything that is wrong, with its element.
     /// The subject of the trusted certificate that the path leads to.
     pub(super) fn trusted_root(&self, trust: Option<&Trust>) -> Option<String> {
         let End::Trusted { root } = self.path.as_ref()?.end else { return None };
         Some(Certificate::read(&trust?.roots()[root])?.subject())
     }
 
+    /// Everything that is wrong, with its element.
     pub(super) fn elements(&self) -> Vec<(usize, Cause)> {
         let faults = self.path_faults.iter().chain(&self.handshake_fault).chain(&self.name_fault);
         faults.filter_map(|fault| Some((fault.element?, fault.cause))).collect()

@@ -15,6 +15,8 @@ use serde_json::Value;
 
 use self::world::Exporter;
 use self::world::Namespace;
+use self::world::rows_in;
+use self::world::turned_unhealthy;
 
 /// A server, and what must be said of it.
 struct Case {
@@ -358,13 +360,7 @@ fn a_network_that_is_gone_all_at_once_makes_no_server_unhealthy() {
         host.until_answered(&format!("http://10.77.2.2:{port}/"));
     }
     let exporter = Exporter::start(host, &config, &[]);
-    let all = |state: &'static str| {
-        let end = format!("state=\"{state}\"}} 1");
-        move |metrics: &str| {
-            let rows = metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&end));
-            rows.count() == 40
-        }
-    };
+    let all = |state: &'static str| move |metrics: &str| rows_in(metrics, state) == 40;
     for _ in 0..3 {
         exporter.metrics_when("all are healthy", all("healthy"));
         host.ip("link set near down");
@@ -378,12 +374,7 @@ fn a_network_that_is_gone_all_at_once_makes_no_server_unhealthy() {
         host.ip("route add default via 10.77.1.1");
     }
     let metrics = exporter.metrics_when("all are healthy again", all("healthy"));
-    let turned = metrics.lines().filter(|line| {
-        line.starts_with("backend_health_transitions_total{")
-            && line.contains("to=\"unhealthy\"")
-            && !line.ends_with(" 0")
-    });
-    assert_eq!(turned.count(), 0, "{metrics}");
+    assert_eq!(turned_unhealthy(&metrics), 0, "{metrics}");
 }
 
 /// Answers many at once: on port 8080 right away, else after 300 ms.

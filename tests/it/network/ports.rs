@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::SERVER;
 use super::World;
 use super::world::Exporter;
+use super::world::rows_in;
+use super::world::turned_unhealthy;
 
 /// Rows of one healthy server.
 const ROWS: usize = 10;
@@ -40,13 +42,7 @@ fn healthy_servers_are_unknown_while_another_program_holds_all_ports_and_healthy
     writeln!(config, "backend_pools:\n  - {{name: pool, settings: [{}], servers: [10.77.2.2]}}", names.join(", "))
         .unwrap();
     let exporter = Exporter::start(host, &config, &[]);
-    let all = |state: &'static str| {
-        let end = format!("state=\"{state}\"}} 1");
-        move |metrics: &str| {
-            let rows = metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&end));
-            rows.count() == ROWS
-        }
-    };
+    let all = |state: &'static str| move |metrics: &str| rows_in(metrics, state) == ROWS;
     exporter.metrics_when("all are healthy", all("healthy"));
 
     host.sysctl("net.ipv4.ip_local_port_range=40000 40001");
@@ -59,10 +55,5 @@ fn healthy_servers_are_unknown_while_another_program_holds_all_ports_and_healthy
     drop(holder);
     host.sysctl("net.ipv4.ip_local_port_range=32768 60999");
     let metrics = exporter.metrics_when("all are healthy again", all("healthy"));
-    let turned = metrics.lines().filter(|line| {
-        line.starts_with("backend_health_transitions_total{")
-            && line.contains("to=\"unhealthy\"")
-            && !line.ends_with(" 0")
-    });
-    assert_eq!(turned.count(), 0, "{metrics}");
+    assert_eq!(turned_unhealthy(&metrics), 0, "{metrics}");
 }

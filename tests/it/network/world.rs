@@ -216,3 +216,19 @@ fn said(output: &Output) -> String {
 }
 
 const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How many rows are in that state.
+pub(super) fn rows_in(metrics: &str, state: &str) -> usize {
+    let end = format!("state=\"{state}\"}} 1");
+    metrics.lines().filter(|line| line.starts_with("backend_health_state{") && line.ends_with(&end)).count()
+}
+
+/// How many rows have ever become Unhealthy.
+pub(super) fn turned_unhealthy(metrics: &str) -> usize {
+    let turned = metrics.lines().filter(|line| {
+        line.starts_with("backend_health_transitions_total{")
+            && line.contains("to=\"unhealthy\"")
+            && !line.ends_with(" 0")
+    });
+    turned.count()
+}
