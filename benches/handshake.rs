@@ -4,39 +4,23 @@
 //! that slows down slows both. Server and client run on threads of their own; only the client's time counts. With
 //! `--limit 1.10` it fails above that ratio.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::probe::Expectation;
-use backend_health_exporter::probe::Host;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::probe::VerifiedName;
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, tcp};
+use backend_health_exporter::probe::{
+    Expectation, Host, NameSource, ProbeSpec, Prober, Protocol, TlsSpec, Trust, TrustMode, VerifiedName,
+};
 use backend_health_exporter::resolver;
 use backend_health_exporter::resolver::Resolver;
 use backend_health_exporter::verdict::judge;
-use nix::sys::resource::UsageWho;
-use nix::sys::resource::getrusage;
-use rustls::ClientConfig;
-use rustls::RootCertStore;
+use nix::sys::resource::{UsageWho, getrusage};
 use rustls::client::Resumption;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 

@@ -4,32 +4,16 @@
 mod history;
 mod streak;
 
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-pub use self::history::History;
-pub use self::history::PastProbe;
-use self::streak::Event;
-use self::streak::Streak;
-use crate::target::Target;
-use crate::target::TargetId;
-use crate::verdict::Cause;
-use crate::verdict::Finding;
-use crate::verdict::PresentedChain;
-use crate::verdict::ProbeResult;
-use crate::verdict::ScanFacts;
-use crate::verdict::Stage;
-use crate::verdict::TlsSession;
-use crate::verdict::Verdict;
+pub use self::history::{History, PastProbe};
+use self::streak::{Event, Streak};
+use crate::target::{Target, TargetId};
+use crate::verdict::{Cause, Finding, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict};
 
 /// Every row, behind one lock that is held for microseconds and never across a wait.
 #[derive(Default)]
@@ -536,13 +520,8 @@ impl LatencyHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Expectation;
-    use crate::probe::Host;
-    use crate::probe::ProbeSpec;
-    use crate::probe::Protocol;
-    use crate::probe::Request;
-    use crate::verdict::Evidence;
-    use crate::verdict::Phases;
+    use crate::probe::{Expectation, Host, ProbeSpec, Protocol, Request};
+    use crate::verdict::{Evidence, Phases};
 
     fn target(path: &str, threshold: u32, port: u16) -> Arc<Target> {
         Arc::new(Target {

@@ -11,8 +11,7 @@ mod grid;
 mod runs;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,16 +20,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::admission::Pace;
-use self::admission::Queue;
-use self::admission::Young;
-use self::grid::Grid;
-use self::grid::missed_beats;
-use self::runs::Meter;
-use self::runs::RunState;
-use self::runs::UnderWay;
-use crate::target::Target;
-use crate::target::TargetId;
+use self::admission::{Pace, Queue, Young};
+use self::grid::{Grid, missed_beats};
+use self::runs::{Meter, RunState, UnderWay};
+use crate::target::{Target, TargetId};
 
 /// Time between two looks at whether there is room for what waits.
 const LOOK: Duration = Duration::from_millis(4);
@@ -299,9 +292,7 @@ mod tests {
 
     use super::grid::FIRST_WITHIN;
     use super::*;
-    use crate::probe::Expectation;
-    use crate::probe::ProbeSpec;
-    use crate::probe::Protocol;
+    use crate::probe::{Expectation, ProbeSpec, Protocol};
 
     pub(super) fn target(number: u64, interval: Duration) -> Arc<Target> {
         // Spreads like a hash does.

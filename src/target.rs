@@ -6,20 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::adhoc::Adhoc;
-pub use self::adhoc::adhoc;
-use crate::config::BackendSettings;
-use crate::config::Config;
-use crate::config::Pool;
-use crate::discovery::Host;
-use crate::discovery::Server;
-pub use crate::probe::NameSource;
-use crate::probe::ProbeSpec;
-pub use crate::probe::Protocol;
-use crate::probe::Request;
-use crate::probe::TlsSpec;
-pub use crate::probe::TrustMode;
-pub use crate::probe::VerifiedName;
+pub use self::adhoc::{Adhoc, adhoc};
+use crate::config::{BackendSettings, Config, Pool};
+use crate::discovery::{Host, Server};
+pub use crate::probe::{NameSource, Protocol, TrustMode, VerifiedName};
+use crate::probe::{ProbeSpec, Request, TlsSpec};
 
 /// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,19 +2,14 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::machine::BACKEND;
-use crate::machine::PROBER;
-use crate::machine::Process;
-use crate::material::Kind;
-use crate::material::METRICS_PORT;
-use crate::material::Materials;
+use crate::machine::{BACKEND, PROBER, Process};
+use crate::material::{Kind, METRICS_PORT, Materials};
 use crate::scenario::Scenario;
 
 /// The order is that of the tables.

@@ -1,34 +1,22 @@
 //! The floor: the least that a probe can do. One thread, blocking sockets, no timeout, no evidence, no verdict. And a driver
 //! that makes `blackbox_exporter` probe, which does nothing by itself.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rustls::ClientConfig;
-use rustls::ClientConnection;
-use rustls::RootCertStore;
 use rustls::client::Resumption;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::machine;
-use crate::material::HOST;
-use crate::material::METRICS_PORT;
-use crate::material::PORT;
-use crate::material::address;
+use crate::material::{HOST, METRICS_PORT, PORT, address};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {

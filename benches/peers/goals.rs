@@ -3,17 +3,11 @@
 use std::fmt::Write;
 
 use crate::contender::Contender;
-use crate::contender::Contender::Envoy;
-use crate::contender::Contender::Exporter;
-use crate::contender::Contender::ExporterNewChains;
-use crate::contender::Contender::Floor;
-use crate::contender::Contender::FloorWithoutChain;
-use crate::contender::Contender::Haproxy;
+use crate::contender::Contender::{Envoy, Exporter, ExporterNewChains, Floor, FloorWithoutChain, Haproxy};
 use crate::measure::Measurement;
 use crate::scenario;
 use crate::scenario::Scenario;
-use crate::table::Results;
-use crate::table::memory_megabytes;
+use crate::table::{Results, memory_megabytes};
 
 /// At most so much of something; none is measured when its scenario was not run, or when a contender could not keep up.
 struct Goal {

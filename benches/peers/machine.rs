@@ -1,18 +1,13 @@
 //! The machine: cores, CPU time and memory of processes, as the kernel tells.
 
 use std::fs;
-use std::process::Child;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::Context;
-use nix::sched::CpuSet;
-use nix::sched::sched_setaffinity;
-use nix::sys::resource::Resource;
-use nix::sys::resource::getrlimit;
-use nix::sys::resource::setrlimit;
-use nix::sys::signal::Signal;
-use nix::sys::signal::kill;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// The core of whoever probes.

@@ -26,8 +26,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use self::contender::Contender;
-use self::measure::Measurement;
-use self::measure::Plan;
+use self::measure::{Measurement, Plan};
 use self::scenario::Scenario;
 
 /// Compares the cost of a probe with that of others.

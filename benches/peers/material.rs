@@ -3,14 +3,11 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::KeyAlgorithm;
-use backend_health_exporter::lab::tls::Profile;
+use backend_health_exporter::lab::tls::{Credential, KeyAlgorithm, Profile};
 
 use crate::scenario::Scenario;
 

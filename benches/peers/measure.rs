@@ -2,24 +2,17 @@
 
 use std::env;
 use std::io::Read;
-use std::net::Ipv4Addr;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
 
 use crate::backend::Count;
-use crate::contender::Contender;
-use crate::contender::Running;
-use crate::machine::BACKEND;
-use crate::machine::Process;
-use crate::material::COUNT_PORT;
-use crate::material::METRICS_PORT;
-use crate::material::Materials;
-use crate::material::PORT;
+use crate::contender::{Contender, Running};
+use crate::machine::{BACKEND, Process};
+use crate::material::{COUNT_PORT, METRICS_PORT, Materials, PORT};
 use crate::scenario::Scenario;
 use crate::scrape;
 use crate::scrape::Delays;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 use crate::contender::Contender;
 use crate::material::Kind;

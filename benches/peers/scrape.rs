@@ -1,11 +1,8 @@
 //! Reads metrics as Prometheus does, uncompressed, and of the exporter's the histogram of how late its probes start.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::Ipv4Addr;
-use std::net::TcpStream;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 

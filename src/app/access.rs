@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::FILE_BEAT;
-use crate::config::web::WebConfig;
-use crate::config::web::WebConfigFile;
+use crate::config::web::{WebConfig, WebConfigFile};
 use crate::web;
 
 /// Reads the file for the first time.

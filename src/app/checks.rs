@@ -2,19 +2,12 @@
 //! shows. Only rows of the configuration in use are checked, and nothing of it is recorded.
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::extract::RawQuery;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::Html;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use super::pages;
@@ -22,24 +15,13 @@ use crate::config::parse_duration;
 use crate::health::HealthTable;
 use crate::probe::Prober;
 use crate::target::Target;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Question;
-use crate::troubleshoot::Stage;
-use crate::troubleshoot::troubleshoot;
-use crate::view::page::Place;
-use crate::view::page::check;
+use crate::troubleshoot::{Examination, Question, Stage, troubleshoot};
 use crate::view::page::row::Asked;
+use crate::view::page::{Place, check};
 use crate::view::report::Links;
 use crate::view::troubleshoot::json;
 use crate::web::checks;
-use crate::web::checks::Begin;
-use crate::web::checks::Checks;
-use crate::web::checks::Form;
-use crate::web::checks::Named;
-use crate::web::checks::Refusal;
-use crate::web::checks::Told;
-use crate::web::checks::Wanted;
-use crate::web::checks::Work;
+use crate::web::checks::{Begin, Checks, Form, Named, Refusal, Told, Wanted, Work};
 use crate::web::demand::Busy;
 
 /// What begins a check. `metrics_path` is below the route prefix.

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::Options;
-use super::Started;
-use super::WebOptions;
-use crate::lab;
+use super::{Options, Started, WebOptions};
 use crate::lab::demo::CONFIG_FILE;
-use crate::resolver;
+use crate::{lab, resolver};
 
 /// A lab that is being probed.
 #[derive(Clone, Debug)]

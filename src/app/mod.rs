@@ -13,70 +13,42 @@ mod remote;
 mod troubleshoot;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
-use tokio::sync::oneshot;
-use tokio::sync::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::access::watch_access;
 use self::on_demand::OnDemand;
-use self::process::Crowding;
-use self::process::ProcessReader;
+use self::process::{Crowding, ProcessReader};
 use self::reload::Reloader;
-use crate::config::Config;
-use crate::config::ConfigFile;
-use crate::config::Problems;
 use crate::config::web::WebConfigFile;
-use crate::health::HealthTable;
-use crate::health::ScanMemory;
-use crate::health::State;
-use crate::health::Transition;
-use crate::probe::Observation;
-use crate::probe::Prober;
-use crate::probe::ScanFacts;
-use crate::resolver;
+use crate::config::{Config, ConfigFile, Problems};
+use crate::health::{HealthTable, ScanMemory, State, Transition};
+use crate::probe::{Observation, Prober, ScanFacts};
 use crate::resolver::Resolver;
-use crate::scheduler::DELAY_BOUNDS;
-use crate::scheduler::Ended;
-use crate::scheduler::Scheduler;
-use crate::scheduler::Skip;
-use crate::target::Target;
-use crate::target::expand;
-use crate::verdict::Cause;
-use crate::verdict::Judge;
-use crate::verdict::Verdict;
-use crate::verdict::unexplained_alert;
-use crate::view::exposition;
-use crate::view::metrics;
-use crate::view::metrics::DelayHistogram;
-use crate::view::metrics::ExporterNumbers;
-use crate::view::page;
+use crate::scheduler::{DELAY_BOUNDS, Ended, Scheduler, Skip};
+use crate::target::{Target, expand};
+use crate::verdict::{Cause, Judge, Verdict, unexplained_alert};
+use crate::view::metrics::{DelayHistogram, ExporterNumbers};
 use crate::view::report::Links;
-use crate::web;
+use crate::view::{exposition, metrics, page};
 use crate::web::checks::Checks;
 use crate::web::demand::Demand;
+use crate::{resolver, web};
 
-pub use self::demo::DemoStarted;
-pub use self::demo::run_demo;
+pub use self::demo::{DemoStarted, run_demo};
 pub use self::once::Probing;
 pub use self::remote::Remote;
-pub use self::troubleshoot::RowOptions;
-pub use self::troubleshoot::TroubleshootOptions;
-pub use self::troubleshoot::run_troubleshoot;
+pub use self::troubleshoot::{RowOptions, TroubleshootOptions, run_troubleshoot};
 
-pub use crate::resolver::DEFAULT_LAST_KNOWN_GOOD;
-pub use crate::resolver::Options as ResolverOptions;
-pub use crate::troubleshoot::Stage as TroubleshootStage;
-pub use crate::troubleshoot::State as TroubleshootState;
+pub use crate::resolver::{DEFAULT_LAST_KNOWN_GOOD, Options as ResolverOptions};
+pub use crate::troubleshoot::{Stage as TroubleshootStage, State as TroubleshootState};
 
 /// What `run` was told.
 #[derive(Debug)]

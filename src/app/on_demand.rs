@@ -2,40 +2,22 @@
 //! changed for the occasion. What comes of them is told to whoever asked, and to nobody else.
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::reload::Reloader;
 use super::scan;
-use crate::config::Config;
-use crate::config::Trial;
-use crate::config::TrialError;
-use crate::config::TrialKey;
-use crate::health::HealthTable;
-use crate::health::Snapshot;
-use crate::probe::Observation;
-use crate::probe::Prober;
-use crate::probe::ScanFacts;
-use crate::target::Target;
-use crate::target::expand_under;
-use crate::verdict::judge;
-use crate::verdict::unexplained_alert;
-use crate::view::azure::BackendHealth;
-use crate::view::azure::Gateway;
-use crate::view::azure::OnDemandHealth;
-use crate::view::azure::PoolOutline;
-use crate::view::azure::SettingOutline;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::Report;
+use crate::config::{Config, Trial, TrialError, TrialKey};
+use crate::health::{HealthTable, Snapshot};
+use crate::probe::{Observation, Prober, ScanFacts};
+use crate::target::{Target, expand_under};
+use crate::verdict::{judge, unexplained_alert};
+use crate::view::azure::{BackendHealth, Gateway, OnDemandHealth, PoolOutline, SettingOutline};
+use crate::view::report::{Filter, Links, Report};
 use crate::web::azure;
-use crate::web::azure::OnDemandProbe;
-use crate::web::azure::Probing;
-use crate::web::azure::Refusal;
-use crate::web::azure::Source;
+use crate::web::azure::{OnDemandProbe, Probing, Refusal, Source};
 
 /// What probes on demand share.
 #[derive(Clone)]
@@ -231,13 +213,8 @@ const LONGEST: Duration = Duration::from_mins(10);
 mod tests {
     use super::*;
     use crate::health::State;
-    use crate::lab::Backend;
-    use crate::lab::tcp;
-    use crate::probe::Expectation;
-    use crate::probe::Host;
-    use crate::probe::ProbeSpec;
-    use crate::probe::Protocol;
-    use crate::probe::Request;
+    use crate::lab::{Backend, tcp};
+    use crate::probe::{Expectation, Host, ProbeSpec, Protocol, Request};
     use crate::resolver;
     use crate::resolver::Resolver;
     use crate::target::TargetId;

@@ -8,14 +8,10 @@ use std::time::SystemTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::beat;
-use super::process;
 use super::process::Crowding;
-use super::start_probing;
-use crate::config::Problem;
-use crate::config::Problems;
-use crate::health::HealthTable;
-use crate::health::Snapshot;
+use super::{beat, process, start_probing};
+use crate::config::{Problem, Problems};
+use crate::health::{HealthTable, Snapshot};
 use crate::probe::Prober;
 use crate::resolver;
 use crate::resolver::Resolver;

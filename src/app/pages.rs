@@ -6,14 +6,11 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
-use axum::response::Html;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::health::HealthTable;
-use crate::view::page::Place;
-use crate::view::page::row;
+use crate::view::page::{Place, row};
 
 /// `metrics_path` is below the route prefix, as every route here.
 pub(super) fn routes(table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {

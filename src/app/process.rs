@@ -1,16 +1,11 @@
 //! This process as the system sees it, and how much of the system it may have.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
-use nix::sys::resource::Resource;
-use nix::sys::resource::getrlimit;
-use nix::sys::resource::setrlimit;
-use procfs::process::LimitValue;
-use procfs::process::Process;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use procfs::process::{LimitValue, Process};
 
 use crate::view::metrics::ProcessNumbers;
 

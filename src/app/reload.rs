@@ -1,19 +1,13 @@
 //! Taking a new configuration into use, whole or not at all.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::signal::unix::Signal;
 
 use super::FILE_BEAT;
-use crate::config::Config;
-use crate::config::ConfigFile;
-use crate::config::Problems;
-use crate::health::HealthTable;
-use crate::health::Snapshot;
+use crate::config::{Config, ConfigFile, Problems};
+use crate::health::{HealthTable, Snapshot};
 use crate::scheduler::Scheduler;
 use crate::target;
 use crate::view::metrics::ReloadOutcome;

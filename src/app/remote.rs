@@ -6,33 +6,18 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
-use anyhow::anyhow;
-use anyhow::bail;
+use anyhow::{Context, anyhow, bail};
 use flate2::read::GzDecoder;
 use hyper::header;
 use hyper::header::HeaderValue;
-use reqwest::Client;
-use reqwest::NoProxy;
-use reqwest::Proxy;
-use reqwest::Response;
-use reqwest::StatusCode;
-use reqwest::Url;
-use reqwest::dns::Addrs;
-use reqwest::dns::Name;
-use reqwest::dns::Resolve;
-use reqwest::dns::Resolving;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use rustls::AlertDescription;
-use rustls::CertificateError;
-use rustls::InvalidMessage;
-use rustls::OtherError;
+use reqwest::{Client, NoProxy, Proxy, Response, StatusCode, Url};
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
-use crate::config::http::HttpConfig;
-use crate::config::http::HttpProxy;
-use crate::view::report::Filter;
-use crate::view::report::Report;
+use crate::config::http::{HttpConfig, HttpProxy};
+use crate::view::report::{Filter, Report};
 use crate::view::text::visible;
 
 /// A running exporter that is asked for some of its rows.

@@ -6,17 +6,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::config;
 use crate::probe::Prober;
-use crate::resolver;
 use crate::resolver::Resolver;
-use crate::target::Adhoc;
-use crate::target::Target;
-use crate::target::adhoc;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Question;
-use crate::troubleshoot::Stage;
-use crate::troubleshoot::troubleshoot;
+use crate::target::{Adhoc, Target, adhoc};
+use crate::troubleshoot::{Examination, Question, Stage, troubleshoot};
+use crate::{config, resolver};
 
 /// What `troubleshoot` was told.
 #[derive(Debug)]

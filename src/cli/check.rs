@@ -3,9 +3,8 @@
 use clap::Args;
 
 use super::ConfigFlag;
-use crate::app;
-use crate::config;
 use crate::view::text;
+use crate::{app, config};
 
 #[derive(Args, Debug)]
 pub(super) struct Check {

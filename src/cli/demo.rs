@@ -2,11 +2,7 @@
 
 use clap::Args;
 
-use super::LogFlags;
-use super::WebFlags;
-use super::print;
-use super::runtime;
-use super::shutdown_on_signal;
+use super::{LogFlags, WebFlags, print, runtime, shutdown_on_signal};
 use crate::app;
 use crate::app::DemoStarted;
 

@@ -15,15 +15,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
-use clap::Parser;
-use clap::Subcommand;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use self::log::LogFormat;
-use self::log::LogLevel;
+use self::log::{LogFormat, LogLevel};
 use crate::app;
 use crate::config::parse_duration;
 

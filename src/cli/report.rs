@@ -6,30 +6,17 @@ mod watch;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use clap::Args;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
-use self::source::Seen;
-use self::source::Source;
-use super::COULD_NOT_RUN;
-use super::complain;
-use super::print;
-use super::runtime;
-use super::screen;
+use self::source::{Seen, Source};
 use super::screen::Progress;
+use super::{COULD_NOT_RUN, complain, print, runtime, screen};
 use crate::config::parse_duration;
-use crate::view::report;
-use crate::view::report::Cause;
-use crate::view::report::Filter;
-use crate::view::report::Report as Rows;
-use crate::view::report::State;
-use crate::view::report::Summary;
-use crate::view::text;
-use crate::view::text::Look;
-use crate::view::text::Order;
+use crate::view::report::{Cause, Filter, Report as Rows, State, Summary};
+use crate::view::text::{Look, Order};
+use crate::view::{report, text};
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]

@@ -1,14 +1,10 @@
 //! The terminal: how large it is, whether it has colours, a progress bar, and a page that is drawn over and over.
 
 use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use terminal_size::Height;
-use terminal_size::Width;
-use terminal_size::terminal_size_of;
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::view::text::Colour;
 

@@ -1,25 +1,19 @@
 //! `troubleshoot`: one deep check of one server or URL.
 
 use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
-use super::LogFlags;
-use super::print;
-use super::runtime;
+use super::{LogFlags, print, runtime};
 use crate::app;
-use crate::app::TroubleshootStage as Stage;
-use crate::app::TroubleshootState as State;
+use crate::app::{TroubleshootStage as Stage, TroubleshootState as State};
 use crate::config::parse_duration;
-use crate::view::troubleshoot::json;
-use crate::view::troubleshoot::text;
+use crate::view::troubleshoot::{json, text};
 
 #[derive(Args, Debug)]
 pub(super) struct Troubleshoot {

@@ -4,18 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Problem;
-use super::Problems;
-use super::value::cut;
-use super::value::format_duration;
-use super::value::nearest;
-use super::value::parse_duration;
-use super::value::quote;
-use super::yaml::Entry;
-use super::yaml::KeyPath;
-use super::yaml::Node;
-use super::yaml::Place;
-use super::yaml::Value;
+use super::value::{cut, format_duration, nearest, parse_duration, quote};
+use super::yaml::{Entry, KeyPath, Node, Place, Value};
+use super::{Problem, Problems};
 
 /// A mapping of which the known keys are read.
 pub(crate) struct Section<'a> {

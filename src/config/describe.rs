@@ -4,13 +4,9 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::BackendSettings;
-use super::Config;
-use super::HealthProbe;
-use super::value::format_duration;
-use super::value::format_status_codes;
-use crate::probe::Protocol;
-use crate::probe::TrustMode;
+use super::value::{format_duration, format_status_codes};
+use super::{BackendSettings, Config, HealthProbe};
+use crate::probe::{Protocol, TrustMode};
 
 /// Says what the pools are probed with, every default filled in. Several lines, the last one ended, too; settings and
 /// probes that no pool uses are not among them.

@@ -11,30 +11,16 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hyper::HeaderMap;
-use hyper::header;
-use hyper::header::HeaderName;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, header};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use super::ConfigFile;
-use super::Problem;
-use super::Problems;
-use super::decode::Field;
-use super::decode::Located;
-use super::decode::Report;
-use super::decode::Section;
-use super::decode::text;
-use super::decode::truth;
+use super::decode::{Field, Located, Report, Section, text, truth};
 use super::material::Material;
-use super::value::cut;
-use super::value::quote;
-use super::yaml;
-use super::yaml::KeyPath;
-use super::yaml::Node;
-use super::yaml::Place;
-use super::yaml::Value;
+use super::value::{cut, quote};
+use super::yaml::{KeyPath, Node, Place, Value};
+use super::{ConfigFile, Problem, Problems, yaml};
 
 /// How requests are made, checked and ready for use.
 pub struct HttpConfig {

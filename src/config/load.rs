@@ -4,29 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Azure;
-use super::BackendSettings;
-use super::Config;
-use super::HealthProbe;
-use super::Problems;
-use super::decode::Field;
-use super::decode::Items;
-use super::decode::Located;
-use super::decode::Report;
+use super::decode::{Field, Items, Located, Report};
 use super::material::Material;
-use super::names::Names;
-use super::names::POOLS;
-use super::names::PROBES;
-use super::names::SETTINGS;
-use super::raw;
-use super::value::format_duration;
-use super::value::quote;
-use super::yaml;
+use super::names::{Names, POOLS, PROBES, SETTINGS};
+use super::value::{format_duration, quote};
 use super::yaml::Place;
-use crate::probe::ClientCertificate;
-use crate::probe::Expectation;
-use crate::probe::Protocol;
-use crate::probe::Trust;
+use super::{Azure, BackendSettings, Config, HealthProbe, Problems, raw, yaml};
+use crate::probe::{ClientCertificate, Expectation, Protocol, Trust};
 
 /// Checks the text of the configuration file at `path`, and reads the files that it names.
 ///

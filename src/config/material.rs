@@ -1,28 +1,19 @@
 //! The files that a configuration names: read once, checked, and shared by every setting that names the same content.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::pem::SectionKind;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem};
 use rustls_native_certs::CertificateResult;
 
 use super::NamedFile;
 use super::value::quote;
-use crate::probe::ClientCertificate;
-use crate::probe::Trust;
-use crate::probe::TrustMode;
-use crate::probe::UnusableMaterial;
+use crate::probe::{ClientCertificate, Trust, TrustMode, UnusableMaterial};
 
 /// Reads and shares trust material for one load of a configuration.
 pub(super) struct Material {

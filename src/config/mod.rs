@@ -17,26 +17,19 @@ pub mod web;
 mod yaml;
 
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 
 use crate::discovery::Source;
-use crate::probe::ClientCertificate;
-use crate::probe::Expectation;
-use crate::probe::Protocol;
-use crate::probe::Trust;
+use crate::probe::{ClientCertificate, Expectation, Protocol, Trust};
 
 pub use describe::describe;
 pub use material::well_known_trust;
-pub use trial::Trial;
-pub use trial::TrialError;
-pub use trial::TrialKey;
-pub use value::format_duration;
-pub use value::parse_duration;
+pub use trial::{Trial, TrialError, TrialKey};
+pub use value::{format_duration, parse_duration};
 
 /// A whole configuration file, checked.
 #[derive(Clone, Debug)]

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::decode::Field;
-use super::decode::Located;
-use super::decode::Report;
-use super::value::nearest;
-use super::value::quote;
+use super::decode::{Field, Located, Report};
+use super::value::{nearest, quote};
 
 /// A list of the file whose items have names.
 pub(super) struct NamedList {

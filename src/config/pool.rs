@@ -1,21 +1,15 @@
 //! The rules of backend pools: settings that exist, and servers that stand there once.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::BackendSettings;
-use super::Pool;
 use super::decode::Located;
 use super::load::Loader;
-use super::names::Names;
-use super::names::POOLS;
-use super::raw;
+use super::names::{Names, POOLS};
 use super::value::quote;
 use super::yaml::Place;
-use crate::discovery::Host;
-use crate::discovery::Server;
-use crate::discovery::Source;
+use super::{BackendSettings, Pool, raw};
+use crate::discovery::{Host, Server, Source};
 
 impl Loader {
     pub(super) fn pool(&mut self, pool: &raw::Pool, known: &mut Names, settings: &[Arc<BackendSettings>]) -> Pool {

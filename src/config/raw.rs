@@ -5,20 +5,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::Field;
-use super::decode::Items;
-use super::decode::Located;
-use super::decode::Report;
-use super::decode::Section;
-use super::decode::duration;
-use super::decode::number;
-use super::decode::text;
-use super::decode::truth;
+use super::decode::{Field, Items, Located, Report, Section, duration, number, text, truth};
 use super::value;
-use super::yaml::KeyPath;
-use super::yaml::Node;
-use super::yaml::Place;
-use super::yaml::Value;
+use super::yaml::{KeyPath, Node, Place, Value};
 use crate::discovery::Server;
 use crate::probe::Protocol;
 

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::BackendSettings;
-use super::HealthProbe;
-use super::value;
-use crate::probe::Expectation;
-use crate::probe::Protocol;
+use super::{BackendSettings, HealthProbe, value};
+use crate::probe::{Expectation, Protocol};
 
 /// What is asked in another way than a setting's own probe asks it; what is `None` stays as that has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::discovery::Host;
-use crate::discovery::Server;
-use crate::discovery::ServerError;
+use crate::discovery::{Host, Server, ServerError};
 
 /// Reads a Prometheus duration: `30s`, `1m30s`, `500ms`, `1h`, `21d`; each unit at most once, large units first.
 ///

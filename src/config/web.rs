@@ -12,19 +12,16 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::ops::RangeInclusive;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use hyper::HeaderMap;
-use hyper::header;
 use hyper::header::HeaderValue;
+use hyper::{HeaderMap, header};
 use rustls::ServerConfig;
-use serde_saphyr::Location;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use crate::config::Problem;
 
@@ -276,8 +273,7 @@ const BCRYPT_COSTS: RangeInclusive<u32> = 4..=31;
 mod tests {
     use std::fs;
 
-    use rcgen::CertifiedKey;
-    use rcgen::generate_simple_self_signed;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tempfile::TempDir;
 
     use super::*;

@@ -9,17 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_saphyr::granit_parser;
-use serde_saphyr::granit_parser::ErrorKind;
-use serde_saphyr::granit_parser::Event;
-use serde_saphyr::granit_parser::Marker;
-use serde_saphyr::granit_parser::Parser;
-use serde_saphyr::granit_parser::ScalarStyle;
-use serde_saphyr::granit_parser::ScanError;
-use serde_saphyr::granit_parser::Tag;
+use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::decode::Report;
-use super::value::cut;
-use super::value::quote;
+use super::value::{cut, quote};
 
 /// Line and column, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

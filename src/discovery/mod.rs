@@ -3,8 +3,7 @@
 //! Every source hands out the same thing, a list of [`Server`]s; nothing behind this module knows which
 //! source a server came from.
 
-use std::net::IpAddr;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 pub use crate::resolver::Host;

@@ -1,13 +1,9 @@
 //! The recent past of a row: its latest probes, and failures for longer.
 
 use std::collections::VecDeque;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::verdict::Cause;
-use crate::verdict::ProbeResult;
-use crate::verdict::Stage;
-use crate::verdict::Verdict;
+use crate::verdict::{Cause, ProbeResult, Stage, Verdict};
 
 /// What is remembered of a row's probes: the [`History::LATEST`] latest ones, and of those before them the
 /// [`History::FAILURES`] latest failures.
@@ -100,9 +96,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Evidence;
-    use crate::verdict::Finding;
-    use crate::verdict::Phases;
+    use crate::verdict::{Evidence, Finding, Phases};
 
     fn verdict(second: u64, cause: Option<Cause>) -> Verdict {
         let evidence = Evidence {

@@ -1,28 +1,18 @@
 //! A backend on loopback: binds an address and behaves as it is told, until it is dropped.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use socket2::Domain;
-use socket2::SockRef;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
-use crate::lab::behaviour::Behaviour;
-use crate::lab::behaviour::Service;
-use crate::lab::journal::Handshake;
-use crate::lab::journal::Journal;
+use crate::lab::behaviour::{Behaviour, Service};
+use crate::lab::journal::{Handshake, Journal};
 use crate::lab::play::serve;
 
 /// A running backend. Dropping it closes its port and its connections.

@@ -1,8 +1,6 @@
 //! What a backend's port does.
 
-use crate::lab::script::Mark;
-use crate::lab::script::Script;
-use crate::lab::script::Step;
+use crate::lab::script::{Mark, Script, Step};
 use crate::lab::tls::ServerTls;
 
 /// What a backend's port does.

@@ -4,34 +4,18 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::proto::op::Edns;
-use hickory_resolver::proto::op::Message;
-use hickory_resolver::proto::op::MessageType;
-use hickory_resolver::proto::op::OpCode;
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::RData;
-use hickory_resolver::proto::rr::Record;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::CNAME;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::net::UdpSocket;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What a name is answered with.
 #[derive(Clone, Debug)]

@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use crate::lab::script::Mark;
-use crate::lab::script::Script;
-use crate::lab::script::Step;
+use crate::lab::script::{Mark, Script, Step};
 use crate::lab::tcp::garbage_bytes;
 
 /// Reads the request, sends exactly these bytes, closes in good order.

@@ -1,10 +1,7 @@
 //! What a backend remembers of its connections, in a bounded space, so that tests can look at it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A TLS handshake that a backend completed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,8 +21,7 @@ pub mod tcp;
 pub mod tls;
 
 pub use backend::Backend;
-pub use behaviour::Behaviour;
-pub use behaviour::Service;
+pub use behaviour::{Behaviour, Service};
 pub use demo::Demo;
 pub use journal::Handshake;
 pub use script::Script;

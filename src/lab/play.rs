@@ -3,18 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::lab::behaviour::Service;
-use crate::lab::journal::Handshake;
-use crate::lab::journal::Recording;
-use crate::lab::script::Mark;
-use crate::lab::script::Script;
-use crate::lab::script::Step;
+use crate::lab::journal::{Handshake, Recording};
+use crate::lab::script::{Mark, Script, Step};
 
 /// Serves one connection to its end. Whatever the peer does ends it; there is nobody to tell.
 pub(super) async fn serve(tcp: TcpStream, service: Service, recording: Recording) {

@@ -1,8 +1,6 @@
 //! Scripts of servers that speak no HTTP, and of those that break a connection off.
 
-use crate::lab::script::Mark;
-use crate::lab::script::Script;
-use crate::lab::script::Step;
+use crate::lab::script::{Mark, Script, Step};
 
 /// Accepts and holds: reads, answers nothing, stays open until the client closes.
 #[must_use]

@@ -1,7 +1,6 @@
 //! Takes the framing off a response's body, as the bytes come in.
 
-use super::HttpFault;
-use super::MAX_KEPT_BYTES;
+use super::{HttpFault, MAX_KEPT_BYTES};
 
 /// How a body ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

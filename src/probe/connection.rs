@@ -7,10 +7,7 @@ use nix::libc;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::Fault;
-use super::HttpFault;
-use super::ResponseProgress;
-use super::TlsFault;
+use super::{Fault, HttpFault, ResponseProgress, TlsFault};
 
 /// Reads and writes whole messages; errors say what they were.
 pub(super) struct Connection {
@@ -206,8 +203,7 @@ mod tests {
     use std::pin::pin;
     use std::task::Poll;
 
-    use tokio::task::coop::consume_budget;
-    use tokio::task::coop::has_budget_remaining;
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
 
     use super::*;
 

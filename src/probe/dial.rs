@@ -2,30 +2,19 @@
 //! distance, does a large packet pass. Nothing of it needs privileges.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nix::libc;
-use socket2::Domain;
-use socket2::Protocol;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::ConnectFault;
-use super::LocalFault;
-use super::icmp::Icmp;
-use super::icmp::hear_errors;
-use super::icmp::queued_icmp;
-use super::route::Kernel;
-use super::route::number;
-use super::tcp;
-use super::tcp::Failed;
-use super::tcp::Manner;
+use super::icmp::{Icmp, hear_errors, queued_icmp};
+use super::route::{Kernel, number};
+use super::tcp::{Failed, Manner};
+use super::{ConnectFault, LocalFault, tcp};
 
 /// One connection that was tried and given up again.
 #[derive(Clone, Debug, PartialEq, Eq)]

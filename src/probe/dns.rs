@@ -4,14 +4,10 @@ use std::net::IpAddr;
 
 use tokio::time::Instant;
 
-use super::Fault;
-use super::LocalFault;
 use super::notes::Notes;
-use super::route;
 use super::route::Trouble;
-use crate::resolver::DnsFault;
-use crate::resolver::Host;
-use crate::resolver::Resolver;
+use super::{Fault, LocalFault, route};
+use crate::resolver::{DnsFault, Host, Resolver};
 
 /// The addresses to try, in order; never empty.
 pub(super) async fn resolve(resolver: &Resolver, server: &Host, notes: &mut Notes) -> Result<Vec<IpAddr>, Fault> {

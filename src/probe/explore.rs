@@ -2,35 +2,21 @@
 //! certificate is shown, and what the server presents is written down whether it is trusted or not.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::ClientConnection;
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConnection, SignatureScheme};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::ConnectFault;
-use super::LocalFault;
-use super::ProbeSpec;
-use super::Prober;
-use super::TlsFacts;
-use super::TlsFault;
-use super::TlsSpec;
 use super::run::send_proxy_line;
-use super::scan;
-use super::scan::Greeting;
-use super::scan::Reply;
-use super::tcp;
+use super::scan::{Greeting, Reply};
 use super::tcp::Manner;
-use super::tls;
 use super::tls::LastFlight;
 use super::verifier::Recorder;
+use super::{ConnectFault, LocalFault, ProbeSpec, Prober, TlsFacts, TlsFault, TlsSpec, scan, tcp, tls};
 
 /// What a handshake asks for, beside certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,18 +2,10 @@
 //!
 //! At most 64 KiB of heads are read and 64 KiB of body are kept; a longer body counts as received.
 
-use super::Fault;
-use super::HttpFault;
-use super::MAX_KEPT_BYTES;
-use super::Request;
-use super::Response;
-use super::ResponseProgress;
-use super::body::Body;
-use super::body::Framing;
+use super::body::{Body, Framing};
 use super::connection::Connection;
-use super::notes::Notes;
-use super::notes::Phase;
-use super::notes::Transcript;
+use super::notes::{Notes, Phase, Transcript};
+use super::{Fault, HttpFault, MAX_KEPT_BYTES, Request, Response, ResponseProgress};
 
 /// Interim responses (1xx) that are borne before the real one.
 const MAX_INTERIM_RESPONSES: usize = 16;

@@ -1,16 +1,11 @@
 //! ICMP messages about our own packets, read from a socket's error queue, which needs no privileges.
 
 use std::io::IoSliceMut;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::libc;
-use nix::sys::socket::ControlMessageOwned;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::SockaddrStorage;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, setsockopt, sockopt};
 use socket2::Socket;
 
 /// An ICMP message about our own packet.

@@ -1,17 +1,12 @@
 //! How late this process runs, so that its own trouble is never booked on a server.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::AfterProxyLine;
-use super::Fault;
-use super::HttpFault;
-use super::TlsFault;
+use super::{AfterProxyLine, Fault, HttpFault, TlsFault};
 
 /// How often the runtime's punctuality is looked at.
 const BEAT: Duration = Duration::from_millis(50);

@@ -6,24 +6,15 @@
 //! ends. Up to then verifying it anew could come to nothing else. A refusal is never remembered.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::AcceptedPath;
-use super::Trust;
-use super::clock::Dates;
-use super::clock::dates;
-use super::clock::system_time;
-use super::clock::unchanged_until;
-use super::clock::unix_time;
+use super::clock::{Dates, dates, system_time, unchanged_until, unix_time};
+use super::{AcceptedPath, Trust};
 
 /// Chains that are remembered: more than rows fit into one process, and about 10 MB.
 const MOST: usize = 65_536;
@@ -105,9 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lab::tls::Pki;
-    use crate::lab::tls::Profile;
-    use crate::lab::tls::Validity;
+    use crate::lab::tls::{Pki, Profile, Validity};
     use crate::probe::TrustMode;
 
     fn name(text: &'static str) -> ServerName<'static> {

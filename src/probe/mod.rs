@@ -26,47 +26,27 @@ mod verifier;
 mod memo;
 
 use std::fmt;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
-pub use crate::resolver::DnsFault;
-pub use crate::resolver::Host;
-pub use crate::resolver::Stale;
+pub use crate::resolver::{DnsFault, Host, Stale};
 pub use clock::Clock;
-pub use dial::Dial;
-pub use dial::HopAnswer;
-pub use dial::Opened;
-pub use dial::Over;
-pub use dial::Passage;
-pub use dial::Said;
-pub use dial::dial;
-pub use dial::hop;
-pub use dial::packet;
-pub use explore::Exploration;
-pub use explore::Wish;
-pub use memo::Acceptance;
-pub use memo::AcceptedChains;
+pub use dial::{Dial, HopAnswer, Opened, Over, Passage, Said, dial, hop, packet};
+pub use explore::{Exploration, Wish};
+pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
-pub use outlook::Outlook;
-pub use outlook::Route;
-pub use outlook::outlook;
+pub use outlook::{Outlook, Route, outlook};
 pub use route::Neighbour;
 pub use run::Prober;
 pub use scan::ScanFacts;
 pub use tcp::IcmpReason;
 pub use tls::TlsFacts;
 pub(crate) use tls::looks_like_tls;
-pub use trust::AcceptedPath;
-pub use trust::ClientCertificate;
-pub use trust::Trust;
-pub use trust::TrustMode;
-pub use trust::UnusableMaterial;
+pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};
 
 /// How a server is spoken to; the value of `protocol` in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]

@@ -6,12 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::FailedAddress;
-use super::Phases;
-use super::Response;
-use super::ResponseProgress;
-use super::Stale;
-use super::TlsFacts;
+use super::{FailedAddress, Phases, Response, ResponseProgress, Stale, TlsFacts};
 
 /// What is known so far; outlives the stages when the deadline cuts them off.
 pub(super) struct Notes {

@@ -6,10 +6,7 @@ use std::net::IpAddr;
 use nix::libc;
 
 use super::route;
-use super::route::Kernel;
-use super::route::Neighbour;
-use super::route::Trouble;
-use super::route::Way;
+use super::route::{Kernel, Neighbour, Trouble, Way};
 
 /// What this host would do with packets for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]

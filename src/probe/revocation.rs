@@ -3,8 +3,7 @@
 use std::time::SystemTime;
 
 use rustls::pki_types::CertificateRevocationListDer;
-use webpki::CertRevocationList;
-use webpki::OwnedCertRevocationList;
+use webpki::{CertRevocationList, OwnedCertRevocationList};
 use x509_parser::oid_registry::OID_X509_EXT_CRL_NUMBER;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
@@ -73,11 +72,7 @@ fn unusable(error: webpki::Error) -> UnusableMaterial {
 mod tests {
     use std::time::Duration;
 
-    use rcgen::CertificateRevocationListParams;
-    use rcgen::Issuer;
-    use rcgen::KeyIdMethod;
-    use rcgen::KeyPair;
-    use rcgen::SerialNumber;
+    use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, SerialNumber};
 
     use super::*;
 

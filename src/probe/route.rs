@@ -6,16 +6,11 @@
 
 use std::io;
 use std::io::Read;
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
-use socket2::Domain;
-use socket2::Protocol;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// The way that packets to an address take.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,40 +1,22 @@
 //! Runs the stages of a probe in their order, under one deadline that no backend can stretch.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::AfterProxyLine;
-use super::Clock;
-use super::ConnectFault;
-use super::FailedAddress;
-use super::Fault;
-use super::HttpFault;
-use super::LocalFault;
-use super::Observation;
-use super::ProbeSpec;
-use super::Protocol;
-use super::Request;
-use super::TlsFault;
-use super::TlsSpec;
 use super::connection::Connection;
-use super::dns;
-use super::http;
-use super::lateness::Late;
-use super::lateness::Lateness;
-use super::notes::Notes;
-use super::notes::Phase;
-use super::notes::Transcript;
-use super::scan;
+use super::lateness::{Late, Lateness};
+use super::notes::{Notes, Phase, Transcript};
 use super::scan::ScanFacts;
-use super::tcp;
-use super::tls::Handshake;
-use super::tls::LastFlight;
+use super::tls::{Handshake, LastFlight};
+use super::{
+    AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec, Protocol,
+    Request, TlsFault, TlsSpec, dns, http, scan, tcp,
+};
 use crate::resolver::Resolver;
 
 /// How long a server may take to close or reset after a PROXY line or a client certificate that it does not like.
@@ -356,8 +338,7 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Expectation;
-    use crate::probe::Host;
+    use crate::probe::{Expectation, Host};
     use crate::resolver;
 
     /// Thousands of probes wait at the same time, and each is moved when it begins.

@@ -5,10 +5,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::UnixTime;
-use webpki::EndEntityCert;
-use webpki::Error;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -123,13 +121,7 @@ const MAX_INTERMEDIATES: usize = 100;
 mod tests {
     use std::time::SystemTime;
 
-    use rcgen::BasicConstraints;
-    use rcgen::CertificateParams;
-    use rcgen::DistinguishedName;
-    use rcgen::DnType;
-    use rcgen::IsCa;
-    use rcgen::Issuer;
-    use rcgen::KeyPair;
+    use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
     use super::super::clock::unix_time;
     use super::*;

@@ -4,35 +4,22 @@
 //! timeout, or a refusal that nobody uttered.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt;
-use socket2::Domain;
-use socket2::Protocol;
-use socket2::Socket;
-use socket2::Type;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::ConnectFault;
-use super::FailedAddress;
-use super::Fault;
-use super::LocalFault;
-use super::icmp::Icmp;
-use super::icmp::hear_errors;
-use super::icmp::queued_icmp;
+use super::icmp::{Icmp, hear_errors, queued_icmp};
 use super::notes::Notes;
-use super::route;
-use super::route::Trouble;
-use super::route::Way;
+use super::route::{Trouble, Way};
+use super::{ConnectFault, FailedAddress, Fault, LocalFault, route};
 
 /// Why an address cannot be reached, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,34 +5,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ClientConfig;
-use rustls::ClientConnection;
 use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection};
 use tokio::net::TcpStream;
 
-use super::AcceptedPath;
-use super::Fault;
-use super::LocalFault;
-use super::TlsFault;
-use super::TlsSpec;
-use super::clock::Clock;
-use super::clock::system_time;
-use super::clock::unix_time;
-use super::connection::Connection;
-use super::connection::Socket;
-use super::connection::flush;
-use super::connection::is_reset;
-use super::connection::is_too_large;
-use super::connection::too_large;
-use super::memo::Acceptance;
-use super::memo::AcceptedChains;
-use super::verifier::ClientCertificateAnswer;
-use super::verifier::Presented;
-use super::verifier::Recorder;
+use super::clock::{Clock, system_time, unix_time};
+use super::connection::{Connection, Socket, flush, is_reset, is_too_large, too_large};
+use super::memo::{Acceptance, AcceptedChains};
+use super::verifier::{ClientCertificateAnswer, Presented, Recorder};
+use super::{AcceptedPath, Fault, LocalFault, TlsFault, TlsSpec};
 
 /// The content type of an alert record (RFC 8446, section 5.1).
 pub(super) const ALERT: u8 = 21;

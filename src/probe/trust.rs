@@ -10,29 +10,18 @@ use std::time::SystemTime;
 use aws_lc_rs::digest;
 use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::TrustAnchor;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor, UnixTime};
 use rustls::sign::CertifiedKey;
-use webpki::CertRevocationList;
-use webpki::EndEntityCert;
-use webpki::KeyUsage;
-use webpki::RevocationCheckDepth;
-use webpki::RevocationOptionsBuilder;
-use webpki::UnknownStatusPolicy;
+use webpki::{
+    CertRevocationList, EndEntityCert, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
+};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::KeyUsage as KeyUsageBits;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
-use super::clock::Dates;
-use super::clock::dates;
-use super::clock::system_time;
-use super::clock::unchanged_until;
-use super::clock::unix_time;
+use super::clock::{Dates, dates, system_time, unchanged_until, unix_time};
 use super::revocation::RevocationList;
 use super::search::searchable;
 
@@ -405,15 +394,10 @@ fn hex(bytes: &[u8; 32]) -> String {
 mod tests {
     use std::time::Duration;
 
-    use rcgen::BasicConstraints;
-    use rcgen::CertificateParams;
-    use rcgen::CertificateRevocationListParams;
-    use rcgen::CertifiedIssuer;
-    use rcgen::IsCa;
-    use rcgen::KeyIdMethod;
-    use rcgen::KeyPair;
-    use rcgen::KeyUsagePurpose;
-    use rcgen::SerialNumber;
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+        KeyPair, KeyUsagePurpose, SerialNumber,
+    };
 
     use super::*;
 

@@ -1,37 +1,21 @@
 //! Records the certificates of a handshake and webpki's verdict on them. Trust is decided by webpki alone; the only rule
 //! of our own is that a leaf that equals a trusted certificate byte for byte is its own anchor.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use rustls::CertificateError;
-use rustls::DigitallySignedStruct;
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::verify_tls12_signature;
-use rustls::crypto::verify_tls13_signature;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use webpki::EndEntityCert;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer;
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::AcceptedPath;
-use super::ClientCertificate;
-use super::TlsSpec;
-use super::Trust;
-use super::memo;
-use super::memo::Acceptance;
-use super::memo::AcceptedChains;
+use super::memo::{Acceptance, AcceptedChains};
+use super::{AcceptedPath, ClientCertificate, TlsSpec, Trust, memo};
 
 /// A verifier for one handshake.
 #[derive(Debug)]

@@ -42,13 +42,7 @@ pub(super) struct Found {
 /// # Errors
 /// Why there is no address.
 pub(super) fn combine(name: &str, a: Half, aaaa: Half) -> Result<Found, DnsFault> {
-    use Half::Addresses;
-    use Half::Exhausted;
-    use Half::Failed;
-    use Half::NameNotFound;
-    use Half::NoData;
-    use Half::Offline;
-    use Half::Silent;
+    use Half::{Addresses, Exhausted, Failed, NameNotFound, NoData, Offline, Silent};
     match (a, aaaa) {
         (Addresses(mut a), Addresses(aaaa)) => {
             a.ttl = a.ttl.min(aaaa.ttl);
@@ -282,8 +276,7 @@ mod tests {
 
     #[test]
     fn the_resolvers_count_in_their_order_but_addresses_count_at_once() {
-        use Earlier::Awaited;
-        use Earlier::Overdue;
+        use Earlier::{Awaited, Overdue};
         type Row<'a> = (&'a [Option<Half>], Earlier, Option<usize>);
         let exhausted = || Half::Exhausted("no descriptor".into());
         let offline = || Half::Offline("no route".into());
@@ -313,8 +306,7 @@ mod tests {
 
     #[test]
     fn the_name_as_written_speaks_for_the_search_when_it_came_first() {
-        use DnsFault::NameNotFound;
-        use DnsFault::NoAddress;
+        use DnsFault::{NameNotFound, NoAddress};
         let servfail = || failure("SERVFAIL");
         assert_eq!(settle(vec![NameNotFound, servfail(), NoAddress], Direct::First), NameNotFound);
         assert_eq!(settle(vec![NoAddress, servfail(), NameNotFound], Direct::Last), servfail());

@@ -6,19 +6,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::DnsFault;
-use super::answer::Direct;
-use super::answer::Found;
-use super::answer::Half;
-use super::answer::candidates;
-use super::answer::combine;
-use super::answer::settle;
+use super::answer::{Direct, Found, Half, candidates, combine, settle};
 use super::nameservers::Nameservers;
 use super::order::ordered;
 use super::system::Dns;

@@ -15,41 +15,22 @@ mod survey;
 mod system;
 
 pub use self::host::Host;
-pub use self::survey::Answer;
-pub use self::survey::Data;
-pub use self::survey::Outcome;
-pub use self::survey::Question;
-pub use self::survey::Record;
-pub use self::survey::Survey;
+pub use self::survey::{Answer, Data, Outcome, Question, Record, Survey};
 pub use self::system::Files;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::cache::Cache;
-use self::cache::Remembered;
-use self::flight::Progress;
-use self::flight::Questions;
-use self::flight::fly;
+use self::cache::{Cache, Remembered};
+use self::flight::{Progress, Questions, fly};
 pub use self::order::ordered;
-use self::system::Live;
-use self::system::Resolvers;
-use self::system::System;
+use self::system::{Live, Resolvers, System};
 
 /// What a name resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,36 +4,21 @@
 //! resolver that refuses hide one that answers.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ConnectionConfig;
-use hickory_resolver::config::NameServerConfig;
-use hickory_resolver::config::ResolveHosts;
-use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::DnsError;
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::NoRecords;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::{Name, RecordType};
 use nix::errno::Errno;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio::time::sleep_until;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::answer::Earlier;
-use super::answer::Found;
-use super::answer::Half;
-use super::answer::decisive;
+use super::answer::{Earlier, Found, Half, decisive};
 
 /// The resolvers to ask, in order.
 pub(super) struct Nameservers {

@@ -2,11 +2,7 @@
 //! without knowledge of the interfaces (rules 3, 4 and 7 need it and are left out).
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// An address to connect to, with the address that this host would connect from; none: no route or no address of that
 /// family.

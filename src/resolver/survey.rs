@@ -1,21 +1,17 @@
 //! A close look at one name, for people who look into a fault: what every resolver says to every question along the search
 //! list, with the records themselves. Nothing of it goes into the cache.
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::proto::rr::RData;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::{RData, RecordType};
 use tokio::time::Instant;
 
-use super::Resolver;
-use super::answer::Half;
-use super::answer::candidates;
+use super::answer::{Half, candidates};
 use super::flight::qualified;
 use super::nameservers::Asked;
-use super::without_dns;
+use super::{Resolver, without_dns};
 
 /// What there is to know about a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

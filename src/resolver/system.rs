@@ -2,28 +2,21 @@
 //!
 //! `/etc/nsswitch.conf` is not followed: hosts file first, then DNS.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
 
 use arc_swap::ArcSwap;
 use hickory_resolver::system_conf::parse_resolv_conf;
 use nix::errno::Errno;
 use tokio::time::Instant;
-use tracing::info;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::hosts::Hosts;
-use super::nameservers::Edns;
-use super::nameservers::Manners;
-use super::nameservers::Nameservers;
+use super::nameservers::{Edns, Manners, Nameservers};
 
 /// How names are resolved at the moment.
 #[derive(Clone)]

@@ -8,8 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::LOOK;
-use super::grid::Load;
-use super::grid::PARTS;
+use super::grid::{Load, PARTS};
 use crate::target::TargetId;
 
 /// The rows whose beat is due and has not started, each at most once.

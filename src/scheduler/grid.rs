@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::nanos;
-use crate::target::Target;
-use crate::target::TargetId;
+use crate::target::{Target, TargetId};
 
 /// A new row's first run starts within the shorter of its interval and this.
 pub(super) const FIRST_WITHIN: Duration = Duration::from_secs(10);

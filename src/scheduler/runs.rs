@@ -1,17 +1,11 @@
 //! The runs under way: the slots that they hold, what is counted of them, and what a row keeps of its latest one.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::DELAY_BOUNDS;
-use super::Ended;
-use super::SchedulerNumbers;
-use super::Skip;
 use super::admission::Standing;
+use super::{DELAY_BOUNDS, Ended, SchedulerNumbers, Skip};
 
 /// What the runs under way hold, and what is counted of all of them.
 pub(super) struct Meter {

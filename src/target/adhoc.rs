@@ -4,19 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Target;
-use super::TargetId;
-use crate::discovery::Host;
-use crate::discovery::Server;
-use crate::discovery::ServerError;
-use crate::probe::Expectation;
-use crate::probe::NameSource;
-use crate::probe::ProbeSpec;
-use crate::probe::Protocol;
-use crate::probe::Request;
-use crate::probe::TlsSpec;
-use crate::probe::Trust;
-use crate::probe::VerifiedName;
+use super::{Target, TargetId};
+use crate::discovery::{Host, Server, ServerError};
+use crate::probe::{Expectation, NameSource, ProbeSpec, Protocol, Request, TlsSpec, Trust, VerifiedName};
 
 /// A target that stands in no configuration: of no pool and no setting.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,12 @@
 //! Connects to every address several times.
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::probe::ConnectFault;
-use crate::probe::Dial;
-use crate::probe::dial;
+use crate::probe::{ConnectFault, Dial, dial};
 
 /// All tries to connect to one address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,20 +1,11 @@
 //! All that came of a deep check, and what it comes to in one word.
 
 use std::net::IpAddr;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::Connects;
-use super::Handshakes;
-use super::HostFacts;
-use super::Insight;
-use super::Outlook;
-use super::PathFacts;
-use super::Survey;
-use super::Transcript;
+use super::{Connects, Handshakes, HostFacts, Insight, Outlook, PathFacts, Survey, Transcript};
 use crate::target::Target;
-use crate::verdict::Stage;
-use crate::verdict::Verdict;
+use crate::verdict::{Stage, Verdict};
 
 /// All that came of a check.
 #[derive(Clone, Debug)]

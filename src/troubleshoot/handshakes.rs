@@ -2,26 +2,14 @@
 //! name, which client certificates it asks for, and the chain as it should be.
 
 use std::net::SocketAddr;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::probe::ConnectFault;
-use crate::probe::Exploration;
-use crate::probe::ProbeSpec;
-use crate::probe::Prober;
-use crate::probe::Protocol;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
-use crate::probe::VerifiedName;
-use crate::probe::Wish;
-use crate::probe::scan::Greeting;
-use crate::probe::scan::Reply;
 use crate::probe::scan::flight::Flight;
-use crate::probe::scan::suites_of;
-use crate::verdict::RightLink;
-use crate::verdict::right_chain;
+use crate::probe::scan::{Greeting, Reply, suites_of};
+use crate::probe::{ConnectFault, Exploration, ProbeSpec, Prober, Protocol, TlsFacts, TlsSpec, VerifiedName, Wish};
+use crate::verdict::{RightLink, right_chain};
 
 /// What one address of the server can do.
 #[derive(Clone, Debug)]

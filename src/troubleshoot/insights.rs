@@ -2,19 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::Connects;
-use super::End;
-use super::Examination;
-use super::PathMtu;
-use super::Severity::Error;
-use super::Severity::Warning;
-use crate::resolver::Answer;
-use crate::resolver::Outcome;
-use crate::resolver::Question;
-use crate::resolver::Survey;
-use crate::verdict::Cause;
-use crate::verdict::Side;
-use crate::verdict::version_name;
+use super::Severity::{Error, Warning};
+use super::{Connects, End, Examination, PathMtu};
+use crate::resolver::{Answer, Outcome, Question, Survey};
+use crate::verdict::{Cause, Side, version_name};
 
 /// One thing that only the deep check sees.
 #[derive(Clone, Debug, PartialEq, Eq)]

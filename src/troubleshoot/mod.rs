@@ -10,63 +10,28 @@ mod host;
 mod insights;
 mod paths;
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use crate::probe::ProbeSpec;
-use crate::probe::Prober;
-use crate::probe::Protocol;
-use crate::probe::TlsSpec;
-use crate::probe::outlook;
-use crate::probe::scan::Greeting;
-use crate::probe::scan::suites_of;
-use crate::resolver::Host;
-use crate::resolver::ordered;
+use crate::probe::scan::{Greeting, suites_of};
+use crate::probe::{ProbeSpec, Prober, Protocol, TlsSpec, outlook};
+use crate::resolver::{Host, ordered};
 use crate::target::Target;
-use crate::verdict::Cause;
-use crate::verdict::Verdict;
-use crate::verdict::judge;
-use crate::verdict::unexplained_alert;
+use crate::verdict::{Cause, Verdict, judge, unexplained_alert};
 
-pub use self::connects::Connects;
-pub use self::connects::Latency;
-pub use self::examination::ConnectionStatus;
-pub use self::examination::Examination;
-pub use self::examination::State;
-pub use self::handshakes::Handshakes;
-pub use self::handshakes::Support;
-pub use self::handshakes::VersionFacts;
+pub use self::connects::{Connects, Latency};
+pub use self::examination::{ConnectionStatus, Examination, State};
+pub use self::handshakes::{Handshakes, Support, VersionFacts};
 pub use self::host::HostFacts;
-pub use self::insights::Insight;
-pub use self::insights::InsightKind;
-pub use self::insights::Severity;
-pub use self::paths::End;
-pub use self::paths::Hop;
-pub use self::paths::PathFacts;
-pub use self::paths::PathMtu;
-pub use self::paths::Trace;
-pub use crate::probe::ConnectFault;
-pub use crate::probe::Dial;
-pub use crate::probe::Exploration;
-pub use crate::probe::HopAnswer;
-pub use crate::probe::LocalFault;
-pub use crate::probe::Neighbour;
-pub use crate::probe::Outlook;
-pub use crate::probe::Over;
-pub use crate::probe::Route;
-pub use crate::probe::Said;
-pub use crate::probe::TlsFault;
-pub use crate::probe::Transcript;
-pub use crate::resolver::Answer;
-pub use crate::resolver::Data;
-pub use crate::resolver::Outcome;
-pub use crate::resolver::Survey;
+pub use self::insights::{Insight, InsightKind, Severity};
+pub use self::paths::{End, Hop, PathFacts, PathMtu, Trace};
+pub use crate::probe::{
+    ConnectFault, Dial, Exploration, HopAnswer, LocalFault, Neighbour, Outlook, Over, Route, Said, TlsFault, Transcript,
+};
+pub use crate::resolver::{Answer, Data, Outcome, Survey};
 
 /// What is to be looked into.
 #[derive(Clone, Debug)]

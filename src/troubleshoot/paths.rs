@@ -1,22 +1,14 @@
 //! The hops on the way to an address, found with packets that may pass only so many routers, and the largest packet that
 //! comes through. Needs no privileges; where kernel or network give nothing, that is the finding.
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Latency;
-use crate::probe::HopAnswer;
-use crate::probe::Outlook;
-use crate::probe::Over;
-use crate::probe::Passage;
-use crate::probe::Route;
-use crate::probe::Said;
-use crate::probe::hop;
-use crate::probe::packet;
+use crate::probe::{HopAnswer, Outlook, Over, Passage, Route, Said, hop, packet};
 
 /// The way to one address.
 #[derive(Clone, Debug, PartialEq, Eq)]

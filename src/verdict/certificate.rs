@@ -1,26 +1,19 @@
 //! Reads one certificate: what stands in it, as far as it matters to whether and why a chain is refused.
 
 use std::net::IpAddr;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
-use x509_parser::extensions::NameConstraints;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
 use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Version;
 
-use super::text::cut;
-use super::text::distinguished_name;
-use super::text::hex;
-use super::text::oid;
-use super::text::shown;
+use super::text::{cut, distinguished_name, hex, oid, shown};
 
 /// A certificate, read.
 pub(super) struct Certificate<'a> {

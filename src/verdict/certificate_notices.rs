@@ -2,20 +2,13 @@
 
 use std::time::SystemTime;
 
-use super::Code;
-use super::Facts;
-use super::Finding;
-use super::Notice;
-use super::Slot;
 use super::certificate::Certificate;
 use super::chain::Reading;
-use super::diagnosis::Diagnosis;
-use super::diagnosis::outside;
+use super::diagnosis::{Diagnosis, outside};
 use super::links::End;
-use super::text::date;
-use super::text::rough;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
+use super::text::{date, rough};
+use super::{Code, Facts, Finding, Notice, Slot};
+use crate::probe::{TlsFacts, TlsSpec};
 
 /// All of them, for a handshake that was completed.
 pub(super) fn of(

@@ -10,8 +10,7 @@ use rustls::pki_types::CertificateDer;
 use super::Cause;
 use super::certificate::Certificate;
 use super::text::hex;
-use crate::probe::Trust;
-use crate::probe::TrustMode;
+use crate::probe::{Trust, TrustMode};
 
 /// The certificates that a server sent, read.
 #[derive(Clone, Debug, PartialEq, Eq)]

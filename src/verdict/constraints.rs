@@ -3,8 +3,7 @@
 
 use std::net::IpAddr;
 
-use x509_parser::extensions::GeneralName;
-use x509_parser::extensions::NameConstraints;
+use x509_parser::extensions::{GeneralName, NameConstraints};
 
 use super::certificate::Certificate;
 use super::text::shown;

@@ -9,24 +9,13 @@ use std::time::SystemTime;
 
 use rustls::CertificateError;
 
-use super::Cause;
-use super::Facts;
 use super::certificate::Certificate;
-use super::chain::MAX_CERTIFICATES;
-use super::chain::Reading;
+use super::chain::{MAX_CERTIFICATES, Reading};
 use super::fault::Fault;
-use super::flaws;
-use super::links::End;
-use super::links::Links;
-use super::links::Path;
-use super::name;
-use super::text::date;
-use super::text::rough;
-use super::text::shown;
-use super::trust;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
-use crate::probe::Trust;
+use super::links::{End, Links, Path};
+use super::text::{date, rough, shown};
+use super::{Cause, Facts, flaws, name, trust};
+use crate::probe::{TlsFacts, TlsSpec, Trust};
 
 /// What there is to say about a chain.
 #[derive(Default)]

@@ -1,9 +1,7 @@
 //! A fault of a chain and the certificate that it belongs to.
 
-use super::Cause;
-use super::Facts;
-use super::Finding;
 use super::chain::Reading;
+use super::{Cause, Facts, Finding};
 
 /// A fault and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

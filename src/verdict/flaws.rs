@@ -8,13 +8,9 @@ use x509_parser::oid_registry::Oid;
 
 use super::certificate::Certificate;
 use super::chain::Sent;
-use super::constraints;
-use super::links::End;
-use super::links::Issuer;
-use super::links::Path;
-use super::links::is_signed_acceptably;
-use super::text;
+use super::links::{End, Issuer, Path, is_signed_acceptably};
 use super::text::oid;
+use super::{constraints, text};
 use crate::probe::Trust;
 
 /// A flaw and the certificate that has it: an index into the certificates sent, `None` for a root that was not sent.

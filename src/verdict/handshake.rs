@@ -1,27 +1,10 @@
 //! What a failed handshake means: a total reading of rustls' errors and of the alerts of RFC 8446, section 6.
 
-use rustls::AlertDescription;
-use rustls::CertificateError;
-use rustls::Error;
-use rustls::InvalidMessage;
-use rustls::PeerIncompatible;
-use rustls::ProtocolVersion;
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, ProtocolVersion};
 
-use super::Cause;
-use super::Facts;
-use super::Slot;
-use super::TlsSession;
-use super::offer;
-use super::text::millis;
-use super::text::quoted;
-use crate::probe::Fault;
-use crate::probe::Observation;
-use crate::probe::ProbeSpec;
-use crate::probe::ScanFacts;
-use crate::probe::TlsFacts;
-use crate::probe::TlsFault;
-use crate::probe::TlsSpec;
-use crate::probe::looks_like_tls;
+use super::text::{millis, quoted};
+use super::{Cause, Facts, Slot, TlsSession, offer};
+use crate::probe::{Fault, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault, TlsSpec, looks_like_tls};
 
 /// The cause and the detail.
 pub(super) fn judge(
@@ -315,25 +298,15 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use rustls::CertRevocationListError;
-    use rustls::ContentType;
-    use rustls::EncryptedClientHelloError;
-    use rustls::HandshakeType;
-    use rustls::InconsistentKeys;
-    use rustls::OtherError;
-    use rustls::PeerMisbehaved;
     use rustls::crypto::aws_lc_rs::default_provider;
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::pki_types::UnixTime;
+    use rustls::pki_types::{PrivateKeyDer, UnixTime};
+    use rustls::{
+        CertRevocationListError, ContentType, EncryptedClientHelloError, HandshakeType, InconsistentKeys, OtherError,
+        PeerMisbehaved,
+    };
 
     use super::*;
-    use crate::probe::ClientCertificate;
-    use crate::probe::NameSource;
-    use crate::probe::Protocol;
-    use crate::probe::Request;
-    use crate::probe::Trust;
-    use crate::probe::TrustMode;
-    use crate::probe::VerifiedName;
+    use crate::probe::{ClientCertificate, NameSource, Protocol, Request, Trust, TrustMode, VerifiedName};
 
     /// Whether the server asked for a client certificate, and whether we have one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,38 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Attempt;
-use super::Cause;
-use super::Code;
-use super::Evidence;
-use super::Facts;
-use super::Finding;
-use super::Notice;
-use super::PresentedChain;
-use super::ResponseSummary;
-use super::Slot;
-use super::Verdict;
-use super::certificate_notices;
 use super::chain::Reading;
 use super::diagnosis::Diagnosis;
-use super::handshake;
-use super::text;
-use super::text::millis;
-use super::text::quoted;
-use crate::probe::AfterProxyLine;
-use crate::probe::ConnectFault;
-use crate::probe::DnsFault;
-use crate::probe::FailedAddress;
-use crate::probe::Fault;
-use crate::probe::HttpFault;
-use crate::probe::LocalFault;
-use crate::probe::Observation;
-use crate::probe::ProbeSpec;
-use crate::probe::Response;
-use crate::probe::ResponseProgress;
-use crate::probe::TlsFacts;
-use crate::probe::TlsFault;
-use crate::probe::looks_like_tls;
+use super::text::{millis, quoted};
+use super::{
+    Attempt, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
+    certificate_notices, handshake, text,
+};
+use crate::probe::{
+    AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec,
+    Response, ResponseProgress, TlsFacts, TlsFault, looks_like_tls,
+};
 
 /// Bytes of a body that the report keeps.
 const EXCERPT: usize = 256;
@@ -337,18 +316,12 @@ fn network_warnings(observation: &Observation) -> Vec<Finding<Code>> {
 #[cfg(test)]
 pub(super) mod tests {
     use std::net::SocketAddr;
-    use std::time::Duration;
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use rustls::AlertDescription;
 
     use super::*;
-    use crate::probe::Expectation;
-    use crate::probe::Host;
-    use crate::probe::IcmpReason;
-    use crate::probe::Phases;
-    use crate::probe::Protocol;
-    use crate::probe::Stale;
+    use crate::probe::{Expectation, Host, IcmpReason, Phases, Protocol, Stale};
     use crate::verdict::ProbeResult;
 
     /// Without a request and TLS.

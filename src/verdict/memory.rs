@@ -4,24 +4,12 @@
 //! warning before its end, a revocation list that a newer one was due for. Up to then reading it anew comes to the same.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::Weak;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
-use super::PresentedChain;
-use super::Verdict;
-use super::judge::judge;
-use super::judge::judge_spotless;
-use crate::probe::Acceptance;
-use crate::probe::Fault;
-use crate::probe::Observation;
-use crate::probe::ProbeSpec;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
+use super::judge::{judge, judge_spotless};
+use super::{PresentedChain, Verdict};
+use crate::probe::{Acceptance, Fault, Observation, ProbeSpec, TlsFacts, TlsSpec};
 
 /// Chains that are remembered at most.
 const MOST: usize = 65_536;

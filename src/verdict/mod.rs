@@ -21,35 +21,18 @@ mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-pub use cause::Cause;
-pub use cause::Code;
-pub use cause::Notice;
-pub use cause::Side;
-pub use cause::Stage;
-pub use cause::Step;
-pub use cause::Words;
-pub use chain::PresentedCertificate;
-pub use chain::PresentedChain;
-pub use chain::Role;
-pub use chain::anchor_names;
-pub use finding::Facts;
-pub use finding::Finding;
-pub use finding::Slot;
-pub use handshake::alert_name;
-pub use handshake::unexplained_alert;
+pub use cause::{Cause, Code, Notice, Side, Stage, Step, Words};
+pub use chain::{PresentedCertificate, PresentedChain, Role, anchor_names};
+pub use finding::{Facts, Finding, Slot};
+pub use handshake::{alert_name, unexplained_alert};
 pub use judge::judge;
 pub use memory::Judge;
-pub use offer::suite_name;
-pub use offer::version_name;
-pub use right_chain::RightLink;
-pub use right_chain::name_of_der;
-pub use right_chain::right_chain;
+pub use offer::{suite_name, version_name};
+pub use right_chain::{RightLink, name_of_der, right_chain};
 
-pub use crate::probe::Phases;
-pub use crate::probe::ScanFacts;
+pub use crate::probe::{Phases, ScanFacts};
 
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,18 +3,12 @@
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-use super::Cause;
-use super::Facts;
-use super::Slot;
 use super::certificate::Certificate;
 use super::chain::Reading;
 use super::fault::Fault;
-use super::text::listed;
-use super::text::shown;
-use crate::probe::NameSource;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
-use crate::probe::VerifiedName;
+use super::text::{listed, shown};
+use super::{Cause, Facts, Slot};
+use crate::probe::{NameSource, TlsFacts, TlsSpec, VerifiedName};
 
 /// The fault of the name, if there is one. `leaf` is an index into the certificates read.
 pub(super) fn fault(spec: &TlsSpec, facts: &TlsFacts, reading: &Reading<'_>, leaf: Option<usize>) -> Option<Fault> {

@@ -1,13 +1,10 @@
 //! What we offer in a handshake, and what a server chose instead when it was offered everything.
 
-use rustls::CipherSuite;
-use rustls::NamedGroup;
-use rustls::ProtocolVersion;
 use rustls::crypto::aws_lc_rs;
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 
 use super::Cause;
-use crate::probe::scan::flight::Flight;
-use crate::probe::scan::flight::Hello;
+use crate::probe::scan::flight::{Flight, Hello};
 
 /// What the server's choice says is missing from our offer: the cause, and the reason in words.
 pub(super) fn missing(hello: Hello, flight: &Flight, before: Cause) -> Option<(Cause, String)> {

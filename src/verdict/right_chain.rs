@@ -8,8 +8,7 @@ use super::chain::Reading;
 use super::diagnosis::Diagnosis;
 use super::links::End;
 use super::text::distinguished_name;
-use crate::probe::TlsFacts;
-use crate::probe::TlsSpec;
+use crate::probe::{TlsFacts, TlsSpec};
 
 /// A certificate of the chain as it should be, the server's own first.
 #[derive(Clone, Debug, PartialEq, Eq)]

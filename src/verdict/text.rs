@@ -2,8 +2,7 @@
 //! and durations as people say them.
 
 use std::fmt::Write;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use x509_parser::asn1_rs::Oid;
 use x509_parser::x509::X509Name;

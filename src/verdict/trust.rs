@@ -2,14 +2,10 @@
 
 use super::Cause;
 use super::certificate::Certificate;
-use super::chain::Sent;
-use super::chain::fingerprint;
+use super::chain::{Sent, fingerprint};
 use super::fault::Fault;
-use super::links::End;
-use super::links::Issuer;
-use super::links::Path;
-use crate::probe::Trust;
-use crate::probe::TrustMode;
+use super::links::{End, Issuer, Path};
+use crate::probe::{Trust, TrustMode};
 
 /// The faults of the path's end.
 pub(super) fn faults(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {

@@ -11,9 +11,7 @@ use serde::Serialize;
 
 use crate::health::State;
 use crate::target::Protocol;
-use crate::view::report::Problem;
-use crate::view::report::Report;
-use crate::view::report::ReportRow;
+use crate::view::report::{Problem, Report, ReportRow};
 
 /// The application gateway that this exporter stands for: what every resource id begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]

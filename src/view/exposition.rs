@@ -6,8 +6,7 @@
 use std::fmt;
 use std::fmt::Write;
 
-use prometheus_client::encoding::text::encode_eof;
-use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 
 /// A text format of metrics.

@@ -1,15 +1,11 @@
 //! Writes metric families: the lines that describe one, then its samples, and nothing at all when it has none.
 
-use std::fmt;
-use std::iter;
 use std::time::Duration;
+use std::{fmt, iter};
 
-use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::encoding::EncodeCounterValue;
-use prometheus_client::encoding::EncodeGaugeValue;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::MetricEncoder;
-use prometheus_client::encoding::NoLabelSet;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 

@@ -7,13 +7,7 @@ use std::time::SystemTime;
 
 use super::ranking::Urgency;
 use crate::health::Row;
-use crate::verdict::Cause;
-use crate::verdict::Code;
-use crate::verdict::Facts;
-use crate::verdict::ProbeResult;
-use crate::verdict::Side;
-use crate::verdict::Slot;
-use crate::verdict::Stage;
+use crate::verdict::{Cause, Code, Facts, ProbeResult, Side, Slot, Stage};
 
 /// Rows of one urgency with one cause, and the same to blame.
 #[derive(Clone, Debug)]

@@ -3,11 +3,7 @@
 use std::fmt;
 use std::fmt::Write;
 
-use prometheus_client::encoding::EncodeLabel;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::EncodeLabelValue;
-use prometheus_client::encoding::LabelSetEncoder;
-use prometheus_client::encoding::LabelValueEncoder;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, EncodeLabelValue, LabelSetEncoder, LabelValueEncoder};
 
 use crate::health::PoolTotals;
 use crate::target::Target;

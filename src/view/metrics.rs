@@ -5,43 +5,24 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 
-use crate::health::LatencyHistogram;
-use crate::health::Presented;
-use crate::health::Row;
-use crate::health::Snapshot;
-use crate::health::State;
+use crate::health::{LatencyHistogram, Presented, Row, Snapshot, State};
 use crate::target::Target;
-use crate::verdict::Cause;
-use crate::verdict::Phases;
-use crate::verdict::PresentedCertificate;
-use crate::verdict::Role;
-use crate::verdict::Stage;
-use crate::verdict::TlsSession;
-use crate::verdict::Verdict;
+use crate::verdict::{Cause, Phases, PresentedCertificate, Role, Stage, TlsSession, Verdict};
 
 use super::exposition;
 use super::exposition::Format;
-use super::family::Buckets;
-use super::family::Families;
-use super::labels::PoolLabels;
-use super::labels::RowLabels;
-use super::labels::Text;
+use super::family::{Buckets, Families};
+use super::labels::{PoolLabels, RowLabels, Text};
 use super::remedy::Remedy;
-use super::time::age;
-use super::time::seconds;
-use super::time::unix_seconds;
+use super::time::{age, seconds, unix_seconds};
 
-pub use super::numbers::DelayHistogram;
-pub use super::numbers::ExporterNumbers;
-pub use super::numbers::ProcessNumbers;
-pub use super::numbers::ReloadOutcome;
+pub use super::numbers::{DelayHistogram, ExporterNumbers, ProcessNumbers, ReloadOutcome};
 
 /// Certificates are shown for so long after a probe last saw them.
 const CERTIFICATES_SHOWN_FOR: Duration = Duration::from_hours(24);

@@ -1,7 +1,6 @@
 //! What the exporter tells about itself, beside what it tells about servers: plain values, filled in by the program.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The exporter at one instant.
 #[derive(Clone, Debug)]

@@ -3,8 +3,7 @@
 use std::cmp::Reverse;
 use std::time::SystemTime;
 
-use crate::health::Row;
-use crate::health::State;
+use crate::health::{Row, State};
 use crate::verdict::ProbeResult;
 use crate::view::report::ReportRow;
 

@@ -5,19 +5,10 @@
 //! the caller to escape.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::target::NameSource;
-use crate::target::Target;
-use crate::target::VerifiedName;
-use crate::verdict::Code;
-use crate::verdict::Facts;
-use crate::verdict::Finding;
-use crate::verdict::Side;
-use crate::verdict::Slot;
-use crate::verdict::Step;
-use crate::verdict::Words;
+use crate::target::{NameSource, Target, VerifiedName};
+use crate::verdict::{Code, Facts, Finding, Side, Slot, Step, Words};
 
 /// The texts of a cause or notice, with what is known for their slots.
 #[derive(Clone, Copy, Debug)]

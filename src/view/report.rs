@@ -10,29 +10,19 @@ mod of;
 mod words;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub use self::filter::Filter;
-pub use self::filter::FilterError;
-pub use self::filter::FilterKey;
-pub use self::filter::cause;
-pub use self::filter::state;
+pub use self::filter::{Filter, FilterError, FilterKey, cause, state};
 pub use self::json::write_json;
 pub use self::of::Links;
-pub use crate::health::Snapshot;
-pub use crate::health::State;
+pub use crate::health::{Snapshot, State};
 use crate::target::Protocol;
 pub use crate::verdict::Cause;
-use crate::verdict::ProbeResult;
-use crate::verdict::Role;
-use crate::verdict::Side;
-use crate::verdict::Stage;
+use crate::verdict::{ProbeResult, Role, Side, Stage};
 
 /// The state of some or all rows at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

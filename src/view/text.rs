@@ -9,19 +9,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::target::Target;
-use crate::target::VerifiedName;
+use crate::target::{Target, VerifiedName};
 
-pub use self::cell::folded;
-pub use self::cell::steers;
-pub use self::cell::visible;
-pub use self::cell::visible_json;
-pub use self::csv::csv_header;
-pub use self::csv::csv_rows;
-pub use self::table::Colour;
-pub use self::table::Look;
-pub use self::table::Order;
-pub use self::table::table;
+pub use self::cell::{folded, steers, visible, visible_json};
+pub use self::csv::{csv_header, csv_rows};
+pub use self::table::{Colour, Look, Order, table};
 use crate::view::time::Utc;
 
 /// An instant for people.

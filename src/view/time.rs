@@ -1,8 +1,7 @@
 //! Instants and durations as metrics and people want them. There is no clock here.
 
 use std::fmt;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 

@@ -1,27 +1,19 @@
 //! Who may ask: TLS, users, rate limit and the headers that an administrator adds. One value, swapped whole.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 
-use crate::web::bucket::Bucket;
-use crate::web::bucket::Rate;
+use crate::web::bucket::{Bucket, Rate};
 
 /// What stands between the network and the routes. It applies to every route, the health endpoints too.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! A token bucket: how many requests are let through.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// At most one request each `interval` in the long run, and `burst` at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::web::demand::Busy;
-use crate::web::demand::Demand;
+use crate::web::demand::{Busy, Demand};
 use crate::web::events;
 
 /// What somebody asks for. Values are as they were written: whoever begins the check judges them.

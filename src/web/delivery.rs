@@ -3,33 +3,23 @@
 //! A page is never held whole. Rendering waits for the client, so a client that does not read holds a few chunks, one
 //! of a bounded number of slots and one blocking thread, and loses all of it when its time is over.
 
-use std::fmt;
-use std::io;
 use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
-use axum::body::Body;
-use axum::body::Bytes;
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::Method;
-use axum::http::header;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hyper::body::Body as HttpBody;
-use hyper::body::Frame;
+use hyper::body::{Body as HttpBody, Frame};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::web::encoding::Encoding;
 

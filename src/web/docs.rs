@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::Html;
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 
-use crate::view::page::Place;
-use crate::view::page::docs;
+use crate::view::page::{Place, docs};
 
 /// The routes, relative to the route prefix; `metrics_path` is the metrics' below it.
 pub fn router(metrics_path: &str) -> Router {

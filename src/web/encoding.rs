@@ -2,9 +2,7 @@
 
 use std::io::Write;
 
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 

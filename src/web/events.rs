@@ -2,18 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use axum::body::Body;
-use axum::body::Bytes;
-use axum::http::HeaderName;
-use axum::http::HeaderValue;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
-use hyper::body::Body as HttpBody;
-use hyper::body::Frame;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::mpsc;
 
 /// The answer that such events come in, as they are sent; without a receiver only its head.

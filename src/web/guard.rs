@@ -2,22 +2,14 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::Method;
-use axum::http::Request;
-use axum::http::StatusCode;
-use axum::http::Uri;
-use axum::http::header;
 use axum::http::uri::Authority;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use crate::web::access::Access;
-use crate::web::paths::Origin;
-use crate::web::paths::Scheme;
+use crate::web::paths::{Origin, Scheme};
 
 /// Answers a request: refuses it or hands it to the routes, and dresses the response.
 pub(super) async fn answer(

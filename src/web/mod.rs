@@ -50,16 +50,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
 pub use bucket::Rate;
-pub use delivery::Page;
-pub use delivery::PageWriter;
-pub use listen::BindError;
-pub use listen::bind;
-pub use paths::Paths;
-pub use paths::PathsError;
-pub use paths::RoutePrefix;
-pub use paths::Scheme;
-pub use serve::Limits;
-pub use serve::serve;
+pub use delivery::{Page, PageWriter};
+pub use listen::{BindError, bind};
+pub use paths::{Paths, PathsError, RoutePrefix, Scheme};
+pub use serve::{Limits, serve};
 
 /// What there is to see.
 pub struct Site {

@@ -2,32 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::Router;
-use axum::extract::Path;
-use axum::extract::RawQuery;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::HeaderName;
-use axum::http::HeaderValue;
-use axum::http::Method;
-use axum::http::StatusCode;
-use axum::http::header;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::map_request;
-use axum::response::Html;
-use axum::response::IntoResponse;
-use axum::response::Response;
-use axum::routing::MethodRouter;
-use axum::routing::get;
-use axum::routing::post;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 
 use crate::view::page::assets::Asset;
-use crate::web::Connection;
-use crate::web::Limits;
-use crate::web::Site;
-use crate::web::azure;
 use crate::web::delivery::Deliveries;
 use crate::web::encoding::Encoding;
+use crate::web::{Connection, Limits, Site, azure};
 
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
     let prefix = site.paths.prefix().clone();

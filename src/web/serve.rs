@@ -10,35 +10,20 @@ use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
-use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio::time::MissedTickBehavior;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::web::Connection;
-use crate::web::Site;
 use crate::web::access::Access;
-use crate::web::guard;
-use crate::web::paths::Origin;
-use crate::web::paths::Scheme;
-use crate::web::pulse::Advice;
-use crate::web::pulse::Patience;
-use crate::web::pulse::Pulse;
-use crate::web::pulse::RunningBody;
-use crate::web::pulse::Version;
-use crate::web::pulse::Watched;
-use crate::web::routes;
+use crate::web::paths::{Origin, Scheme};
+use crate::web::pulse::{Advice, Patience, Pulse, RunningBody, Version, Watched};
+use crate::web::{Connection, Site, guard, routes};
 
 /// How much a client may take.
 #[derive(Clone, Debug, PartialEq, Eq)]

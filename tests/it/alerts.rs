@@ -8,8 +8,7 @@ mod rules;
 mod units;
 mod words;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;

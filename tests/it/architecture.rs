@@ -1,10 +1,8 @@
 //! The house: who may name whom, what is pure, and how files begin. Adding an arrow here is a decision, not a fix.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Each room and the rooms that it may name.
 const MAY_NAME: &[(&str, &[&str])] = &[
@@ -72,10 +70,41 @@ fn room(path: &Path) -> String {
     below.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
-/// The code without its tests, comments and documentation.
+/// The code without its tests, comments and documentation, each imported name with its whole path.
 fn code(text: &str) -> String {
     let product = text.split("\n#[cfg(test)]\n").next().unwrap();
-    product.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+    ungrouped(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// `use a::{b, c};` as `use a::b, a::c;`: a name must not escape the search because it stands in braces.
+fn ungrouped(code: &str) -> String {
+    let mut plain = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(at) = rest.find("::{") {
+        let (before, after) = (&rest[..at], &rest[at + 3..]);
+        let (Some(end), true) = (after.find('}'), before.rsplit('\n').next().is_some_and(|line| line.contains("use ")))
+        else {
+            plain.push_str(&rest[..at + 3]);
+            rest = after;
+            continue;
+        };
+        let from = before.rfind(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != ':');
+        let path = &before[from.map_or(0, |from| from + 1)..];
+        plain.push_str(&before[..before.len() - path.len()]);
+        let names = after[..end].split(',').map(str::trim).filter(|name| !name.is_empty());
+        plain.push_str(&names.map(|name| format!("{path}::{name}")).collect::<Vec<_>>().join(", "));
+        rest = &after[end + 1..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[test]
+fn a_grouped_import_is_seen_name_by_name() {
+    let plain =
+        ungrouped("use crate::{probe, web::Page};\nuse std::net::{\n    IpAddr,\n    TcpStream,\n};\nlet x = 1;");
+    assert_eq!(plain, "use crate::probe, crate::web::Page;\nuse std::net::IpAddr, std::net::TcpStream;\nlet x = 1;");
 }
 
 #[test]

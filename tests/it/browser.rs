@@ -11,17 +11,12 @@ pub(crate) mod window;
 use std::path::Path;
 
 use serde_json::Value;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::driver::DEADLINE;
-pub(crate) use self::window::Browser;
-pub(crate) use self::window::ENTER;
-pub(crate) use self::window::Look;
-pub(crate) use self::window::TAB;
+pub(crate) use self::window::{Browser, ENTER, Look, TAB};
 
-use crate::exporter::Exporter;
-use crate::exporter::PAUSE;
+use crate::exporter::{Exporter, PAUSE};
 
 /// The exporter with its demo, whose every row has had its first probe.
 pub(crate) async fn demo() -> Exporter {

@@ -6,27 +6,15 @@ mod random;
 mod remembered;
 mod workshop;
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::probe::Expectation;
-use backend_health_exporter::probe::Fault;
-use backend_health_exporter::probe::Host;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::Observation;
-use backend_health_exporter::probe::Phases;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::TlsFacts;
-use backend_health_exporter::probe::TlsFault;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::VerifiedName;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::judge;
+use backend_health_exporter::probe::{
+    Expectation, Fault, Host, NameSource, Observation, Phases, ProbeSpec, Protocol, TlsFacts, TlsFault, TlsSpec, Trust,
+    VerifiedName,
+};
+use backend_health_exporter::verdict::{Verdict, judge};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 

@@ -1,29 +1,18 @@
 //! Configuration files: what loads, with which values, what does not, and in which words.
 
-use std::env;
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use proptest::prelude::*;
-use rcgen::CertificateParams;
-use rcgen::KeyPair;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::pem::SectionKind;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::pem::{PemObject, SectionKind};
 use tempfile::TempDir;
 
-use backend_health_exporter::config::Azure;
-use backend_health_exporter::config::Config;
-use backend_health_exporter::config::ConfigFile;
-use backend_health_exporter::config::Problem;
-use backend_health_exporter::config::Problems;
-use backend_health_exporter::config::describe;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::TrustMode;
+use backend_health_exporter::config::{Azure, Config, ConfigFile, Problem, Problems, describe};
+use backend_health_exporter::probe::{Protocol, TrustMode};
 
 /// A wrong or doubtful place: `line:column`, the key's path, and a part of the message.
 type Expected = (&'static str, &'static str, &'static str);

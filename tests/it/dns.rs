@@ -1,24 +1,14 @@
 //! The resolver against a real name server: what each answer comes to, what is cached, and what is remembered.
 
 use std::future::Future;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::time::Duration;
-use std::time::Instant;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::resolver::Addresses;
-use backend_health_exporter::resolver::DnsFault;
-use backend_health_exporter::resolver::Files;
-use backend_health_exporter::resolver::Options;
-use backend_health_exporter::resolver::Resolver;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::resolver::{Addresses, DnsFault, Files, Options, Resolver};
 
 const NAME: &str = "app.test";
 const V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
@@ -83,9 +73,7 @@ async fn check(answer: Answer, expected: Expected) {
 
 #[tokio::test]
 async fn each_answer_comes_to_its_addresses_or_its_fault() {
-    use Expected::Failure;
-    use Expected::Fault;
-    use Expected::Found;
+    use Expected::{Failure, Fault, Found};
     check(good(60), Found(vec![V4.into()])).await;
     check(Answer::addresses([V6], 60), Found(vec![V6.into()])).await;
     check(Answer::addresses([V4, V4], 60), Found(vec![V4.into()])).await;
@@ -102,9 +90,7 @@ async fn each_answer_comes_to_its_addresses_or_its_fault() {
 
 #[tokio::test]
 async fn a_failing_half_neither_hides_the_other_nor_passes_for_no_address() {
-    use Expected::Failure;
-    use Expected::Fault;
-    use Expected::Found;
+    use Expected::{Failure, Fault, Found};
     let half = Answer::halves;
     let v6 = || Answer::addresses([V6], 60);
     check(half(good(60), Answer::ServerFailure), Found(vec![V4.into()])).await;

@@ -9,33 +9,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use backend_health_exporter::app;
 use backend_health_exporter::health::Row;
 use backend_health_exporter::lab::Demo;
 use backend_health_exporter::lab::demo::CONFIG_FILE;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::Request;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::probe::VerifiedName;
-use backend_health_exporter::resolver;
+use backend_health_exporter::probe::{NameSource, Prober, Protocol, Request, TlsSpec, Trust, TrustMode, VerifiedName};
 use backend_health_exporter::resolver::Resolver;
 use backend_health_exporter::target::Target;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Facts;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Side;
-use backend_health_exporter::verdict::Slot;
-use backend_health_exporter::verdict::Stage;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::Words;
-use backend_health_exporter::verdict::judge;
+use backend_health_exporter::verdict::{Cause, Code, Facts, Finding, Notice, Side, Slot, Stage, Verdict, Words, judge};
 use backend_health_exporter::view::remedy::Remedy;
+use backend_health_exporter::{app, resolver};
 
 use crate::sample;
 

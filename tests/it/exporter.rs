@@ -17,25 +17,18 @@ mod thresholds;
 mod troubleshoot;
 
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use reqwest::Client;
-use reqwest::ClientBuilder;
-use reqwest::Method;
-use rustls::ClientConfig;
-use rustls::RootCertStore;
+use backend_health_exporter::lab::{Backend, Behaviour};
+use reqwest::{Client, ClientBuilder, Method};
 use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::process::Process;
 use self::scrape::Scrape;

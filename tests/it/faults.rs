@@ -10,39 +10,21 @@ mod several;
 mod timing;
 
 use std::fmt::Debug;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use backend_health_exporter::discovery::Host;
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
 use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::probe::ClientCertificate;
-use backend_health_exporter::probe::Expectation;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::Observation;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::Request;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::probe::VerifiedName;
-use backend_health_exporter::resolver::Options;
-use backend_health_exporter::resolver::Resolver;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::judge;
+use backend_health_exporter::lab::{Backend, Behaviour};
+use backend_health_exporter::probe::{
+    ClientCertificate, Expectation, NameSource, Observation, ProbeSpec, Prober, Protocol, Request, TlsSpec, Trust,
+    TrustMode, VerifiedName,
+};
+use backend_health_exporter::resolver::{Options, Resolver};
+use backend_health_exporter::verdict::{Cause, Code, Notice, Role, Verdict, judge};
 
 /// How a backend is probed; [`Probe::of`] makes it whole.
 #[derive(Clone, Debug)]

@@ -5,59 +5,28 @@ mod mutation;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::script::Mark;
-use backend_health_exporter::lab::script::Step;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::KeyAlgorithm;
-use backend_health_exporter::probe::Fault;
-use backend_health_exporter::probe::Observation;
-use backend_health_exporter::probe::Phases;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::TlsFacts;
-use backend_health_exporter::probe::TlsFault;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::VerifiedName;
+use backend_health_exporter::lab::script::{Mark, Step};
+use backend_health_exporter::lab::tls::{Chain, Identity, KeyAlgorithm};
+use backend_health_exporter::lab::{Backend, Script};
 use backend_health_exporter::probe::scan::flight;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::judge;
+use backend_health_exporter::probe::{
+    Fault, Observation, Phases, ProbeSpec, TlsFacts, TlsFault, TlsSpec, VerifiedName,
+};
+use backend_health_exporter::verdict::{Cause, Code, Verdict, judge};
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::sample::select;
-use proptest::test_runner::Config;
-use proptest::test_runner::TestCaseResult;
-use proptest::test_runner::TestRunner;
-use rustls::ClientConfig;
-use rustls::ClientConnection;
-use rustls::RootCertStore;
-use rustls::ServerConfig;
-use rustls::ServerConnection;
-use rustls::SupportedProtocolVersion;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use tokio::runtime::Runtime;
 use webpki::EndEntityCert;
 
-use self::mutation::mutated;
-use self::mutation::mutation;
-use crate::faults::HOST;
-use crate::faults::LOCALHOST;
-use crate::faults::Probe;
-use crate::faults::Secure;
-use crate::faults::judged;
-use crate::faults::prober;
+use self::mutation::{mutated, mutation};
+use crate::faults::{HOST, LOCALHOST, Probe, Secure, judged, prober};
 
 /// Tries cases until the time is over. A failure is shrunk and shown.
 fn try_until_time_is_over<S: Strategy<Value: Debug>>(cases: &S, test: impl Fn(S::Value) -> TestCaseResult) {

@@ -4,50 +4,22 @@
 mod forge;
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use backend_health_exporter::health::HealthTable;
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::lab::tls::Versions;
+use backend_health_exporter::lab::tls::{Identity, ServerTls, Terms, Versions};
+use backend_health_exporter::lab::{Backend, Service, tcp};
 use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::ProbeResult;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::verdict::{Cause, ProbeResult, Verdict};
 use backend_health_exporter::view::exposition::Format;
 use rustls::pki_types::CertificateDer;
 
-use self::forge::Draft;
-use self::forge::Forge;
-use self::forge::common_name;
-use self::forge::dates;
-use self::forge::dns;
-use self::forge::extension;
-use self::forge::generalized;
-use self::forge::integer;
-use self::forge::ip;
-use self::forge::names;
-use self::forge::part;
-use self::forge::sequence;
-use self::forge::tlv;
-use self::forge::utc;
-use crate::exposition;
-use crate::faults::HOST;
-use crate::faults::LOCALHOST;
-use crate::faults::Probe;
-use crate::faults::Secure;
-use crate::faults::judged;
-use crate::faults::prober;
-use crate::metrics;
-use crate::sample;
+use self::forge::{
+    Draft, Forge, common_name, dates, dns, extension, generalized, integer, ip, names, part, sequence, tlv, utc,
+};
+use crate::faults::{HOST, LOCALHOST, Probe, Secure, judged, prober};
+use crate::{exposition, metrics, sample};
 
 /// Certificates that a server shows, and what must come of them.
 struct Case {

@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use backend_health_exporter::config::http::HttpConfig;
-use backend_health_exporter::config::http::HttpProxy;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
+use backend_health_exporter::config::http::{HttpConfig, HttpProxy};
+use backend_health_exporter::lab::tls::{Credential, Profile};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 

@@ -2,33 +2,17 @@
 //! where we differ `docs/certificates.md` says why. Read from a file beside the checkout, where there is one.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::probe::Clock;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::resolver::Options;
-use backend_health_exporter::resolver::Resolver;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::judge;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::PrivateKeyDer;
+use backend_health_exporter::lab::tls::{Identity, ServerTls};
+use backend_health_exporter::lab::{Backend, Service, http};
+use backend_health_exporter::probe::{Clock, Prober, TlsSpec, Trust, TrustMode};
+use backend_health_exporter::resolver::{Options, Resolver};
+use backend_health_exporter::verdict::{Cause, Code, Verdict, judge};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::chains;
 use super::chains::verdict as read;

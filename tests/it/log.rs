@@ -1,12 +1,9 @@
 //! Log lines: what a hostile value can and cannot do to them.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use backend_health_exporter::cli::log::LogFormat;
-use backend_health_exporter::cli::log::LogLevel;
-use backend_health_exporter::cli::log::subscriber;
+use backend_health_exporter::cli::log::{LogFormat, LogLevel, subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Clone, Default)]

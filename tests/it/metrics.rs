@@ -3,35 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::health::LatencyHistogram;
-use backend_health_exporter::health::PoolTotals;
-use backend_health_exporter::health::Presented;
-use backend_health_exporter::health::Row;
-use backend_health_exporter::health::Snapshot;
-use backend_health_exporter::health::State;
+use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Presented, Row, Snapshot, State};
 use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::PresentedChain;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::TlsSession;
+use backend_health_exporter::verdict::{Cause, PresentedChain, Role, TlsSession};
 use backend_health_exporter::view::exposition::Format;
 use backend_health_exporter::view::metrics;
-use backend_health_exporter::view::metrics::DelayHistogram;
-use backend_health_exporter::view::metrics::ExporterNumbers;
-use backend_health_exporter::view::metrics::ProcessNumbers;
-use backend_health_exporter::view::metrics::ReloadOutcome;
+use backend_health_exporter::view::metrics::{DelayHistogram, ExporterNumbers, ProcessNumbers, ReloadOutcome};
 use backend_health_exporter::view::remedy::Remedy;
 
-use crate::exposition;
-use crate::exposition::Family;
-use crate::exposition::Sample;
-use crate::sample;
+use crate::exposition::{Family, Sample};
+use crate::{exposition, sample};
 
 const ODD: &str = "a \"quoted\" \\ back\\slash\nnew line\ttab <script>alert(1)</script> 'ü' 🦀 {x=\"y\"} # HELP x y\r";
 

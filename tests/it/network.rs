@@ -13,10 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use self::world::Exporter;
-use self::world::Namespace;
-use self::world::rows_in;
-use self::world::turned_unhealthy;
+use self::world::{Exporter, Namespace, rows_in, turned_unhealthy};
 
 /// A server, and what must be said of it.
 struct Case {

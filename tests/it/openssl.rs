@@ -12,25 +12,13 @@ mod server;
 
 use std::sync::Arc;
 
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::Side;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::verdict::judge;
-use backend_health_exporter::verdict::unexplained_alert;
+use backend_health_exporter::probe::{ProbeSpec, Prober, Trust};
+use backend_health_exporter::verdict::{Cause, Code, Role, Side, Verdict, judge, unexplained_alert};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use self::server::Server;
-use self::server::Shown;
-use crate::faults::Probe;
-use crate::faults::judged;
-use crate::faults::prober;
-use crate::faults::told;
+use self::server::{Server, Shown};
+use crate::faults::{Probe, judged, prober, told};
 
 /// A server with these arguments, probed so, must come to that.
 struct Row {

@@ -3,24 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend_health_exporter::health::HealthTable;
-use backend_health_exporter::health::Row;
-use backend_health_exporter::health::State;
+use backend_health_exporter::health::{HealthTable, Row, State};
 use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Evidence;
-use backend_health_exporter::verdict::Facts;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::ResponseSummary;
-use backend_health_exporter::verdict::Slot;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::verdict::{Cause, Code, Evidence, Facts, Finding, Notice, ResponseSummary, Slot, Verdict};
 use backend_health_exporter::view::groups::by_fault;
 use backend_health_exporter::view::page;
 use backend_health_exporter::view::page::Place;
-use backend_health_exporter::view::ranking::Urgency;
-use backend_health_exporter::view::ranking::worst_first;
+use backend_health_exporter::view::ranking::{Urgency, worst_first};
 
 use crate::sample;
 

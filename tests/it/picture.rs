@@ -2,23 +2,14 @@
 
 mod sample;
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Side;
+use backend_health_exporter::verdict::{Cause, Notice, Side};
 use backend_health_exporter::view::picture;
 use backend_health_exporter::view::report::ReportRow;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use self::sample::INTERMEDIATE;
-use self::sample::LEAF;
-use self::sample::ROOT;
-use self::sample::Sample;
-use self::sample::fingerprint;
-use self::sample::names;
+use self::sample::{INTERMEDIATE, LEAF, ROOT, Sample, fingerprint, names};
 
 /// The parts that a cause marks as faulty, by what their names begin with: a new cause has to be placed here, too.
 fn faulty_parts(cause: Cause) -> &'static [&'static str] {

@@ -4,18 +4,12 @@ pub(crate) mod table;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use backend_health_exporter::health::Row;
-use backend_health_exporter::health::Snapshot;
+use backend_health_exporter::health::{Row, Snapshot};
 use backend_health_exporter::probe::Protocol;
 use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::view::report::Event;
-use backend_health_exporter::view::report::Events;
-use backend_health_exporter::view::report::Filter;
-use backend_health_exporter::view::report::Links;
-use backend_health_exporter::view::report::Report;
+use backend_health_exporter::view::report::{Event, Events, Filter, Links, Report};
 use serde_json::Value;
 
 use crate::sample;

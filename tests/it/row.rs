@@ -1,26 +1,17 @@
 //! The page of one row: which row a request names, what stands on the page, and that nothing foreign becomes markup.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use backend_health_exporter::app;
 use backend_health_exporter::health::Row;
 use backend_health_exporter::probe::Protocol;
 use backend_health_exporter::target::Target;
-use backend_health_exporter::verdict::Attempt;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Evidence;
-use backend_health_exporter::verdict::Facts;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::ResponseSummary;
-use backend_health_exporter::verdict::Slot;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::view::page::Place;
-use backend_health_exporter::view::page::row;
+use backend_health_exporter::verdict::{
+    Attempt, Cause, Code, Evidence, Facts, Finding, Notice, ResponseSummary, Slot, Verdict,
+};
 use backend_health_exporter::view::page::row::Answer;
+use backend_health_exporter::view::page::{Place, row};
 
 use crate::exporter::ConfigFile;
 use crate::sample;

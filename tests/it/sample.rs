@@ -2,30 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::discovery::Server;
-use backend_health_exporter::health::LatencyHistogram;
-use backend_health_exporter::health::PoolTotals;
-use backend_health_exporter::health::Row;
-use backend_health_exporter::health::Snapshot;
-use backend_health_exporter::health::State;
-use backend_health_exporter::probe::Expectation;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Evidence;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Phases;
-use backend_health_exporter::verdict::PresentedCertificate;
-use backend_health_exporter::verdict::PresentedChain;
-use backend_health_exporter::verdict::ResponseSummary;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::TlsSession;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Row, Snapshot, State};
+use backend_health_exporter::probe::{Expectation, ProbeSpec, Protocol};
+use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::verdict::{
+    Cause, Evidence, Finding, Phases, PresentedCertificate, PresentedChain, ResponseSummary, Role, TlsSession, Verdict,
+};
 use backend_health_exporter::view::page;
 use backend_health_exporter::view::page::Place;
 

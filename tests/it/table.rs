@@ -5,18 +5,10 @@ use std::time::Duration;
 
 use backend_health_exporter::health::Row;
 use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Verdict;
-use backend_health_exporter::view::report::Filter;
-use backend_health_exporter::view::report::Links;
-use backend_health_exporter::view::report::Report;
+use backend_health_exporter::verdict::{Cause, Code, Finding, Notice, Verdict};
+use backend_health_exporter::view::report::{Filter, Links, Report};
 use backend_health_exporter::view::text;
-use backend_health_exporter::view::text::Colour;
-use backend_health_exporter::view::text::Look;
-use backend_health_exporter::view::text::Order;
+use backend_health_exporter::view::text::{Colour, Look, Order};
 use unicode_width::UnicodeWidthStr;
 
 use crate::sample;

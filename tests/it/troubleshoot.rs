@@ -5,19 +5,15 @@ mod hostile;
 mod stages;
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backend_health_exporter::app;
 use backend_health_exporter::lab::Demo;
 use backend_health_exporter::lab::demo::CONFIG_FILE;
 use backend_health_exporter::probe::Prober;
-use backend_health_exporter::resolver::Options;
-use backend_health_exporter::resolver::Resolver;
+use backend_health_exporter::resolver::{Options, Resolver};
 use backend_health_exporter::target::Target;
-use backend_health_exporter::troubleshoot::Examination;
-use backend_health_exporter::troubleshoot::Question;
-use backend_health_exporter::troubleshoot::troubleshoot;
+use backend_health_exporter::troubleshoot::{Examination, Question, troubleshoot};
 use backend_health_exporter::verdict::Cause;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

@@ -2,18 +2,11 @@
 
 use std::path::Path;
 
-use super::Report as Flags;
-use super::complain;
-use crate::app::DEFAULT_LAST_KNOWN_GOOD;
-use crate::app::Probing;
-use crate::app::Remote;
-use crate::app::ResolverOptions;
+use super::{Report as Flags, complain};
+use crate::app::{DEFAULT_LAST_KNOWN_GOOD, Probing, Remote, ResolverOptions};
 use crate::config::Problem;
 use crate::config::http::HttpConfig;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::Report;
-use crate::view::report::Snapshot;
+use crate::view::report::{Filter, Links, Report, Snapshot};
 use crate::view::text::Order;
 
 pub(super) enum Source {

@@ -4,27 +4,16 @@
 use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::COULD_NOT_RUN;
-use super::Output;
-use super::Progress;
-use super::Seen;
-use super::Source;
-use super::complain;
-use super::exit_code;
-use super::look;
+use super::{COULD_NOT_RUN, Output, Progress, Seen, Source, complain, exit_code, look};
 use crate::app::Probing;
 use crate::cli::screen;
-use crate::cli::screen::Page;
-use crate::cli::screen::write_out;
+use crate::cli::screen::{Page, write_out};
 use crate::view::report::Filter;
 use crate::view::text;
 use crate::view::text::Look;

@@ -2,42 +2,24 @@
 
 use std::sync::Arc;
 
-use rustls::CertificateError;
-use rustls::ClientConfig;
-use rustls::DigitallySignedStruct;
-use rustls::RootCertStore;
-use rustls::SignatureScheme;
-use rustls::SupportedProtocolVersion;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::CryptoProvider;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::crypto::verify_tls12_signature;
-use rustls::crypto::verify_tls13_signature;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
-use rustls::version::TLS12;
-use rustls::version::TLS13;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use webpki::EndEntityCert;
-use x509_parser::prelude::FromDer;
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::Reader;
-use super::Reported;
-use super::is_given;
-use crate::config::decode::Field;
-use crate::config::decode::Located;
-use crate::config::decode::Section;
-use crate::config::decode::text;
-use crate::config::decode::truth;
+use super::{Reader, Reported, is_given};
+use crate::config::decode::{Field, Located, Section, text, truth};
 use crate::config::material;
 use crate::config::value::quote;
-use crate::config::yaml::Node;
-use crate::config::yaml::Value;
+use crate::config::yaml::{Node, Value};
 use crate::probe::ClientCertificate;
 
 const TLS: &[&str] = &[

@@ -2,28 +2,17 @@
 
 use std::sync::Arc;
 
-use rustls::NamedGroup;
-use rustls::RootCertStore;
-use rustls::ServerConfig;
-use rustls::SupportedCipherSuite;
-use rustls::SupportedProtocolVersion;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::SupportedKxGroup;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::version::TLS12;
-use rustls::version::TLS13;
-use serde_saphyr::Location;
-use serde_saphyr::Spanned;
+use rustls::version::{TLS12, TLS13};
+use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use serde_saphyr::{Location, Spanned};
 
-use crate::config::web::Reader;
-use crate::config::web::Reported;
-use crate::config::web::client::ClientAuth;
-use crate::config::web::client::ClientPolicy;
+use crate::config::web::client::{ClientAuth, ClientPolicy};
 use crate::config::web::shape::Tls;
+use crate::config::web::{Reader, Reported};
 
 /// Checks the block and reads the files that it names; problems go to the reader, all at once.
 pub(super) fn server_config(

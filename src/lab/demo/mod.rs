@@ -9,12 +9,10 @@ mod plan;
 mod secure;
 mod yaml;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -23,8 +21,7 @@ use tempfile::TempDir;
 
 use crate::lab::backend::Backend;
 use crate::lab::behaviour::Behaviour;
-use crate::lab::demo::plan::Pool;
-use crate::lab::demo::plan::SETTINGS;
+use crate::lab::demo::plan::{Pool, SETTINGS};
 use crate::lab::demo::secure::Material;
 use crate::lab::dns::Nameserver;
 

@@ -4,18 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::lab::behaviour::Behaviour;
-use crate::lab::demo::plan::DATABASE;
-use crate::lab::demo::plan::HTTP;
-use crate::lab::demo::plan::Outcome::Healthy;
-use crate::lab::demo::plan::Outcome::Unhealthy;
-use crate::lab::demo::plan::Outcome::Unknown;
-use crate::lab::demo::plan::Pool;
-use crate::lab::demo::plan::SMTP_PROXY;
-use crate::lab::demo::plan::Server;
-use crate::lab::dns::Answer;
-use crate::lab::dns::Zone;
-use crate::lab::http;
-use crate::lab::tcp;
+use crate::lab::demo::plan::Outcome::{Healthy, Unhealthy, Unknown};
+use crate::lab::demo::plan::{DATABASE, HTTP, Pool, SMTP_PROXY, Server};
+use crate::lab::dns::{Answer, Zone};
+use crate::lab::{http, tcp};
 
 /// The pools, in the order of the configuration.
 pub(super) fn pools() -> Vec<Pool> {

@@ -1,34 +1,15 @@
 //! The demo's pools with TLS, and the certificates that they and the configuration need.
 
-use crate::lab::behaviour::Behaviour;
-use crate::lab::behaviour::Service;
-use crate::lab::demo::plan::BANKING;
-use crate::lab::demo::plan::BANKING_WITH_CERTIFICATE;
-use crate::lab::demo::plan::LEGACY;
-use crate::lab::demo::plan::Outcome;
-use crate::lab::demo::plan::Outcome::Healthy;
-use crate::lab::demo::plan::Outcome::Unhealthy;
-use crate::lab::demo::plan::PARTNERS;
-use crate::lab::demo::plan::PAYMENTS;
-use crate::lab::demo::plan::Pool;
-use crate::lab::demo::plan::QUEUE;
-use crate::lab::demo::plan::SMTPS_PROXY;
-use crate::lab::demo::plan::STAGING;
-use crate::lab::demo::plan::Server;
-use crate::lab::demo::plan::WEBSITE;
-use crate::lab::http;
-use crate::lab::tcp;
-use crate::lab::tls;
-use crate::lab::tls::Chain;
-use crate::lab::tls::ClientAuthentication;
-use crate::lab::tls::Credential;
-use crate::lab::tls::Identity;
-use crate::lab::tls::Offer;
-use crate::lab::tls::Pki;
-use crate::lab::tls::Profile;
-use crate::lab::tls::ServerTls;
-use crate::lab::tls::Terms;
-use crate::lab::tls::Versions;
+use crate::lab::behaviour::{Behaviour, Service};
+use crate::lab::demo::plan::Outcome::{Healthy, Unhealthy};
+use crate::lab::demo::plan::{
+    BANKING, BANKING_WITH_CERTIFICATE, LEGACY, Outcome, PARTNERS, PAYMENTS, Pool, QUEUE, SMTPS_PROXY, STAGING, Server,
+    WEBSITE,
+};
+use crate::lab::tls::{
+    Chain, ClientAuthentication, Credential, Identity, Offer, Pki, Profile, ServerTls, Terms, Versions,
+};
+use crate::lab::{http, tcp, tls};
 
 /// The certificates of the demo.
 #[derive(Debug)]

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write;
 
-use crate::lab::demo::plan::Pool;
-use crate::lab::demo::plan::SETTINGS;
-use crate::lab::demo::plan::Server;
+use crate::lab::demo::plan::{Pool, SETTINGS, Server};
 
 /// The whole file. `ports` maps the ports that settings prefer to those that they got.
 pub(super) fn config(pools: &[Pool], ports: &BTreeMap<u16, u16>) -> Result<String, fmt::Error> {

@@ -1,11 +1,6 @@
 //! A small PKI, and the certificate chains that servers get from it: good ones and one for each way of being wrong.
 
-use crate::lab::tls::credential::Credential;
-use crate::lab::tls::credential::KeyAlgorithm;
-use crate::lab::tls::credential::Profile;
-use crate::lab::tls::credential::Role;
-use crate::lab::tls::credential::Usage;
-use crate::lab::tls::credential::Validity;
+use crate::lab::tls::credential::{Credential, KeyAlgorithm, Profile, Role, Usage, Validity};
 use crate::lab::tls::server::Identity;
 
 /// Two hierarchies, each a root and an intermediate: the one that clients of the lab trust, and a stranger's.

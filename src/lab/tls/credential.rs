@@ -1,32 +1,15 @@
 //! Certificates with their keys, and what can be asked of them.
 
 use std::net::IpAddr;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use rcgen::BasicConstraints;
-use rcgen::CertificateParams;
-use rcgen::CertificateRevocationListParams;
-use rcgen::CustomExtension;
-use rcgen::DistinguishedName;
-use rcgen::DnType;
-use rcgen::ExtendedKeyUsagePurpose;
-use rcgen::GeneralSubtree;
-use rcgen::IsCa;
-use rcgen::Issuer;
-use rcgen::KeyIdMethod;
-use rcgen::KeyPair;
-use rcgen::KeyUsagePurpose;
-use rcgen::NameConstraints;
-use rcgen::RevocationReason;
-use rcgen::RevokedCertParams;
-use rcgen::RsaKeySize;
-use rcgen::SanType;
-use rcgen::SerialNumber;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    RevocationReason, RevokedCertParams, RsaKeySize, SanType, SerialNumber,
+};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 /// A certificate and its private key. Any of them can issue others; whether it may is for who verifies to say.
 #[derive(Debug)]

@@ -5,26 +5,10 @@ mod credential;
 mod server;
 mod spoiled;
 
-pub use chain::Chain;
-pub use chain::Pki;
-pub use credential::Credential;
-pub use credential::KeyAlgorithm;
-pub use credential::Profile;
-pub use credential::Role;
-pub use credential::Usage;
-pub use credential::Validity;
-pub use server::ClientAuthentication;
-pub use server::Identity;
-pub use server::Offer;
-pub use server::ServerTls;
-pub use server::Terms;
-pub use server::Versions;
-pub use spoiled::alert;
-pub use spoiled::answers_plain_http;
-pub use spoiled::closes_after_hello;
-pub use spoiled::garbage_server_hello;
-pub use spoiled::resets_after_hello;
-pub use spoiled::stalls_after_hello;
-pub use spoiled::tls10_alert;
-pub use spoiled::tls10_server_hello;
-pub use spoiled::unrecognized_name;
+pub use chain::{Chain, Pki};
+pub use credential::{Credential, KeyAlgorithm, Profile, Role, Usage, Validity};
+pub use server::{ClientAuthentication, Identity, Offer, ServerTls, Terms, Versions};
+pub use spoiled::{
+    alert, answers_plain_http, closes_after_hello, garbage_server_hello, resets_after_hello, stalls_after_hello,
+    tls10_alert, tls10_server_hello, unrecognized_name,
+};

@@ -1,8 +1,6 @@
 //! Scripts of servers that never complete a TLS handshake: their answers to the `ClientHello`, written by hand.
 
-use crate::lab::script::Mark;
-use crate::lab::script::Script;
-use crate::lab::script::Step;
+use crate::lab::script::{Mark, Script, Step};
 use crate::lab::tcp::garbage_bytes;
 
 /// A fatal alert with this number (RFC 8446, section 6), and FIN.

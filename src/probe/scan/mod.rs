@@ -12,8 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use self::flight::Flight;
-use super::TlsSpec;
-use super::VerifiedName;
+use super::{TlsSpec, VerifiedName};
 
 /// Most of an answer that is read, in bytes: more than a flight with the largest sensible chain.
 const MAX_ANSWER: usize = 96 * 1024;

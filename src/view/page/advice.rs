@@ -1,11 +1,8 @@
 //! What to do about a problem: who acts and the first step, and everything else behind them.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::first_step;
-use super::who;
-use super::with_code;
+use super::{first_step, who, with_code};
 use crate::view::report::Problem;
 
 /// With `id` the page's script knows what is open already; `whose` is whom the command is about, where several have the

@@ -1,7 +1,6 @@
 //! What the pages load beside themselves: files of our own, whose address changes with their content.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use crate::health::State;
 

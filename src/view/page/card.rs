@@ -1,25 +1,15 @@
 //! A group of rows with the same fault: the fault and what to do about it once, and its rows.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::advice;
-use super::brief_time;
-use super::endpoint_text;
-use super::line;
-use super::line::Lines;
-use super::line::Why;
-use super::printable;
+use super::line::{Lines, Why};
 use super::query::Query;
-use super::shape_named;
+use super::{advice, brief_time, endpoint_text, line, printable, shape_named};
 use crate::health::State;
 use crate::view::groups::Group;
 use crate::view::ranking::Urgency;
-use crate::view::report::Links;
-use crate::view::report::Problem;
-use crate::view::report::ReportRow;
-use crate::view::time::age;
-use crate::view::time::span;
+use crate::view::report::{Links, Problem, ReportRow};
+use crate::view::time::{age, span};
 
 /// `room` is how many of its rows may be shown.
 pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Links, room: usize) -> Markup {

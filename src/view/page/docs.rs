@@ -2,15 +2,11 @@
 
 use std::sync::LazyLock;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::markdown;
 use super::markdown::Rendered;
-use super::shell;
-use super::shell::Kind;
-use super::shell::Place;
-use super::shell::Shell;
+use super::shell::{Kind, Place, Shell};
+use super::{markdown, shell};
 use crate::verdict::Cause;
 
 /// A text of `docs/`.

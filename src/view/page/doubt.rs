@@ -1,10 +1,8 @@
 //! When the report may be older or weaker than it looks, because this host does not keep up.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use crate::health::Row;
-use crate::health::Snapshot;
+use crate::health::{Row, Snapshot};
 use crate::verdict::Cause;
 use crate::view::time::age;
 

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use super::Place;
-use super::query::Form;
-use super::query::Query;
-use crate::health::Row;
-use crate::health::State;
+use super::query::{Form, Query};
+use crate::health::{Row, State};
 use crate::view::report::Filter;
 
 pub(super) fn form(all: &[Row], query: &Query, place: Place<'_>) -> Markup {

@@ -1,30 +1,16 @@
 //! A row as a line of a table: its state, where it is, why, how its latest probe went and how those before it.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::Place;
-use super::brief_time;
-use super::endpoint;
-use super::endpoint_text;
-use super::first_step;
-use super::printable;
-use super::row_address;
-use super::shape;
-use super::strip;
-use super::who;
-use super::with_code;
+use super::{
+    Place, brief_time, endpoint, endpoint_text, first_step, printable, row_address, shape, strip, who, with_code,
+};
 use crate::health::State;
 use crate::verdict::ProbeResult;
-use crate::view::report::LastProbe;
-use crate::view::report::Problem;
-use crate::view::report::ReportRow;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::view::report::{LastProbe, Problem, ReportRow};
+use crate::view::time::{age, span, took};
 
 /// What is the same for all lines of a table.
 #[derive(Clone, Copy)]

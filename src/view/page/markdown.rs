@@ -3,15 +3,8 @@
 
 use std::collections::HashSet;
 
-use maud::Markup;
-use maud::PreEscaped;
-use pulldown_cmark::CowStr;
-use pulldown_cmark::Event;
-use pulldown_cmark::Options;
-use pulldown_cmark::Parser;
-use pulldown_cmark::Tag;
-use pulldown_cmark::TagEnd;
-use pulldown_cmark::html;
+use maud::{Markup, PreEscaped};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// A text as a part of a page.
 #[derive(Clone, Debug)]

@@ -20,8 +20,7 @@ mod markdown;
 use std::fmt;
 use std::time::SystemTime;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 pub use self::report::render;
 pub use self::shell::Place;

@@ -4,8 +4,7 @@
 use thiserror::Error;
 
 use crate::health::State;
-use crate::view::report::Filter;
-use crate::view::report::FilterError;
+use crate::view::report::{Filter, FilterError};
 
 /// The page's address behind the question mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,34 +1,16 @@
 //! `/`: the report, the worst rows first, those with the same fault together. Only the part of it that is shown is put
 //! into words, so that ten thousand rows are a page like any other.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::Place;
-use super::card;
-use super::doubt;
-use super::form;
-use super::line;
-use super::line::Lines;
-use super::line::Why;
-use super::query::Form;
-use super::query::Query;
-use super::query::QueryError;
-use super::shell;
-use super::shell::Kind;
-use super::shell::Shell;
-use super::summary;
-use super::time;
-use crate::health::Row;
-use crate::health::Snapshot;
-use crate::view::groups::Group;
-use crate::view::groups::by_fault;
-use crate::view::ranking::Urgency;
-use crate::view::ranking::worst_first;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::ReportRow;
-use crate::view::report::Summary;
+use super::line::{Lines, Why};
+use super::query::{Form, Query, QueryError};
+use super::shell::{Kind, Shell};
+use super::{Place, card, doubt, form, line, shell, summary, time};
+use crate::health::{Row, Snapshot};
+use crate::view::groups::{Group, by_fault};
+use crate::view::ranking::{Urgency, worst_first};
+use crate::view::report::{Filter, Links, ReportRow, Summary};
 use crate::view::time::Utc;
 
 /// The whole page, for the query of the address as sent; `skipped` are the probes that could not be started on their

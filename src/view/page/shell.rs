@@ -1,11 +1,8 @@
 //! The frame of every page: head, header with the ways to the other pages, and footer. Pages load our own files only.
 
-use maud::DOCTYPE;
-use maud::Markup;
-use maud::html;
+use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
-use super::shapes;
+use super::{assets, shapes};
 use crate::health::State;
 
 /// Where a page stands.

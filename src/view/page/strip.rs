@@ -4,12 +4,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use crate::verdict::ProbeResult;
-use crate::view::report::PastProbe;
-use crate::view::report::PhasesView;
+use crate::view::report::{PastProbe, PhasesView};
 use crate::view::time::took;
 
 /// The latest probes, from left to right as they came: a low bar for a success, a high one for a failure, a frame for a

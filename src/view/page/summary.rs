@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::Place;
 use super::query::Query;
-use super::shape;
-use crate::health::Row;
-use crate::health::State;
+use super::{Place, shape};
+use crate::health::{Row, State};
 use crate::view::ranking::Urgency;
 use crate::view::report::Summary;
 

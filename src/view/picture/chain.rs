@@ -2,14 +2,9 @@
 
 use super::findings::Findings;
 use super::place::Place;
-use super::scene::Kind;
-use super::scene::Mark;
-use super::scene::Note;
-use super::scene::Part;
+use super::scene::{Kind, Mark, Note, Part};
 use crate::verdict::Role;
-use crate::view::report::CertificateView;
-use crate::view::report::ReportRow;
-use crate::view::report::TlsView;
+use crate::view::report::{CertificateView, ReportRow, TlsView};
 use crate::view::text::one_line;
 use crate::view::time::Utc;
 

@@ -1,17 +1,10 @@
 //! The scene as SVG: every part becomes a box of lines, the boxes stand in blocks, and the blocks beside or below each
 //! other. Colours and fonts are the style sheet's.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::measure::Weight;
-use super::measure::wrap;
-use super::scene::Kind;
-use super::scene::Mark;
-use super::scene::Note;
-use super::scene::Part;
-use super::scene::Progress;
-use super::scene::Scene;
+use super::measure::{Weight, wrap};
+use super::scene::{Kind, Mark, Note, Part, Progress, Scene};
 
 /// For wide windows and for narrow ones.
 pub(super) fn both(scene: &Scene) -> Markup {

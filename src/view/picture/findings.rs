@@ -3,20 +3,12 @@
 use std::time::SystemTime;
 
 use super::place;
-use super::place::Place;
-use super::place::Saying;
-use super::scene::Mark;
-use super::scene::Note;
-use crate::verdict::Cause;
-use crate::verdict::Code;
-use crate::verdict::ProbeResult;
-use crate::view::report::CertificateView;
-use crate::view::report::Problem;
-use crate::view::report::ReportRow;
+use super::place::{Place, Saying};
+use super::scene::{Mark, Note};
+use crate::verdict::{Cause, Code, ProbeResult};
+use crate::view::report::{CertificateView, Problem, ReportRow};
 use crate::view::text::one_line;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::rough;
+use crate::view::time::{Utc, age, rough};
 
 /// Everything that was found, place by place.
 pub(super) struct Findings<'r> {

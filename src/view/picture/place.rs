@@ -4,9 +4,7 @@
 //! is on the way on the line, and this host's own trouble at "This host". Where the evidence is in a certificate, that
 //! certificate is marked, too. A failed probe marks its step on the line as well, because that is where it shows.
 
-use crate::verdict::Cause;
-use crate::verdict::Code;
-use crate::verdict::Notice;
+use crate::verdict::{Cause, Code, Notice};
 
 /// A part of the picture that can be marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,19 +49,8 @@ pub enum Saying {
     Detail,
 }
 
-use Place::Certificate;
-use Place::ClientCertificate;
-use Place::Line;
-use Place::Listener;
-use Place::Name;
-use Place::Response;
-use Place::ServerName;
-use Place::ThisHost;
-use Place::Tls;
-use Place::Trust;
-use Saying::Dates;
-use Saying::Detail;
-use Saying::Words;
+use Place::{Certificate, ClientCertificate, Line, Listener, Name, Response, ServerName, ThisHost, Tls, Trust};
+use Saying::{Dates, Detail, Words};
 
 const NOT_ACCEPTED: (Place, Saying) = (Line, Words("certificate not accepted"));
 

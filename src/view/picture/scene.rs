@@ -3,20 +3,14 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::chain;
 use super::findings::Findings;
 use super::place::Place;
 use crate::target::Protocol;
-use crate::verdict::ProbeResult;
-use crate::verdict::Stage;
-use crate::view::report::LastProbe;
-use crate::view::report::PhasesView;
-use crate::view::report::Question;
-use crate::view::report::ReportRow;
-use crate::view::report::TrustView;
+use crate::verdict::{ProbeResult, Stage};
+use crate::view::report::{LastProbe, PhasesView, Question, ReportRow, TrustView};
 use crate::view::text::one_line;
 use crate::view::time::took;
 

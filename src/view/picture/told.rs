@@ -1,12 +1,8 @@
 //! The picture in words: a list for each block, for screens and readers that a picture does not suit.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::scene::Kind;
-use super::scene::Mark;
-use super::scene::Part;
-use super::scene::Scene;
+use super::scene::{Kind, Mark, Part, Scene};
 
 pub(super) fn lists(scene: &Scene) -> Markup {
     html! {

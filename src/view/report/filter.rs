@@ -2,12 +2,9 @@
 
 use thiserror::Error;
 
-use crate::health::Row;
-use crate::health::State;
-use crate::health::Transition;
+use crate::health::{Row, State, Transition};
 use crate::target::Target;
-use crate::verdict::Cause;
-use crate::verdict::Finding;
+use crate::verdict::{Cause, Finding};
 
 /// Keeps the rows that have one of the wanted values in each field that is asked for. Names compare without regard to
 /// case.

@@ -1,19 +1,11 @@
 //! The report's JSON, written a row at a time: thousands of rows never stand in memory as one text or value.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
-use serde::Serialize;
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
-use super::Filter;
-use super::Links;
-use super::Report;
-use super::ReportRow;
-use super::Summary;
-use super::words;
-use crate::health::Row;
-use crate::health::Snapshot;
+use super::{Filter, Links, Report, ReportRow, Summary, words};
+use crate::health::{Row, Snapshot};
 
 impl Report<'_> {
     /// Writes what [`Report::of`] comes to as JSON.

@@ -4,44 +4,17 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::AttemptView;
-use super::CertificateView;
-use super::Event;
-use super::Filter;
-use super::LastProbe;
-use super::PastProbe;
-use super::PhasesView;
-use super::Problem;
-use super::Question;
-use super::Report;
-use super::ReportHead;
-use super::ReportRow;
-use super::RequestView;
-use super::ResponseView;
-use super::Summary;
-use super::TlsView;
-use super::TrustView;
+use super::{
+    AttemptView, CertificateView, Event, Filter, LastProbe, PastProbe, PhasesView, Problem, Question, Report,
+    ReportHead, ReportRow, RequestView, ResponseView, Summary, TlsView, TrustView,
+};
 use crate::health;
-use crate::health::Overview;
-use crate::health::Row;
-use crate::health::Snapshot;
-use crate::health::State;
-use crate::health::Transition;
-use crate::target::Target;
-use crate::target::TrustMode;
-use crate::target::VerifiedName;
-use crate::verdict::Attempt;
-use crate::verdict::Code;
-use crate::verdict::Evidence;
-use crate::verdict::Finding;
-use crate::verdict::Phases;
-use crate::verdict::PresentedCertificate;
-use crate::verdict::Slot;
-use crate::verdict::Stage;
-use crate::verdict::Verdict;
-use crate::verdict::anchor_names;
-use crate::view::remedy::Remedy;
-use crate::view::remedy::name_source;
+use crate::health::{Overview, Row, Snapshot, State, Transition};
+use crate::target::{Target, TrustMode, VerifiedName};
+use crate::verdict::{
+    Attempt, Code, Evidence, Finding, Phases, PresentedCertificate, Slot, Stage, Verdict, anchor_names,
+};
+use crate::view::remedy::{Remedy, name_source};
 use crate::view::time::seconds;
 
 /// Where the report's links lead.

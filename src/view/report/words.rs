@@ -2,10 +2,7 @@
 
 use crate::health::State;
 use crate::target::Protocol;
-use crate::verdict::ProbeResult;
-use crate::verdict::Role;
-use crate::verdict::Side;
-use crate::verdict::Stage;
+use crate::verdict::{ProbeResult, Role, Side, Stage};
 
 /// A module for `#[serde(with = ...)]` and `#[schemars(schema_with = ...)]`: an enum by the words of its `as_str`.
 macro_rules! worded {
@@ -13,12 +10,8 @@ macro_rules! worded {
         pub(in crate::view) mod $module {
             use std::borrow::Cow;
 
-            use schemars::Schema;
-            use schemars::SchemaGenerator;
-            use schemars::json_schema;
-            use serde::Deserialize;
-            use serde::Deserializer;
-            use serde::Serializer;
+            use schemars::{Schema, SchemaGenerator, json_schema};
+            use serde::{Deserialize, Deserializer, Serializer};
             use serde::de::Error;
 
             use super::*;
@@ -56,13 +49,9 @@ pub(in crate::view) mod time {
     use std::borrow::Cow;
     use std::time::SystemTime;
 
-    use schemars::Schema;
-    use schemars::SchemaGenerator;
-    use schemars::json_schema;
-    use serde::Deserialize;
-    use serde::Deserializer;
-    use serde::Serializer;
+    use schemars::{Schema, SchemaGenerator, json_schema};
     use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::view::time::Utc;
 

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use unicode_width::UnicodeWidthChar;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Characters that steer a terminal or an editor, or that nobody sees: controls, separators, format characters, fillers,
 /// tags, variation selectors and noncharacters.

@@ -8,8 +8,7 @@ use std::borrow::Cow;
 
 use super::cell::visible;
 use super::table::reason;
-use crate::view::report::Report;
-use crate::view::report::ReportRow;
+use crate::view::report::{Report, ReportRow};
 use crate::view::time::Utc;
 
 const COLUMNS: [&str; 17] = [

@@ -3,17 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::cell::folded;
-use super::cell::visible;
-use super::table::Look;
-use super::table::reason;
+use super::cell::{folded, visible};
+use super::table::{Look, reason};
 use crate::health::State;
 use crate::verdict::Side;
-use crate::view::report::Problem;
-use crate::view::report::ReportRow;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::view::report::{Problem, ReportRow};
+use crate::view::time::{age, span, took};
 
 // Writing to a String cannot fail.
 pub(super) fn details(text: &mut String, row: &ReportRow<'_>, look: &Look) {

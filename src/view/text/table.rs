@@ -3,19 +3,12 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use super::cell::cut;
-use super::cell::visible;
-use super::cell::width;
+use super::cell::{cut, visible, width};
 use super::details::details;
 use crate::health::State;
-use crate::view::ranking::Urgency;
-use crate::view::ranking::worst_first;
-use crate::view::report::Problem;
-use crate::view::report::Report;
-use crate::view::report::ReportRow;
-use crate::view::report::Summary;
-use crate::view::time::age;
-use crate::view::time::short_span;
+use crate::view::ranking::{Urgency, worst_first};
+use crate::view::report::{Problem, Report, ReportRow, Summary};
+use crate::view::time::{age, short_span};
 
 /// How a table is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

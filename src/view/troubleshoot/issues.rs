@@ -1,12 +1,7 @@
 //! What is wrong, in the words of Azure's connection troubleshoot, where it has one.
 
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::InsightKind;
-use crate::troubleshoot::Severity;
-use crate::verdict::Cause;
-use crate::verdict::Code;
-use crate::verdict::Notice;
-use crate::verdict::Stage;
+use crate::troubleshoot::{Examination, InsightKind, Severity};
+use crate::verdict::{Cause, Code, Notice, Stage};
 
 /// One thing that is wrong.
 pub(in crate::view) struct Issue {

@@ -1,30 +1,16 @@
 //! A deep check as JSON: Azure's words at the top, ours beside them, and the facts of every stage below.
 
-use schemars::Schema;
-use schemars::SchemaGenerator;
-use schemars::json_schema;
-use serde_json::Value;
-use serde_json::json;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
-use super::issues;
 use super::issues::Issue;
-use super::stages;
+use super::{issues, stages};
 use crate::target::Target;
-use crate::troubleshoot::Connects;
-use crate::troubleshoot::End;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Hop;
-use crate::troubleshoot::Latency;
-use crate::troubleshoot::Over;
-use crate::troubleshoot::PathFacts;
-use crate::troubleshoot::Trace;
-use crate::verdict::Code;
-use crate::verdict::Finding;
-use crate::verdict::Verdict;
+use crate::troubleshoot::{Connects, End, Examination, Hop, Latency, Over, PathFacts, Trace};
+use crate::verdict::{Code, Finding, Verdict};
 use crate::view::remedy::Remedy;
 use crate::view::text::visible_json;
-use crate::view::time::Utc;
-use crate::view::time::seconds;
+use crate::view::time::{Utc, seconds};
 
 /// The whole of it. `docs`: where the documentation is served, without a slash at the end; `None`: nowhere.
 #[must_use]

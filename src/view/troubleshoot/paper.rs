@@ -1,7 +1,6 @@
 //! Lines for a terminal, each with its mark; whatever stands in one is escaped as a whole.
 
-use crate::view::text::Colour;
-use crate::view::text::visible;
+use crate::view::text::{Colour, visible};
 
 /// What a line tells, which is its mark and its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

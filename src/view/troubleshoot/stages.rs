@@ -1,32 +1,15 @@
 //! The facts of each stage of a deep check, for JSON.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::json::milliseconds;
-use super::json::over;
+use super::json::{milliseconds, over};
 use super::words;
-use crate::troubleshoot::Data;
-use crate::troubleshoot::Dial;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Exploration;
-use crate::troubleshoot::Handshakes;
-use crate::troubleshoot::HopAnswer;
-use crate::troubleshoot::Latency;
-use crate::troubleshoot::Outcome;
-use crate::troubleshoot::Over;
-use crate::troubleshoot::PathMtu;
-use crate::troubleshoot::Route;
-use crate::troubleshoot::Said;
-use crate::troubleshoot::Support;
-use crate::troubleshoot::Trace;
-use crate::verdict::PresentedCertificate;
-use crate::verdict::RightLink;
-use crate::verdict::Verdict;
-use crate::verdict::name_of_der;
-use crate::verdict::version_name;
-use crate::view::time::Utc;
-use crate::view::time::seconds;
+use crate::troubleshoot::{
+    Data, Dial, Examination, Exploration, Handshakes, HopAnswer, Latency, Outcome, Over, PathMtu, Route, Said, Support,
+    Trace,
+};
+use crate::verdict::{PresentedCertificate, RightLink, Verdict, name_of_der, version_name};
+use crate::view::time::{Utc, seconds};
 
 pub(super) fn names(examination: &Examination) -> Value {
     let Some(survey) = &examination.names else { return Value::Null };

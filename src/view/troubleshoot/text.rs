@@ -1,29 +1,15 @@
 //! A deep check as text: stage by stage, the verdict last, where the eye is when the command has ended.
 
 use super::json::between;
-use super::paper::Mark;
-use super::paper::Paper;
-use super::tls;
-use super::words;
-use crate::troubleshoot::ConnectionStatus;
-use crate::troubleshoot::Connects;
-use crate::troubleshoot::End;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Hop;
-use crate::troubleshoot::HostFacts;
-use crate::troubleshoot::Outlook;
-use crate::troubleshoot::PathFacts;
-use crate::troubleshoot::PathMtu;
-use crate::troubleshoot::Severity;
-use crate::troubleshoot::State;
-use crate::verdict::Code;
-use crate::verdict::Finding;
+use super::paper::{Mark, Paper};
+use super::{tls, words};
+use crate::troubleshoot::{
+    ConnectionStatus, Connects, End, Examination, Hop, HostFacts, Outlook, PathFacts, PathMtu, Severity, State,
+};
+use crate::verdict::{Code, Finding};
 use crate::view::remedy::Remedy;
-use crate::view::text::Colour;
-use crate::view::text::visible;
-use crate::view::time::Utc;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::view::text::{Colour, visible};
+use crate::view::time::{Utc, span, took};
 
 /// All of it. Nothing that a server sent can steer the terminal: every line is escaped as a whole.
 #[must_use]

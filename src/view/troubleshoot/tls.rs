@@ -1,20 +1,11 @@
 //! Certificates and TLS of a deep check, as text.
 
-use super::paper::Mark;
-use super::paper::Paper;
+use super::paper::{Mark, Paper};
 use super::stages::authorities;
 use super::words;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Exploration;
-use crate::troubleshoot::Handshakes;
-use crate::troubleshoot::Support;
-use crate::troubleshoot::VersionFacts;
-use crate::verdict::RightLink;
-use crate::verdict::version_name;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::troubleshoot::{Examination, Exploration, Handshakes, Support, VersionFacts};
+use crate::verdict::{RightLink, version_name};
+use crate::view::time::{Utc, age, span, took};
 
 /// The chain as sent, drawn from the server's own certificate up, and as it should be.
 pub(super) fn chain(paper: &mut Paper, examination: &Examination) {

@@ -2,20 +2,10 @@
 
 use rustls::AlertDescription;
 
-use crate::troubleshoot::Answer;
-use crate::troubleshoot::ConnectFault;
-use crate::troubleshoot::Data;
-use crate::troubleshoot::End;
-use crate::troubleshoot::LocalFault;
-use crate::troubleshoot::Neighbour;
-use crate::troubleshoot::Outcome;
-use crate::troubleshoot::PathMtu;
-use crate::troubleshoot::Route;
-use crate::troubleshoot::Support;
-use crate::troubleshoot::TlsFault;
-use crate::verdict::alert_name;
-use crate::verdict::suite_name;
-use crate::verdict::version_name;
+use crate::troubleshoot::{
+    Answer, ConnectFault, Data, End, LocalFault, Neighbour, Outcome, PathMtu, Route, Support, TlsFault,
+};
+use crate::verdict::{alert_name, suite_name, version_name};
 
 pub(in crate::view) fn of_connect_fault(fault: &ConnectFault) -> String {
     match fault {

@@ -1,15 +1,10 @@
 //! Whether a client already has what it asks for (RFC 9110, section 13.1.2).
 
 use std::fmt;
-use std::hash::BuildHasher;
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 /// Makes tags that no other run of the program makes.
 #[derive(Clone, Copy, Debug)]

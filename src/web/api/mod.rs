@@ -10,45 +10,22 @@ pub mod troubleshoot;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Extension;
-use axum::extract::Path;
-use axum::extract::RawQuery;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::Method;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::ApiError;
 use self::etag::Tags;
-pub use self::surface::Answer;
-pub use self::surface::AnswerHeader;
-pub use self::surface::Content;
-pub use self::surface::Operation;
-pub use self::surface::Parameter;
-pub use self::surface::Place;
-pub use self::surface::SchemaOf;
-pub use self::surface::Surface;
-pub use self::surface::Verb;
-use crate::health::HealthTable;
-use crate::health::REMEMBERED_TRANSITIONS;
-use crate::view::report::Event;
-use crate::view::report::Events;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::Report;
-use crate::view::report::ReportRow;
-use crate::view::report::write_json;
-use crate::web::Connection;
-use crate::web::Limits;
-use crate::web::delivery::Deliveries;
-use crate::web::delivery::Page;
-use crate::web::delivery::PageWriter;
-use crate::web::delivery::Turn;
+pub use self::surface::{Answer, AnswerHeader, Content, Operation, Parameter, Place, SchemaOf, Surface, Verb};
+use crate::health::{HealthTable, REMEMBERED_TRANSITIONS};
+use crate::view::report::{Event, Events, Filter, Links, Report, ReportRow, write_json};
+use crate::web::delivery::{Deliveries, Page, PageWriter, Turn};
+use crate::web::{Connection, Limits};
 
 /// What the API answers from.
 pub struct Api {

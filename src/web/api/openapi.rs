@@ -4,29 +4,17 @@
 use std::io::Write;
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::json_schema;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use schemars::{SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
 
-use crate::web::api::etag::ETag;
-use crate::web::api::etag::Tags;
+use crate::web::api::etag::{ETag, Tags};
 use crate::web::api::operations;
-use crate::web::api::surface::Answer;
-use crate::web::api::surface::Content;
-use crate::web::api::surface::Operation;
-use crate::web::api::surface::Parameter;
-use crate::web::api::surface::Place;
-use crate::web::api::surface::Verb;
+use crate::web::api::surface::{Answer, Content, Operation, Parameter, Place, Verb};
 use crate::web::encoding::Encoding;
 
 pub(super) const PATH: &str = "/api/v1/openapi.json";

@@ -1,24 +1,10 @@
 //! The API's own routes: what each is called, takes and answers.
 
-use schemars::JsonSchema;
-use schemars::Schema;
-use schemars::SchemaGenerator;
-use schemars::json_schema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::health::REMEMBERED_TRANSITIONS;
-use crate::view::report::Event;
-use crate::view::report::Events;
-use crate::view::report::Filter;
-use crate::view::report::Report;
-use crate::view::report::ReportHead;
-use crate::view::report::ReportRow;
-use crate::web::api::surface::Answer;
-use crate::web::api::surface::AnswerHeader;
-use crate::web::api::surface::Content;
-use crate::web::api::surface::Operation;
-use crate::web::api::surface::Parameter;
-use crate::web::api::surface::Place;
-use crate::web::api::surface::Verb;
+use crate::view::report::{Event, Events, Filter, Report, ReportHead, ReportRow};
+use crate::web::api::surface::{Answer, AnswerHeader, Content, Operation, Parameter, Place, Verb};
 
 pub(super) fn report() -> Operation {
     Operation {

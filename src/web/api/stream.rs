@@ -4,39 +4,25 @@
 //! does not read costs nothing more, and loses its connection; one that comes again names the last change it knows.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::convert::identity;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::convert::{Infallible, identity};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::RawQuery;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::Method;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio::time::MissedTickBehavior;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::REMEMBERED_TRANSITIONS;
-use crate::health::Transition;
-use crate::view::report::Event;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::ReportHead;
-use crate::web::Connection;
-use crate::web::api::Shared;
-use crate::web::api::check_keys;
+use crate::health::{REMEMBERED_TRANSITIONS, Transition};
+use crate::view::report::{Event, Filter, Links, ReportHead};
 use crate::web::api::error::ApiError;
-use crate::web::events;
+use crate::web::api::{Shared, check_keys};
+use crate::web::{Connection, events};
 
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,

@@ -6,18 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 
 use axum::handler::Handler;
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::http::Uri;
-use axum::routing::MethodFilter;
-use axum::routing::any;
-use axum::routing::get;
-use axum::routing::on;
-use schemars::Schema;
-use schemars::SchemaGenerator;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::routing::{MethodFilter, any, get, on};
+use schemars::{Schema, SchemaGenerator};
 
-use crate::web::api::error::ApiError;
-use crate::web::api::error::ErrorBody;
+use crate::web::api::error::{ApiError, ErrorBody};
 use crate::web::api::openapi;
 use crate::web::api::openapi::Document;
 

@@ -3,33 +3,19 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::body::Bytes;
-use axum::body::to_bytes;
-use axum::extract::RawQuery;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use schemars::json_schema;
 use serde::Deserialize;
 
 use crate::view::troubleshoot::json;
 use crate::web::api::error::ApiError;
 use crate::web::api::operations;
-use crate::web::api::surface::Answer;
-use crate::web::api::surface::Content;
-use crate::web::api::surface::Operation;
-use crate::web::api::surface::Surface;
-use crate::web::api::surface::Verb;
+use crate::web::api::surface::{Answer, Content, Operation, Surface, Verb};
 use crate::web::checks;
-use crate::web::checks::Checks;
-use crate::web::checks::Form;
-use crate::web::checks::Named;
-use crate::web::checks::Refusal;
-use crate::web::checks::Wanted;
+use crate::web::checks::{Checks, Form, Named, Refusal, Wanted};
 use crate::web::demand::Busy;
 
 /// The route.

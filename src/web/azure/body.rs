@@ -1,7 +1,6 @@
 //! The body of a probe on demand: Azure's `ApplicationGatewayOnDemandProbe`, read with every field's type checked.
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Refusal;
 use crate::view::azure::Gateway;

@@ -1,13 +1,11 @@
 //! Resource Manager's paths: what they name, whatever their case.
 
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 
 use super::error::ArmError;
 use super::operations::OperationId;
-use crate::view::azure::Gateway;
-use crate::view::azure::decoded;
+use crate::view::azure::{Gateway, decoded};
 use crate::web::paths::RoutePrefix;
 
 /// What a path names.

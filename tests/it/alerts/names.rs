@@ -1,15 +1,11 @@
 //! Every metric, label and value that the rules speak of is one that the running exporter has.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Stage;
+use backend_health_exporter::verdict::{Cause, Stage};
 use backend_health_exporter::view::exposition::Format;
 
-use super::promql::Mentioned;
-use super::promql::Selector;
-use super::promql::mentioned;
+use super::promql::{Mentioned, Selector, mentioned};
 use super::rules;
 use crate::exporter::demo::settled;
 use crate::exposition;

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::directory;
-use super::rules;
-use super::run;
-use super::yaml_of;
+use super::{directory, rules, run, yaml_of};
 
 const FILE: &str = "alertmanager.yml";
 

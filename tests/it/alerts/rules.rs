@@ -1,15 +1,10 @@
 //! The rules file as a list of rules, and its form for Kubernetes, which is made of it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::directory;
-use super::parse;
-use super::run;
-use super::text_of;
-use super::yaml_of;
+use super::{directory, parse, run, text_of, yaml_of};
 
 pub(super) const FILE: &str = "backend_health.rules.yml";
 

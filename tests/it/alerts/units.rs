@@ -1,18 +1,12 @@
 //! The unit tests of the rules: they pass, there are some for every rule, and they notice when a rule changes.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::thread;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Said;
-use super::directory;
-use super::parse;
-use super::rules;
-use super::run;
+use super::{Said, directory, parse, rules, run};
 
 /// The files with unit tests.
 fn files() -> Vec<PathBuf> {

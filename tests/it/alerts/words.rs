@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::rules;
 use super::rules::Rule;
-use super::text_of;
+use super::{rules, text_of};
 
 /// Dashboards that alerts may link to.
 const DASHBOARDS: &[&str] = &["backend-health-overview", "backend-health-server", "backend-health-exporter"];

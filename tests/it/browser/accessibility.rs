@@ -1,7 +1,6 @@
 //! axe-core in the page: what keeps somebody from using it.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 

@@ -1,16 +1,10 @@
 //! Connection troubleshoot in a real browser: live part by part, and without a script as a page of its own.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
-use serde_json::Value;
-use serde_json::json;
+use backend_health_exporter::lab::{Backend, http};
+use serde_json::{Value, json};
 
-use super::Browser;
-use super::ENTER;
-use super::Look;
-use super::demo;
-use crate::exporter::ConfigFile;
-use crate::exporter::Exporter;
+use super::{Browser, ENTER, Look, demo};
+use crate::exporter::{ConfigFile, Exporter};
 
 const EXPIRED: &str = "pool=payments&setting=payments-https&server=127.20.6.3";
 const REFUSED: &str = "pool=shop&setting=http&server=127.20.1.10";

@@ -3,13 +3,8 @@
 use backend_health_exporter::view::page::docs::DOCS;
 use serde_json::json;
 
-use super::Browser;
-use super::ENTER;
-use super::Look;
-use super::TAB;
-use super::demo;
-use super::row;
 use super::row::OUTSIDE;
+use super::{Browser, ENTER, Look, TAB, demo, row};
 
 const TABLET: Look = Look { width: 768, ..Look::PHONE };
 

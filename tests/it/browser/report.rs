@@ -2,19 +2,13 @@
 
 use std::fmt::Write as _;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::{Backend, http};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Browser;
-use super::ENTER;
-use super::Look;
-use super::TAB;
-use super::demo;
 use super::window::blesses;
-use crate::exporter::ConfigFile;
-use crate::exporter::Exporter;
+use super::{Browser, ENTER, Look, TAB, demo};
+use crate::exporter::{ConfigFile, Exporter};
 use crate::faults::LOCALHOST;
 
 const ROWS: &str = "document.querySelectorAll('tbody tr').length";

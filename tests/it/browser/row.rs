@@ -1,22 +1,12 @@
 //! The row page in a real browser: the picture is marked where the fault is, fits into its boxes, and is there for all.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use serde_json::Value;
-use serde_json::json;
+use backend_health_exporter::lab::tls::{Identity, Pki, Profile, ServerTls};
+use backend_health_exporter::lab::{Backend, Service, http};
+use serde_json::{Value, json};
 
-use super::Browser;
-use super::Look;
-use super::demo;
-use super::report::ok;
-use super::report::probing;
-use crate::exporter::ConfigFile;
-use crate::exporter::Exporter;
+use super::report::{ok, probing};
+use super::{Browser, Look, demo};
+use crate::exporter::{ConfigFile, Exporter};
 
 pub(super) const EXPIRED: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.4";
 pub(super) const MISSING: &str = "/row?pool=payments&setting=payments-https&server=127.20.6.6";

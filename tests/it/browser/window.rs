@@ -1,17 +1,13 @@
 //! A browser's window as a test uses it: opened on a page, looked at, typed into.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use serde_json::json;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
-use super::driver::DEADLINE;
-use super::driver::Driver;
+use super::driver::{DEADLINE, Driver};
 use crate::exporter::PAUSE;
 
 /// How somebody looks at a page.

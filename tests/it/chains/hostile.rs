@@ -1,26 +1,14 @@
 //! Chains made to hurt: large, long, entangled, garbled and with names that are no names.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::PresentedChain;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::verdict::{Cause, PresentedChain, Verdict};
 use proptest::prelude::*;
-use rcgen::CertificateParams;
-use rcgen::CustomExtension;
-use rcgen::DistinguishedName;
-use rcgen::DnType;
-use rcgen::KeyPair;
-use rcgen::SanType;
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::pki_types::CertificateDer;
 
-use super::tls;
-use super::verdict;
-use super::workshop::Draft;
-use super::workshop::HOST;
-use super::workshop::configured;
-use super::workshop::now;
+use super::workshop::{Draft, HOST, configured, now};
+use super::{tls, verdict};
 
 /// Judges it within bounds of time and memory, and to a cause of the certificate's.
 fn check(what: &str, roots: &[&Draft], chain: &[CertificateDer<'static>]) -> Verdict {

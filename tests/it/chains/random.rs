@@ -1,25 +1,14 @@
 //! Random chains, good ones with random changes, judged by both readings: what webpki refuses is explained, what it
 //! accepts is not faulted, and the report is in order.
 
-use backend_health_exporter::probe::TlsFacts;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::probe::{TlsFacts, TlsSpec};
+use backend_health_exporter::verdict::{Cause, Code, Notice, Verdict};
 use proptest::prelude::*;
-use rcgen::BasicConstraints;
-use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose};
 use rustls::pki_types::CertificateDer;
 
-use super::tls;
-use super::verdict;
-use super::workshop::Draft;
-use super::workshop::EXPIRED;
-use super::workshop::FUTURE;
-use super::workshop::HOST;
-use super::workshop::configured;
-use super::workshop::now;
+use super::workshop::{Draft, EXPIRED, FUTURE, HOST, configured, now};
+use super::{tls, verdict};
 
 /// A change to one certificate of a chain, by its place: 0 is the server's own, the last one the root.
 #[derive(Clone, Debug)]

@@ -2,28 +2,17 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::probe::AcceptedChains;
-use backend_health_exporter::probe::TlsFacts;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::verdict::Judge;
-use backend_health_exporter::verdict::PresentedChain;
-use backend_health_exporter::verdict::judge;
+use backend_health_exporter::probe::{AcceptedChains, TlsFacts, TlsSpec};
+use backend_health_exporter::verdict::{Judge, PresentedChain, judge};
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::sample::select;
-use proptest::test_runner::Config;
-use proptest::test_runner::TestRunner;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
 use rustls::pki_types::CertificateDer;
 
-use super::observation;
-use super::probe;
-use super::tls;
-use super::workshop::Draft;
-use super::workshop::HOST;
-use super::workshop::with_lists;
+use super::workshop::{Draft, HOST, with_lists};
+use super::{observation, probe, tls};
 
 /// The start of a year.
 fn year(number: i32) -> SystemTime {

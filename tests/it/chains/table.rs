@@ -2,34 +2,14 @@
 
 use std::time::SystemTime;
 
-use backend_health_exporter::probe::Fault;
-use backend_health_exporter::probe::TlsFacts;
-use backend_health_exporter::probe::TlsFault;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::Verdict;
-use rcgen::BasicConstraints;
-use rcgen::ExtendedKeyUsagePurpose;
-use rcgen::KeyUsagePurpose;
+use backend_health_exporter::probe::{Fault, TlsFacts, TlsFault, Trust, TrustMode};
+use backend_health_exporter::verdict::{Cause, Code, Notice, Role, Verdict};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 
-use super::tls;
-use super::verdict;
-use super::verdict_on;
-use super::workshop::Draft;
-use super::workshop::EXPIRED;
-use super::workshop::FUTURE;
-use super::workshop::HOST;
-use super::workshop::by_openssl;
-use super::workshop::configured;
-use super::workshop::now;
-use super::workshop::well_known;
-use super::workshop::with_lists;
+use super::workshop::{Draft, EXPIRED, FUTURE, HOST, by_openssl, configured, now, well_known, with_lists};
+use super::{tls, verdict, verdict_on};
 
 /// A fault that is expected: its cause, the position of its certificate (none: not one that was sent), and a part of
 /// its detail.

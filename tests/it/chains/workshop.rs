@@ -3,34 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use rcgen::BasicConstraints;
-use rcgen::CertificateParams;
-use rcgen::CertificateRevocationListParams;
-use rcgen::CustomExtension;
-use rcgen::DistinguishedName;
-use rcgen::DnType;
-use rcgen::ExtendedKeyUsagePurpose;
-use rcgen::GeneralSubtree;
-use rcgen::IsCa;
-use rcgen::Issuer;
-use rcgen::KeyIdMethod;
-use rcgen::KeyPair;
-use rcgen::KeyUsagePurpose;
-use rcgen::NameConstraints;
-use rcgen::RevokedCertParams;
-use rcgen::SanType;
-use rcgen::SerialNumber;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
+use backend_health_exporter::probe::{Trust, TrustMode};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    RevokedCertParams, SanType, SerialNumber,
+};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 /// When all chains are looked at: 2026-06-01.
 pub fn now() -> SystemTime {

@@ -1,11 +1,8 @@
 //! *Exporter*: whether what the other dashboards say can be believed.
 
 use super::links;
-use super::model::Dashboard;
-use super::model::Line;
-use super::model::Section;
-use super::panel::Column;
-use super::panel::Panel;
+use super::model::{Dashboard, Line, Section};
+use super::panel::{Column, Panel};
 use super::variables::Variables;
 
 pub(super) fn dashboard() -> Dashboard {

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::lint::list;
-use super::lint::panels;
-use super::lint::text;
-use super::lint::title;
+use super::lint::{list, panels, text, title};
 use super::model::GRID;
 
 /// Every dashboard's JSON, with its uid.

@@ -1,10 +1,8 @@
 //! Where the cells and lanes of the dashboards lead, and the words and colours of what they show.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::panel::Column;
-use super::panel::NewTab;
+use super::panel::{Column, NewTab};
 
 /// From a table's line to its row in depth, for the same time.
 pub(super) const SERVER_DASHBOARD: &str = "/d/backend-health-server?${datasource:queryparam}&${job:queryparam}&\

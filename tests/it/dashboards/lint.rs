@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::promql::selectors;
 use super::query::interpolated;

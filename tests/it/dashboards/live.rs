@@ -1,24 +1,17 @@
 //! Every query of every dashboard against a real Prometheus that scrapes the demo: it answers without an error, and it
 //! gives what the panel shows.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::exporter::DEADLINE;
-use crate::exporter::PAUSE;
 use crate::exporter::demo::settled;
 use crate::exporter::prometheus::Prometheus;
+use crate::exporter::{DEADLINE, PAUSE};
 
-use super::lint::list;
-use super::lint::panels;
-use super::lint::text;
-use super::lint::title;
+use super::lint::{list, panels, text, title};
 use super::query::interpolated;
 
 /// What the demo cannot show.

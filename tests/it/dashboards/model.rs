@@ -1,8 +1,7 @@
 //! A dashboard as its source describes it, and how it becomes Grafana's JSON: ids, grid positions and everything that is
 //! the same in all of them are added here.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::panel::Panel;
 use super::variables;

@@ -2,16 +2,9 @@
 
 use super::links;
 use super::links::DAYS_LEFT;
-use super::model::Dashboard;
-use super::model::Line;
-use super::model::Section;
-use super::panel::Column;
-use super::panel::NewTab;
-use super::panel::Panel;
-use super::query::WITH_WORDS;
-use super::query::with_url;
-use super::query::worst;
-use super::query::worst_with_cause;
+use super::model::{Dashboard, Line, Section};
+use super::panel::{Column, NewTab, Panel};
+use super::query::{WITH_WORDS, with_url, worst, worst_with_cause};
 use super::variables::Variables;
 
 pub(super) fn dashboard() -> Dashboard {

@@ -1,10 +1,8 @@
 //! Panels: one constructor for each kind of picture, with what all panels of that kind have in common.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::query::DATA_SOURCE;
-use super::query::spelled_out;
+use super::query::{DATA_SOURCE, spelled_out};
 
 /// One picture.
 pub(super) struct Panel {

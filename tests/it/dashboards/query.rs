@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::variables::EXPORTER_URL;
 

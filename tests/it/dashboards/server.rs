@@ -2,15 +2,10 @@
 
 use super::links;
 use super::links::DAYS_LEFT;
-use super::model::Dashboard;
-use super::model::Line;
-use super::model::Section;
+use super::model::{Dashboard, Line, Section};
 use super::overview::rows_of_category;
-use super::panel::Column;
-use super::panel::Panel;
-use super::query::WITH_WORDS;
-use super::query::state;
-use super::query::worst_with_cause;
+use super::panel::{Column, Panel};
+use super::query::{WITH_WORDS, state, worst_with_cause};
 use super::variables::Variables;
 
 pub(super) fn dashboard() -> Dashboard {

@@ -1,10 +1,8 @@
 //! The choices on top of a dashboard, each one narrowed by those before it, and the marks in its graphs.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::query::DATA_SOURCE;
-use super::query::spelled_out;
+use super::query::{DATA_SOURCE, spelled_out};
 
 /// How far the choices go.
 #[derive(Clone, Copy, PartialEq, Eq)]

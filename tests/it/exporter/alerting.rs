@@ -5,15 +5,13 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path as Captured;
 use axum::routing::post;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::{Behaviour, http};
 use nix::sys::signal::Signal;
 use reqwest::Client;
 use rustls::RootCertStore;
@@ -21,19 +19,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::Neighbours;
-use super::PAUSE;
-use super::http_client;
 use super::process::Process;
-use super::prometheus::Prometheus;
-use super::prometheus::where_it_listens;
-use super::text;
+use super::prometheus::{Prometheus, where_it_listens};
+use super::{ConfigFile, DEADLINE, Exporter, Neighbours, PAUSE, http_client, text};
 
 /// What was shipped as minutes takes so many seconds here.
 const SECONDS_FOR_A_MINUTE: u32 = 2;

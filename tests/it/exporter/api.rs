@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::{Backend, http};
 use nix::sys::signal::Signal;
 use reqwest::Response;
 use serde_json::Value;
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
+use super::{ConfigFile, DEADLINE, Exporter};
 
 /// Reads a stream up to an event of this kind for which this holds.
 async fn told(stream: &mut Response, buffer: &mut String, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {

@@ -6,30 +6,16 @@ mod sdk;
 use std::process::Command;
 use std::sync::Arc;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
-use reqwest::Method;
-use reqwest::RequestBuilder;
-use reqwest::Response;
-use rustls::ClientConfig;
-use rustls::RootCertStore;
-use serde_json::Value;
-use serde_json::json;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use backend_health_exporter::lab::tls::{Credential, Profile};
+use backend_health_exporter::lab::{Backend, http};
+use reqwest::{Method, RequestBuilder, Response};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::PAUSE;
-use super::http_client;
-use super::text;
+use super::{BINARY, ConfigFile, DEADLINE, Exporter, PAUSE, http_client, text};
 
 const GATEWAY: &str = "/subscriptions/sub-1/resourceGroups/group/providers/Microsoft.Network/applicationGateways/gw";
 

@@ -6,13 +6,10 @@ use std::time::Duration;
 use backend_health_exporter::lab;
 use backend_health_exporter::lab::demo::Expected;
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::DEADLINE;
-use super::Exporter;
-use super::PAUSE;
 use super::scrape::Scrape;
+use super::{DEADLINE, Exporter, PAUSE};
 
 /// Starts a demo and waits until every row shows what it must.
 pub(crate) async fn settled() -> (Exporter, Vec<Expected>) {

@@ -1,31 +1,17 @@
 //! Flags, exit codes, and which of the two outputs says what.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::process::Command;
-use std::process::Stdio;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
+use backend_health_exporter::lab::tls::{Credential, Profile};
+use backend_health_exporter::lab::{Backend, Behaviour, http};
 use reqwest::StatusCode;
 use rustls::RootCertStore;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::PAUSE;
-use super::http_client;
-use super::listening;
-use super::process::Ended;
-use super::process::Process;
-use super::text;
+use super::process::{Ended, Process};
+use super::{BINARY, ConfigFile, DEADLINE, Exporter, PAUSE, http_client, listening, text};
 
 /// Two servers, at which nobody listens; probed once when the exporter starts.
 const GOOD: &str = "\

@@ -3,23 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Validity;
+use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Validity};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp};
 use backend_health_exporter::view::exposition::Format;
 use nix::sys::signal::Signal;
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::text;
+use super::{ConfigFile, DEADLINE, Exporter, text};
 use crate::exposition;
 
 /// A line as read: every field once.

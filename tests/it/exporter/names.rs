@@ -1,16 +1,11 @@
 //! Servers by name: which name server is asked, and what a failed lookup does.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::{Backend, http};
 use tokio::net::UdpSocket;
 
-use super::ConfigFile;
-use super::Exporter;
 use super::scrape::Scrape;
-use super::text;
+use super::{ConfigFile, Exporter, text};
 
 /// A server that only the lab's name server knows, and a configuration that probes it.
 struct Named {

@@ -1,24 +1,16 @@
 //! A child process whose output can be looked at while it runs.
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::process::Child;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
-use super::DEADLINE;
-use super::PAUSE;
+use super::{DEADLINE, PAUSE};
 
 /// A running process. Dropping it ends it with SIGTERM, and with SIGKILL when that does not help.
 pub(super) struct Process {

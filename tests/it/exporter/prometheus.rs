@@ -10,15 +10,11 @@ use reqwest::Client;
 use rustls::RootCertStore;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::DEADLINE;
-use super::PAUSE;
 use super::demo::settled;
-use super::http_client;
 use super::process::Process;
-use super::text;
+use super::{DEADLINE, PAUSE, http_client, text};
 use crate::exposition;
 
 /// A running Prometheus server that scrapes one target every second and gives it a label of its own, as people's do.

@@ -4,26 +4,14 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, http};
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::Neighbours;
 use super::process::Process;
-use super::scrape::Scrape;
-use super::scrape::is;
-use super::text;
+use super::scrape::{Scrape, is};
+use super::{BINARY, ConfigFile, DEADLINE, Exporter, Neighbours, text};
 
 /// A configuration that probes these servers of the pool `web`. Its lines and columns are told apart below.
 fn yaml(port: u16, servers: &[&str]) -> String {

@@ -8,22 +8,12 @@ mod watch;
 
 use std::process::Command;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::{Backend, Behaviour, http};
 use backend_health_exporter::view::report::Report;
 
-use super::BINARY;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::Neighbours;
-use super::process::Ended;
-use super::process::Process;
-use super::text;
+use super::process::{Ended, Process};
+use super::{BINARY, ConfigFile, DEADLINE, Exporter, Neighbours, text};
 
 /// Runs it to its end.
 async fn report(arguments: &[&str]) -> Ended {

@@ -2,14 +2,11 @@
 //! takes about a third of a core for them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
+use super::{ConfigFile, DEADLINE, Exporter};
 use crate::everywhere::Everywhere;
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The text of one scrape, and questions to it.
 
-use crate::exposition::Sample;
-use crate::exposition::read_sample;
+use crate::exposition::{Sample, read_sample};
 
 /// One scrape in the text format. Read as far as it is asked for: a large one takes a while.
 #[derive(Debug)]

@@ -2,18 +2,11 @@
 
 use std::time::SystemTime;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::http;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use backend_health_exporter::lab::{Backend, Behaviour, http};
+use tokio::time::{Instant, sleep};
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::PAUSE;
-use super::scrape::Scrape;
-use super::scrape::is;
+use super::scrape::{Scrape, is};
+use super::{ConfigFile, DEADLINE, Exporter, PAUSE};
 
 /// One backend and the exporter that probes it.
 struct Flipped {

@@ -5,20 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::{Backend, http};
 use nix::sys::signal::Signal;
 use reqwest::Response;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Exporter;
-use super::PAUSE;
+use super::{ConfigFile, DEADLINE, Exporter, PAUSE};
 use crate::web::openapi::complaints;
 
 const PATH: &str = "/api/v1/troubleshoot";

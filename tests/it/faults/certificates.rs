@@ -4,38 +4,15 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateRevocationListDer;
 
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::KeyAlgorithm;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::lab::tls::Usage;
-use backend_health_exporter::lab::tls::Validity;
-use backend_health_exporter::lab::tls::Versions;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Role::Root;
+use backend_health_exporter::lab::tls::{
+    Chain, Credential, Identity, KeyAlgorithm, Profile, ServerTls, Terms, Usage, Validity, Versions,
+};
+use backend_health_exporter::lab::{Service, http};
+use backend_health_exporter::probe::{NameSource, Trust, TrustMode};
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf, Root};
+use backend_health_exporter::verdict::{Cause, Notice};
 
-use super::Expected;
-use super::HOST;
-use super::Part;
-use super::Probe;
-use super::Row;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::row;
-use super::succeeds;
-use super::trusting;
+use super::{Expected, HOST, Part, Probe, Row, Secure, check, fails, row, succeeds, trusting};
 
 /// The same certificates over https and tls, under both versions of TLS: the verdict is one.
 fn everywhere(

@@ -5,36 +5,12 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::script::Mark;
-use backend_health_exporter::lab::script::Step;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::ClientAuthentication;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role;
+use backend_health_exporter::lab::script::{Mark, Step};
+use backend_health_exporter::lab::tls::{Chain, ClientAuthentication, ServerTls, Terms};
+use backend_health_exporter::lab::{Backend, Behaviour, Script, Service, http, tcp, tls};
+use backend_health_exporter::verdict::{Cause, Role};
 
-use super::HOST;
-use super::LOCALHOST;
-use super::Part;
-use super::Probe;
-use super::Row;
-use super::SHORT;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::judged;
-use super::prober;
-use super::row;
-use super::succeeds;
-use super::told;
+use super::{HOST, LOCALHOST, Part, Probe, Row, SHORT, Secure, check, fails, judged, prober, row, succeeds, told};
 
 /// The same behaviour for each protocol.
 fn for_all(

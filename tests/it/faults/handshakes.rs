@@ -2,36 +2,15 @@
 
 use std::sync::Arc;
 
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::ClientAuthentication;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Offer;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::lab::tls::Versions;
+use backend_health_exporter::lab::tls::{
+    Chain, ClientAuthentication, Credential, Offer, Profile, ServerTls, Terms, Versions,
+};
+use backend_health_exporter::lab::{Script, Service, http, tcp, tls};
 use backend_health_exporter::probe::ClientCertificate;
 use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf};
 
-use super::Expected;
-use super::HOST;
-use super::Part;
-use super::Probe;
-use super::Row;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::judged;
-use super::prober;
-use super::row;
-use super::succeeds;
+use super::{Expected, HOST, Part, Probe, Row, Secure, check, fails, judged, prober, row, succeeds};
 
 /// The same handshake, over https and tls.
 fn both(name: &str, script: &Script, secure: &Secure, expected: &Expected) -> [Row; 2] {

@@ -1,33 +1,14 @@
 //! Servers by name: faults of the resolver, several addresses, and remembered ones.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::probe::Observation;
-use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::{Backend, Behaviour, http, tcp};
+use backend_health_exporter::probe::{Observation, ProbeSpec};
+use backend_health_exporter::verdict::{Cause, Notice, Verdict};
 
-use super::Expected;
-use super::GRACE;
-use super::Part;
-use super::Probe;
-use super::SHORT;
-use super::fails;
-use super::judged;
-use super::prober_asking;
-use super::succeeds;
-use super::told;
+use super::{Expected, GRACE, Part, Probe, SHORT, fails, judged, prober_asking, succeeds, told};
 
 const NAME: &str = "app.example.test";
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 31, 0, 1);

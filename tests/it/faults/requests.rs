@@ -7,28 +7,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use backend_health_exporter::config::ConfigFile;
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Handshake;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::expand;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls, Terms};
+use backend_health_exporter::lab::{Backend, Handshake, Service, http, tcp};
+use backend_health_exporter::target::{Target, expand};
 
-use super::HOST;
-use super::LOCALHOST;
-use super::Probe;
-use super::Secure;
-use super::judged;
-use super::prober;
-use super::prober_asking;
+use super::{HOST, LOCALHOST, Probe, Secure, judged, prober, prober_asking};
 
 /// Not 127.0.0.1, which is a Host of its own.
 const SERVER: &str = "127.33.0.7";

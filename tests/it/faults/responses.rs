@@ -1,25 +1,11 @@
 //! HTTP responses: what is healthy, what is not as expected, and what is not HTTP.
 
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::http::Placement;
-use backend_health_exporter::lab::http::answer;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::ServerTls;
+use backend_health_exporter::lab::http::{Placement, answer};
+use backend_health_exporter::lab::tls::{Chain, ServerTls};
+use backend_health_exporter::lab::{Script, Service, http, tcp};
 use backend_health_exporter::verdict::Cause;
 
-use super::Expected;
-use super::HOST;
-use super::Part;
-use super::Probe;
-use super::Row;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::row;
-use super::succeeds;
+use super::{Expected, HOST, Part, Probe, Row, Secure, check, fails, row, succeeds};
 
 fn good(name: &str, script: Script, status: u16) -> Row {
     row(name, script, Probe::http(), succeeds().status(status))

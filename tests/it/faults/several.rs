@@ -2,32 +2,14 @@
 
 use std::sync::Arc;
 
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::http::answer;
-use backend_health_exporter::lab::http::response;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Usage;
-use backend_health_exporter::lab::tls::Validity;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Role::Root;
+use backend_health_exporter::lab::http::{answer, response};
+use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Usage, Validity};
+use backend_health_exporter::lab::{Service, http};
+use backend_health_exporter::probe::{Trust, TrustMode};
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf, Root};
+use backend_health_exporter::verdict::{Cause, Role};
 
-use super::HOST;
-use super::Part;
-use super::Probe;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::row;
-use super::trusting;
+use super::{HOST, Part, Probe, Secure, check, fails, row, trusting};
 
 const OTHER: &str = "other.lab.test";
 

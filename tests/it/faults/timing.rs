@@ -2,34 +2,14 @@
 
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::script::Mark;
-use backend_health_exporter::lab::script::Step;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role;
+use backend_health_exporter::lab::script::{Mark, Step};
+use backend_health_exporter::lab::tls::{Chain, ServerTls};
+use backend_health_exporter::lab::{Backend, Behaviour, Script, Service, http, tcp, tls};
+use backend_health_exporter::verdict::{Cause, Role};
 
-use super::Expected;
-use super::GRACE;
-use super::HOST;
-use super::LOCALHOST;
-use super::Part;
-use super::Probe;
-use super::SHORT;
-use super::Secure;
-use super::check;
-use super::fails;
-use super::judged;
-use super::prober;
-use super::row;
-use super::succeeds;
+use super::{
+    Expected, GRACE, HOST, LOCALHOST, Part, Probe, SHORT, Secure, check, fails, judged, prober, row, succeeds,
+};
 
 fn late(part: Part, words: &str) -> Expected {
     fails(Cause::HttpTimeout, part).saying(words).saying("within 1 s")

@@ -1,8 +1,7 @@
 //! Changes to bytes, of the kinds that readers of lengths and types trip over.
 
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 
 /// One thing done to some bytes.
 #[derive(Clone, Debug)]

@@ -1,13 +1,9 @@
 //! Certificates that no honest library makes, written byte by byte (X.690, RFC 5280) and then signed as they are.
 
 use backend_health_exporter::lab::tls::Credential;
-use rcgen::KeyPair;
-use rcgen::PublicKeyData;
-use rcgen::SigningKey;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
-use x509_parser::prelude::FromDer;
-use x509_parser::prelude::X509Certificate;
+use rcgen::{KeyPair, PublicKeyData, SigningKey};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A CA that signs whatever it is given, and one key for all that it issues.
 pub struct Forge {

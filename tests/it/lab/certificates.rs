@@ -1,20 +1,11 @@
 //! Certificate chains: what a verifying client says, and what was really sent.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::KeyAlgorithm;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use x509_parser::prelude::FromDer;
-use x509_parser::prelude::X509Certificate;
+use backend_health_exporter::lab::tls::{Chain, Identity, KeyAlgorithm, Pki, Profile, ServerTls};
+use backend_health_exporter::lab::{Backend, Service, http};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::LOCALHOST;
-use super::handshakes::Client;
-use super::handshakes::Seen;
+use super::handshakes::{Client, Seen};
 
 async fn handshake(identity: &Identity, client: &Client, host: &str) -> Seen {
     let tls = ServerTls::new(identity).expect("a usable key");

@@ -1,10 +1,8 @@
 //! The demo: its configuration, its backends and its expectations belong together.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use backend_health_exporter::lab::Demo;
@@ -12,8 +10,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::DEADLINE;
-use super::QUIET;
+use super::{DEADLINE, QUIET};
 
 /// What a bare connect to a server tells.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,56 +1,24 @@
 //! TLS handshakes: terms that servers insist on, and servers that spoil it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Handshake;
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::ClientAuthentication;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Offer;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::lab::tls::Versions;
-use rustls::ClientConfig;
-use rustls::DigitallySignedStruct;
-use rustls::ProtocolVersion;
-use rustls::RootCertStore;
-use rustls::SignatureScheme;
+use backend_health_exporter::lab::tls::{
+    Chain, ClientAuthentication, Credential, Offer, Pki, Profile, ServerTls, Terms, Versions,
+};
+use backend_health_exporter::lab::{Backend, Behaviour, Handshake, Script, Service, http, tcp, tls};
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::DEADLINE;
-use super::End;
-use super::LOCALHOST;
-use super::QUIET;
-use super::REQUEST;
-use super::Visit;
-use super::read_to_the_end;
-use super::visit;
+use super::{DEADLINE, End, LOCALHOST, QUIET, REQUEST, Visit, read_to_the_end, visit};
 
 /// A TLS client that remembers the certificates it was sent, whether it accepts them or not.
 pub struct Client {

@@ -1,26 +1,14 @@
 //! Ports, TCP servers and HTTP servers without TLS.
 
 use std::io;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Script;
-use backend_health_exporter::lab::http;
 use backend_health_exporter::lab::http::Placement;
-use backend_health_exporter::lab::tcp;
+use backend_health_exporter::lab::{Backend, Behaviour, Script, http, tcp};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::DEADLINE;
-use super::End;
-use super::LOCALHOST;
-use super::REQUEST;
-use super::Visit;
-use super::eventually;
-use super::patience_for;
-use super::visit;
+use super::{DEADLINE, End, LOCALHOST, REQUEST, Visit, eventually, patience_for, visit};
 
 /// After this request, exactly these bytes must come, and then this end.
 async fn check(name: &str, script: Script, sent: &[u8], wanted: (&str, End)) {

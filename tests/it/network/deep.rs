@@ -1,11 +1,8 @@
 //! The deep check over two routers: who answers at which distance, where packets end, and what gets lost on the way.
 
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::process::Child;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 

@@ -2,11 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::SERVER;
-use super::World;
-use super::world::Exporter;
-use super::world::rows_in;
-use super::world::turned_unhealthy;
+use super::world::{Exporter, rows_in, turned_unhealthy};
+use super::{SERVER, World};
 
 /// Rows of one healthy server.
 const ROWS: usize = 10;

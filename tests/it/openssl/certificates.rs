@@ -2,35 +2,15 @@
 
 use std::sync::Arc;
 
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::Usage;
-use backend_health_exporter::lab::tls::Validity;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::Role;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Role::Root;
-use backend_health_exporter::verdict::Side;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
+use backend_health_exporter::lab::tls::{Chain, Credential, Profile, Usage, Validity};
+use backend_health_exporter::probe::{Trust, TrustMode};
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf, Root};
+use backend_health_exporter::verdict::{Cause, Code, Notice, Role, Side};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Expected;
-use super::Row;
-use super::check;
-use super::fails;
-use super::files::Files;
-use super::files::and;
-use super::row;
-use super::succeeds;
-use crate::faults::HOST;
-use crate::faults::Probe;
-use crate::faults::trusting;
+use super::files::{Files, and};
+use super::{Expected, Row, check, fails, row, succeeds};
+use crate::faults::{HOST, Probe, trusting};
 
 const USUAL: [Role; 2] = [Leaf, Intermediate];
 

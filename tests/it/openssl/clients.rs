@@ -2,23 +2,13 @@
 
 use std::sync::Arc;
 
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::Validity;
+use backend_health_exporter::lab::tls::{Credential, Profile, Validity};
 use backend_health_exporter::probe::ClientCertificate;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Side;
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf};
+use backend_health_exporter::verdict::{Cause, Side};
 
-use super::Expected;
-use super::Row;
-use super::check;
-use super::fails;
-use super::files::Files;
-use super::files::and;
-use super::row;
-use super::succeeds;
+use super::files::{Files, and};
+use super::{Expected, Row, check, fails, row, succeeds};
 
 fn shown(credential: &Credential) -> Arc<ClientCertificate> {
     Arc::new(ClientCertificate::new(vec![credential.der()], credential.key_der()).expect("a usable pair"))

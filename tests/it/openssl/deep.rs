@@ -4,19 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
-use backend_health_exporter::troubleshoot::Examination;
-use backend_health_exporter::troubleshoot::Question;
+use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::troubleshoot::{Examination, Question};
 use backend_health_exporter::view::text::Colour;
 use backend_health_exporter::view::troubleshoot::text;
 
-use super::files::Files;
-use super::files::and;
+use super::files::{Files, and};
 use super::server::Server;
-use crate::faults::HOST;
-use crate::faults::Probe;
-use crate::faults::prober;
+use crate::faults::{HOST, Probe, prober};
 use crate::troubleshoot::examine;
 
 /// The report about a server with these arguments.

@@ -1,13 +1,10 @@
 //! Keys and certificates in files, where openssl reads them: the lab's own, and those of kinds that the lab cannot make.
 
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
+use backend_health_exporter::lab::tls::{Credential, Profile};
 use tempfile::TempDir;
 
-use super::server::openssl;
-use super::server::run;
-use crate::faults::HOST;
-use crate::faults::Secure;
+use super::server::{openssl, run};
+use crate::faults::{HOST, Secure};
 
 /// A directory with the lab's certificates, beside the PKI that they come from.
 pub(super) struct Files {

@@ -1,21 +1,12 @@
 //! Versions, suites, groups, signature schemes, names and protocols: what the server has, and what is made of it.
 
 use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Side;
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf};
+use backend_health_exporter::verdict::{Cause, Side};
 
-use super::Expected;
-use super::Row;
-use super::check;
-use super::fails;
-use super::files::Files;
-use super::files::and;
-use super::row;
-use super::succeeds;
-use crate::faults::HOST;
-use crate::faults::Probe;
+use super::files::{Files, and};
+use super::{Expected, Row, check, fails, row, succeeds};
+use crate::faults::{HOST, Probe};
 
 const USUAL: [backend_health_exporter::verdict::Role; 2] = [Leaf, Intermediate];
 

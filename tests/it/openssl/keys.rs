@@ -1,18 +1,10 @@
 //! Kinds of keys: those that are accepted, and how the others are told.
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Role::Intermediate;
-use backend_health_exporter::verdict::Role::Leaf;
-use backend_health_exporter::verdict::Side;
+use backend_health_exporter::verdict::Role::{Intermediate, Leaf};
+use backend_health_exporter::verdict::{Cause, Side};
 
-use super::Expected;
-use super::Row;
-use super::check;
-use super::fails;
-use super::files::Files;
-use super::files::and;
-use super::row;
-use super::succeeds;
+use super::files::{Files, and};
+use super::{Expected, Row, check, fails, row, succeeds};
 
 /// The key, over TLS 1.2 and over 1.3.
 struct Both {

@@ -2,27 +2,18 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::Validity;
+use backend_health_exporter::lab::tls::{Credential, Profile, Validity};
 use backend_health_exporter::probe::VerifiedName;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::files::Files;
-use super::files::and;
-use super::server::Server;
-use super::server::Shown;
-use crate::exporter::ConfigFile;
-use crate::exporter::Exporter;
-use crate::exporter::scrape::Scrape;
-use crate::exporter::scrape::is;
+use super::files::{Files, and};
+use super::server::{Server, Shown};
+use crate::exporter::scrape::{Scrape, is};
+use crate::exporter::{ConfigFile, Exporter};
 use crate::faults::HOST;
 
 /// A row of the configuration, and what its metrics must say.

@@ -2,28 +2,15 @@
 //! the clock says now, whatever was accepted before.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::path::Path;
-use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Validity;
+use backend_health_exporter::lab::tls::{Identity, Pki, Profile, ServerTls, Validity};
+use backend_health_exporter::lab::{Backend, Service, http};
 use tempfile::TempDir;
 
-use super::Exporter;
-use super::LOCALHOST;
-use super::in_state;
-use super::sum;
+use super::{Exporter, LOCALHOST, in_state, sum};
 
 /// Rows of each protocol.
 const ROWS: u8 = 20;

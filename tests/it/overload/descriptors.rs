@@ -4,13 +4,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
+use backend_health_exporter::lab::{Backend, Behaviour};
 
-use super::Exporter;
-use super::LOCALHOST;
-use super::in_state;
-use super::sum;
+use super::{Exporter, LOCALHOST, in_state, sum};
 use crate::everywhere::Everywhere;
 
 /// Servers that answer, each keeping its probe waiting for a third of the interval.

@@ -3,23 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp};
 
-use super::Exporter;
-use super::LOCALHOST;
-use super::from_environment;
-use super::sum;
+use super::{Exporter, LOCALHOST, from_environment, sum};
 use crate::exporter::prometheus::Prometheus;
 
 /// Servers that answer, each of them probed over TLS every second.

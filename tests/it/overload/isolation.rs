@@ -1,19 +1,12 @@
 //! Servers that never answer beside good ones, in an exporter with few descriptors: the good ones must not notice.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
+use backend_health_exporter::lab::{Backend, Behaviour, http, tcp};
 
-use super::Exporter;
-use super::LOCALHOST;
-use super::in_state;
-use super::sum;
+use super::{Exporter, LOCALHOST, in_state, sum};
 
 /// Servers that answer after 50 ms.
 const GOOD: u8 = 40;

@@ -2,13 +2,9 @@
 //! nothing that was known has changed.
 
 use std::fmt::Write as _;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Exporter;
-use super::from_environment;
-use super::in_state;
-use super::sum;
+use super::{Exporter, from_environment, in_state, sum};
 use crate::everywhere::Everywhere;
 
 /// Rows that miss many beats.

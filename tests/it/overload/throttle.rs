@@ -2,13 +2,10 @@
 //! everywhere and keep it waiting for longer.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::Exporter;
-use super::World;
+use super::{Exporter, World};
 
 /// A control group that gives its processes a tenth of a core; removed on drop, when they have ended or left.
 struct ControlGroup {

@@ -1,12 +1,9 @@
 //! Rows for the picture, as their JSON, and what is to be read in the picture of one.
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Stage;
-use backend_health_exporter::verdict::Words;
+use backend_health_exporter::verdict::{Cause, Stage, Words};
 use backend_health_exporter::view::picture;
 use backend_health_exporter::view::report::ReportRow;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sample::now;
 

@@ -5,9 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use backend_health_exporter::config::Config;
-use backend_health_exporter::config::ConfigFile;
-use backend_health_exporter::config::Problems;
+use backend_health_exporter::config::{Config, ConfigFile, Problems};
 
 use super::assert_or_bless;
 

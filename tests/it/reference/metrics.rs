@@ -8,8 +8,7 @@ use backend_health_exporter::view::exposition::Format;
 use super::assert_or_bless;
 use crate::exposition;
 use crate::exposition::Family;
-use crate::metrics::full_snapshot;
-use crate::metrics::rendered;
+use crate::metrics::{full_snapshot, rendered};
 
 /// Labels that every metric of a row has.
 const ROW: [&str; 5] = ["pool", "setting", "server", "port", "protocol"];

@@ -2,29 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::health::HealthTable;
-use backend_health_exporter::probe::Host;
-use backend_health_exporter::probe::NameSource;
-use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::probe::Request;
-use backend_health_exporter::probe::TlsSpec;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::probe::VerifiedName;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
-use backend_health_exporter::verdict::Attempt;
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Code;
-use backend_health_exporter::verdict::Evidence;
-use backend_health_exporter::verdict::Finding;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::verdict::PresentedChain;
-use backend_health_exporter::verdict::ResponseSummary;
-use backend_health_exporter::verdict::Verdict;
+use backend_health_exporter::probe::{Host, NameSource, Protocol, Request, TlsSpec, Trust, TrustMode, VerifiedName};
+use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::verdict::{
+    Attempt, Cause, Code, Evidence, Finding, Notice, PresentedChain, ResponseSummary, Verdict,
+};
 
 use crate::sample;
 

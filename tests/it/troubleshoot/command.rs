@@ -1,15 +1,9 @@
 //! The command `troubleshoot`: flags, exit codes, which output says what, and colours.
 
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::{Backend, Behaviour, http};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;

@@ -2,30 +2,16 @@
 
 use std::time::Duration;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::target::Adhoc;
-use backend_health_exporter::target::adhoc;
+use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Terms};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp, tls};
+use backend_health_exporter::probe::{Trust, TrustMode};
+use backend_health_exporter::target::{Adhoc, adhoc};
 use backend_health_exporter::troubleshoot::Question;
-use backend_health_exporter::view::text::Colour;
-use backend_health_exporter::view::text::steers;
-use backend_health_exporter::view::troubleshoot::json;
-use backend_health_exporter::view::troubleshoot::text;
+use backend_health_exporter::view::text::{Colour, steers};
+use backend_health_exporter::view::troubleshoot::{json, text};
 
 use super::examine;
-use crate::faults::LOCALHOST;
-use crate::faults::prober;
+use crate::faults::{LOCALHOST, prober};
 
 /// ANSI in one and in two characters, a bell, a title, an override, an isolate, a line separator, a zero-width space.
 const POISON: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{200b}\r\u{8}";

@@ -1,42 +1,20 @@
 //! What the deep check sees of names, addresses and times, over the lab.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::time::Duration;
-use std::time::Instant;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::dns::Answer;
-use backend_health_exporter::lab::dns::Nameserver;
-use backend_health_exporter::lab::dns::Zone;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tcp;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::probe::Prober;
-use backend_health_exporter::probe::Trust;
-use backend_health_exporter::probe::TrustMode;
-use backend_health_exporter::resolver::Files;
-use backend_health_exporter::resolver::Options;
-use backend_health_exporter::resolver::Resolver;
-use backend_health_exporter::target::Adhoc;
-use backend_health_exporter::target::adhoc;
-use backend_health_exporter::troubleshoot::ConnectionStatus;
-use backend_health_exporter::troubleshoot::Examination;
-use backend_health_exporter::troubleshoot::InsightKind;
-use backend_health_exporter::troubleshoot::Question;
-use backend_health_exporter::troubleshoot::Stage;
-use backend_health_exporter::troubleshoot::State;
-use backend_health_exporter::troubleshoot::troubleshoot;
+use backend_health_exporter::lab::dns::{Answer, Nameserver, Zone};
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
+use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp};
+use backend_health_exporter::probe::{Prober, Trust, TrustMode};
+use backend_health_exporter::resolver::{Files, Options, Resolver};
+use backend_health_exporter::target::{Adhoc, adhoc};
+use backend_health_exporter::troubleshoot::{
+    ConnectionStatus, Examination, InsightKind, Question, Stage, State, troubleshoot,
+};
 use backend_health_exporter::view::text::Colour;
-use backend_health_exporter::view::troubleshoot::json;
-use backend_health_exporter::view::troubleshoot::text;
+use backend_health_exporter::view::troubleshoot::{json, text};
 use serde_json::json;
 
 use super::examine;

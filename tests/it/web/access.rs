@@ -7,33 +7,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend_health_exporter::config::web::WebConfig;
-use backend_health_exporter::config::web::WebConfigFile;
-use backend_health_exporter::web::Access;
-use backend_health_exporter::web::Rate;
-use rcgen::BasicConstraints;
-use rcgen::CertificateParams;
-use rcgen::IsCa;
-use rcgen::Issuer;
-use rcgen::KeyPair;
-use rcgen::SanType;
-use reqwest::ClientBuilder;
-use reqwest::Version;
-use rustls::ClientConfig;
-use rustls::RootCertStore;
+use backend_health_exporter::config::web::{WebConfig, WebConfigFile};
+use backend_health_exporter::web::{Access, Rate};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use reqwest::{ClientBuilder, Version};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::builder;
-use crate::web::client;
-use crate::web::header;
-use crate::web::over;
-use crate::web::start;
-use crate::web::trusting;
+use crate::web::{Running, Setup, builder, client, header, over, start, trusting};
 
 /// How the checked file becomes what the site runs with.
 fn access(config: WebConfig) -> Access {
@@ -231,11 +214,7 @@ async fn client_certificates_decide_who_comes_in() {
         OursByIp,
         Foreign,
     }
-    use Client::Foreign;
-    use Client::Ours;
-    use Client::OursByIp;
-    use Client::OursOtherName;
-    use Client::Without;
+    use Client::{Foreign, Ours, OursByIp, OursOtherName, Without};
 
     async fn check(more: &str, let_in: &[Client], kept_out: &[Client]) {
         let (certificates, strangers) = (Certificates::new(), Certificates::new());

@@ -4,21 +4,14 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
-use backend_health_exporter::web::Limits;
-use backend_health_exporter::web::Paths;
-use reqwest::Method;
-use reqwest::Response;
+use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::web::{Limits, Paths};
+use reqwest::{Method, Response};
 use serde_json::Value;
 
 use crate::report::table;
 use crate::sample;
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::client;
-use crate::web::header;
-use crate::web::start;
+use crate::web::{Running, Setup, client, header, start};
 
 fn setup() -> Setup {
     Setup { table: table::sample(), ..Setup::default() }

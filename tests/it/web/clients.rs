@@ -1,22 +1,13 @@
 //! Clients that do not do their part, and the end of the exporter while they do not.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use backend_health_exporter::web::Limits;
-use backend_health_exporter::web::PageWriter;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use backend_health_exporter::web::{Limits, PageWriter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::access::Certificates;
-use crate::web::access::tls_only;
-use crate::web::client;
-use crate::web::large_page;
-use crate::web::large_text;
-use crate::web::start;
+use crate::web::access::{Certificates, tls_only};
+use crate::web::{Running, Setup, client, large_page, large_text, start};
 
 /// More than any buffer on the way takes.
 fn endless_page(_: Option<String>) -> PageWriter {

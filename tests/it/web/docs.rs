@@ -1,21 +1,14 @@
 //! The shipped documentation over real sockets: every page, every anchor, and no link that leads nowhere.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::verdict::Notice;
-use backend_health_exporter::view::page::docs::DOCS;
-use backend_health_exporter::view::page::docs::PICTURES;
+use backend_health_exporter::verdict::{Cause, Notice};
+use backend_health_exporter::view::page::docs::{DOCS, PICTURES};
 use reqwest::Method;
 
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::client;
-use crate::web::header;
-use crate::web::start;
+use crate::web::{Running, Setup, client, header, start};
 
 async fn page(site: &Running, path: &str) -> String {
     let response = site.get(path).await;

@@ -2,19 +2,13 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::report::table;
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::client;
-use crate::web::header;
-use crate::web::start;
+use crate::web::{Running, Setup, client, header, start};
 
 async fn document(site: &Running) -> Value {
     let response = site.get("/api/v1/openapi.json").await;

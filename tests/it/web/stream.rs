@@ -1,31 +1,22 @@
 //! The stream of changes over real sockets.
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::health::HealthTable;
 use backend_health_exporter::probe::Protocol;
-use backend_health_exporter::target::Target;
-use backend_health_exporter::target::TargetId;
+use backend_health_exporter::target::{Target, TargetId};
 use backend_health_exporter::verdict::Cause;
 use backend_health_exporter::web::Limits;
-use reqwest::Client;
-use reqwest::Response;
+use reqwest::{Client, Response};
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::sample;
-use crate::web::Running;
-use crate::web::Setup;
-use crate::web::access::Certificates;
-use crate::web::access::tls_only;
-use crate::web::client;
-use crate::web::header;
-use crate::web::start;
+use crate::web::access::{Certificates, tls_only};
+use crate::web::{Running, Setup, client, header, start};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

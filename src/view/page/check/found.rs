@@ -1,15 +1,10 @@
 //! What a check found: the verdict first, then what each stage saw, then the issues in Azure's words.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::http;
-use super::tls;
-use super::verdict;
-use super::way;
+use super::{http, tls, verdict, way};
 use crate::troubleshoot::Examination;
-use crate::view::page::shape_named;
-use crate::view::page::time;
+use crate::view::page::{shape_named, time};
 use crate::view::text::visible;
 use crate::view::time::took;
 use crate::view::troubleshoot::issues;

@@ -1,18 +1,14 @@
 //! The request as sent, the answer as it came, and what was expected of it.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::found::foreign;
-use super::found::stage;
+use super::found::{foreign, stage};
 use crate::troubleshoot::Examination;
-use crate::verdict::Cause;
-use crate::verdict::Stage;
+use crate::verdict::{Cause, Stage};
 use crate::view::text::visible;
 use crate::view::time::took;
 use crate::view::troubleshoot::paper::Mark;
-use crate::view::troubleshoot::text;
-use crate::view::troubleshoot::words;
+use crate::view::troubleshoot::{text, words};
 
 /// `None` where no request is meant.
 pub(super) fn section(examination: &Examination) -> Option<Markup> {

@@ -9,22 +9,14 @@ mod way;
 
 use std::time::SystemTime;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::Place;
 use super::advice::code_block;
-use super::endpoint;
-use super::named_query;
-use super::shell;
-use super::shell::Kind;
-use super::shell::Shell;
-use super::time;
+use super::shell::{Kind, Shell};
+use super::{Place, endpoint, named_query, shell, time};
 use crate::health::State;
 use crate::target::Target;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Stage;
-use crate::troubleshoot::State as Found;
+use crate::troubleshoot::{Examination, Stage, State as Found};
 use crate::view::remedy::shell_word;
 use crate::view::text::one_line;
 

@@ -1,28 +1,14 @@
 //! TLS as a check found it: what the server can do, and its certificates as sent and as they should be.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::found::foreign;
-use super::found::line;
-use super::found::of_mark;
-use super::found::stage;
-use super::found::table;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Handshakes;
-use crate::troubleshoot::Support;
-use crate::troubleshoot::VersionFacts;
-use crate::verdict::Code;
-use crate::verdict::PresentedCertificate;
-use crate::verdict::Stage;
-use crate::verdict::version_name;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::rough;
+use super::found::{foreign, line, of_mark, stage, table};
+use crate::troubleshoot::{Examination, Handshakes, Support, VersionFacts};
+use crate::verdict::{Code, PresentedCertificate, Stage, version_name};
+use crate::view::time::{Utc, age, rough};
 use crate::view::troubleshoot::paper::Mark;
 use crate::view::troubleshoot::stages::authorities;
-use crate::view::troubleshoot::tls;
-use crate::view::troubleshoot::words;
+use crate::view::troubleshoot::{tls, words};
 
 /// `None` where no TLS is meant.
 pub(super) fn section(examination: &Examination) -> Option<Markup> {

@@ -1,23 +1,12 @@
 //! What a check comes to: state, cause and remedy, then whatever else is wrong.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::found::foreign;
-use super::found::line;
-use crate::troubleshoot::ConnectionStatus;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Insight;
-use crate::troubleshoot::Severity;
-use crate::troubleshoot::State;
-use crate::verdict::Code;
-use crate::verdict::Finding;
-use crate::view::page::advice;
-use crate::view::page::shape_named;
-use crate::view::page::who;
-use crate::view::page::with_code;
-use crate::view::report::Links;
-use crate::view::report::Problem;
+use super::found::{foreign, line};
+use crate::troubleshoot::{ConnectionStatus, Examination, Insight, Severity, State};
+use crate::verdict::{Code, Finding};
+use crate::view::page::{advice, shape_named, who, with_code};
+use crate::view::report::{Links, Problem};
 use crate::view::troubleshoot::paper::Mark;
 
 pub(super) fn all(examination: &Examination, root: &str) -> Markup {

@@ -1,26 +1,13 @@
 //! The way to the server as a check found it: names, routes, connections, hops.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use super::found::foreign;
-use super::found::line;
-use super::found::of_mark;
-use super::found::stage;
-use super::found::table;
-use super::found::worst;
-use crate::troubleshoot::Connects;
-use crate::troubleshoot::End;
-use crate::troubleshoot::Examination;
-use crate::troubleshoot::Hop;
-use crate::troubleshoot::PathFacts;
-use crate::troubleshoot::Survey;
-use crate::view::time::span;
-use crate::view::time::took;
+use super::found::{foreign, line, of_mark, stage, table, worst};
+use crate::troubleshoot::{Connects, End, Examination, Hop, PathFacts, Survey};
+use crate::view::time::{span, took};
 use crate::view::troubleshoot::json::between;
 use crate::view::troubleshoot::paper::Mark;
-use crate::view::troubleshoot::text;
-use crate::view::troubleshoot::words;
+use crate::view::troubleshoot::{text, words};
 
 /// `None` of a server that is an address.
 pub(super) fn names(examination: &Examination) -> Option<Markup> {

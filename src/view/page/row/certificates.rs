@@ -2,16 +2,12 @@
 
 use std::time::SystemTime;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use crate::view::picture::place;
-use crate::view::report::CertificateView;
-use crate::view::report::ReportRow;
+use crate::view::report::{CertificateView, ReportRow};
 use crate::view::text::one_line;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::rough;
+use crate::view::time::{Utc, age, rough};
 
 /// Names of one certificate that are shown.
 const MAX_NAMES: usize = 50;

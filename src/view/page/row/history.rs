@@ -1,21 +1,15 @@
 //! The row's probes of late: a strip to see a pattern, a table to read.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use crate::verdict::ProbeResult;
 use crate::view::page::strip;
 use crate::view::picture::place;
-use crate::view::report::PastProbe;
-use crate::view::report::ReportRow;
+use crate::view::report::{PastProbe, ReportRow};
 use crate::view::text::one_line;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::view::time::{Utc, age, span, took};
 
 pub(super) fn section(row: &ReportRow<'_>, now: SystemTime) -> Markup {
     let (latest, earlier) = row.history.split_at(row.history.len().min(SHOWN));

@@ -8,29 +8,17 @@ mod problems;
 
 use std::time::SystemTime;
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 pub use self::near::Asked;
-use super::Place;
-use super::check;
-use super::endpoint;
-use super::shape;
-use super::shell;
-use super::shell::Kind;
-use super::shell::Shell;
-use super::time;
-use crate::health::Snapshot;
-use crate::health::State;
+use super::shell::{Kind, Shell};
+use super::{Place, check, endpoint, shape, shell, time};
+use crate::health::{Snapshot, State};
 use crate::verdict::Cause;
 use crate::view::picture;
-use crate::view::report::Filter;
-use crate::view::report::Links;
-use crate::view::report::ReportRow;
+use crate::view::report::{Filter, Links, ReportRow};
 use crate::view::text::one_line;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::span;
+use crate::view::time::{Utc, age, span};
 
 /// A page and the status to answer it with.
 #[derive(Clone, Debug)]

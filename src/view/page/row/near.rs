@@ -1,12 +1,10 @@
 //! What to say when the request names no row: what is expected, and which rows may be meant.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use super::super::advice::code_block;
 use super::super::row_address;
-use crate::health::Row;
-use crate::health::Snapshot;
+use crate::health::{Row, Snapshot};
 use crate::target::Target;
 use crate::view::report::Filter;
 use crate::view::text::one_line;

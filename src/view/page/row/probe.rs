@@ -1,22 +1,14 @@
 //! What the latest probe asked, what came back, and how long each part took.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
-use crate::view::page::printable;
-use crate::view::page::strip;
+use crate::view::page::{printable, strip};
 use crate::view::picture::place;
-use crate::view::report::LastProbe;
-use crate::view::report::ReportRow;
-use crate::view::report::RequestView;
+use crate::view::report::{LastProbe, ReportRow, RequestView};
 use crate::view::text::one_line;
-use crate::view::time::Utc;
-use crate::view::time::age;
-use crate::view::time::span;
-use crate::view::time::took;
+use crate::view::time::{Utc, age, span, took};
 
 pub(super) fn facts(row: &ReportRow<'_>, now: SystemTime) -> Markup {
     html! {

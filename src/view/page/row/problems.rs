@@ -1,15 +1,11 @@
 //! What is wrong with the row and what to do: the cause first, then further faults, then warnings.
 
-use maud::Markup;
-use maud::html;
+use maud::{Markup, html};
 
 use crate::health::State;
 use crate::verdict::ProbeResult;
-use crate::view::page::advice;
-use crate::view::page::printable;
-use crate::view::page::shape_named;
-use crate::view::report::Problem;
-use crate::view::report::ReportRow;
+use crate::view::page::{advice, printable, shape_named};
+use crate::view::report::{Problem, ReportRow};
 
 /// The first of them in full, the others with their first step.
 pub(super) fn all(row: &ReportRow<'_>) -> Markup {

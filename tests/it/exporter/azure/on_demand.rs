@@ -1,21 +1,12 @@
 //! Probes that a client asks for: what is sent, what is told, and what they leave alone.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Behaviour;
-use backend_health_exporter::lab::http;
+use backend_health_exporter::lab::{Backend, Behaviour, http};
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
-use super::GATEWAY;
-use super::good_backend;
-use super::header;
-use crate::exporter::ConfigFile;
-use crate::exporter::DEADLINE;
-use crate::exporter::Exporter;
-use crate::exporter::PAUSE;
+use super::{GATEWAY, good_backend, header};
+use crate::exporter::{ConfigFile, DEADLINE, Exporter, PAUSE};
 
 /// A pool of one server under several settings, probed once in all: the next beat is a day away.
 fn config_of(port: u16) -> ConfigFile {

@@ -1,20 +1,14 @@
 //! The very lines that `docs/azure.md` shows: Azure's own SDK for Python reads both calls, and so does curl.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::http;
 use backend_health_exporter::lab::script::Script;
+use backend_health_exporter::lab::{Backend, http};
 
-use super::GATEWAY;
-use super::config_of;
-use super::with_tls;
-use crate::exporter::DEADLINE;
-use crate::exporter::Exporter;
+use super::{GATEWAY, config_of, with_tls};
 use crate::exporter::process::Process;
-use crate::exporter::text;
+use crate::exporter::{DEADLINE, Exporter, text};
 
 /// The Python of the environment that `./tests/run` makes.
 fn python() -> PathBuf {

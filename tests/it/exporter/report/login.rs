@@ -1,24 +1,12 @@
 //! Logins and TLS of `--http.config.file`, against an exporter with its own `--web.config.file`, and against what goes
 //! wrong.
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Credential;
-use backend_health_exporter::lab::tls::Identity;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::Terms;
-use backend_health_exporter::lab::tls::Validity;
-use backend_health_exporter::lab::tls::Versions;
+use backend_health_exporter::lab::tls::{
+    Chain, Credential, Identity, Pki, Profile, ServerTls, Terms, Validity, Versions,
+};
+use backend_health_exporter::lab::{Backend, Service, http};
 
-use super::Servers;
-use super::code;
-use super::remote;
-use super::report;
-use super::text;
+use super::{Servers, code, remote, report, text};
 
 #[tokio::test]
 async fn a_client_certificate_and_a_login_open_a_guarded_exporter() {

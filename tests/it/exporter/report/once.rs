@@ -1,26 +1,14 @@
 //! With `--config.file`: every row is probed once, now.
 
 use std::io::Read;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use backend_health_exporter::health::State;
 use backend_health_exporter::lab::http;
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::Backend;
-use super::CODES;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Process;
-use super::Servers;
-use super::code;
-use super::parsed;
-use super::report;
-use super::text;
+use super::{BINARY, Backend, CODES, ConfigFile, DEADLINE, Process, Servers, code, parsed, report, text};
 use crate::exporter::PAUSE;
 
 #[tokio::test]

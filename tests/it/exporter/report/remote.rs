@@ -2,30 +2,17 @@
 
 use std::io::Write;
 
-use backend_health_exporter::lab::Backend;
-use backend_health_exporter::lab::Service;
-use backend_health_exporter::lab::http;
-use backend_health_exporter::lab::tls::Chain;
-use backend_health_exporter::lab::tls::Pki;
-use backend_health_exporter::lab::tls::ServerTls;
-use backend_health_exporter::lab::tls::answers_plain_http;
+use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls, answers_plain_http};
+use backend_health_exporter::lab::{Backend, Service, http};
 use backend_health_exporter::probe::Protocol;
 use backend_health_exporter::verdict::Cause;
-use backend_health_exporter::view::report::Filter;
-use backend_health_exporter::view::report::Links;
-use backend_health_exporter::view::report::Report;
+use backend_health_exporter::view::report::{Filter, Links, Report};
 use backend_health_exporter::view::text::steers;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use super::CODES;
-use super::ConfigFile;
-use super::Servers;
-use super::code;
-use super::parsed;
-use super::report;
-use super::text;
+use super::{CODES, ConfigFile, Servers, code, parsed, report, text};
 use crate::sample;
 
 /// Two rows, one of them refused.

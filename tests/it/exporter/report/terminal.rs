@@ -3,25 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::Command;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use nix::pty::OpenptyResult;
-use nix::pty::Winsize;
-use nix::pty::openpty;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::Backend;
-use super::ConfigFile;
-use super::DEADLINE;
-use super::Process;
-use super::Servers;
-use super::http;
-use super::text;
+use super::{BINARY, Backend, ConfigFile, DEADLINE, Process, Servers, http, text};
 use crate::exporter::PAUSE;
 
 /// A terminal of this size, and what was written to it so far.

@@ -1,24 +1,12 @@
 //! `--watch`: over and over, until Ctrl-C.
 
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::BINARY;
-use super::Backend;
-use super::Behaviour;
-use super::DEADLINE;
-use super::Process;
-use super::Servers;
-use super::code;
-use super::http;
-use super::parsed;
-use super::remote;
 use super::terminal::Terminal;
-use super::text;
+use super::{BINARY, Backend, Behaviour, DEADLINE, Process, Servers, code, http, parsed, remote, text};
 use crate::exporter::PAUSE;
 
 /// Waits until standard output has so many lines in which this stands.
