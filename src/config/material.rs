@@ -23,7 +23,7 @@ pub(super) struct Material {
     certificates: HashMap<String, Result<Arc<[CertificateDer<'static>]>, String>>,
     revocation_lists: HashMap<String, Result<Arc<[CertificateRevocationListDer<'static>]>, String>>,
     trusts: HashMap<(Vec<String>, Vec<String>), Arc<Trust>>,
-    trusts_by_content: HashMap<[u8; 32], Arc<Trust>>,
+    trusts_by_content: HashMap<([u8; 32], Vec<String>), Arc<Trust>>,
     client_certificates: HashMap<(String, String), Arc<ClientCertificate>>,
     well_known: Option<WellKnown>,
 }
@@ -81,12 +81,14 @@ impl Material {
         if let Some(trust) = self.trusts.get(&names) {
             return Ok(trust.clone());
         }
+        let mut files = Vec::new();
         let (mode, certificates) = if names.0.is_empty() {
             (TrustMode::WellKnown, self.well_known.get_or_insert_with(WellKnown::load).certificates.clone())
         } else {
             let mut certificates = Vec::new();
             for name in &names.0 {
                 certificates.extend(self.certificates(name)?.iter().cloned());
+                files.resize(certificates.len(), Arc::from(name.as_str()));
             }
             (TrustMode::Configured, certificates)
         };
@@ -94,8 +96,9 @@ impl Material {
         for name in &names.1 {
             revocation_lists.extend(self.revocation_lists(name)?.iter().cloned());
         }
-        let trust = Arc::new(Trust::new(mode, certificates, revocation_lists).map_err(|why| why.to_string())?);
-        let trust = self.trusts_by_content.entry(*trust.digest()).or_insert(trust).clone();
+        let trust = Trust::new(mode, certificates, revocation_lists).map_err(|why| why.to_string())?;
+        let trust = Arc::new(trust.named(files));
+        let trust = self.trusts_by_content.entry((*trust.digest(), names.0.clone())).or_insert(trust).clone();
         self.trusts.insert(names, trust.clone());
         Ok(trust)
     }

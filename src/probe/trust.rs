@@ -30,6 +30,8 @@ use super::search::searchable;
 pub struct Trust {
     mode: TrustMode,
     roots: Vec<CertificateDer<'static>>,
+    /// The file that each root stands in, in the same order; none where they come from no file of the settings.
+    files: Vec<Arc<str>>,
     /// Of each root, in the same order.
     dates: Vec<Dates>,
     anchors: Vec<TrustAnchor<'static>>,
@@ -101,7 +103,29 @@ impl Trust {
         let digest = content_digest(mode, &roots, &revocation_lists);
         let lists = revocation_lists.into_iter().map(|list| RevocationList::read(&list)).collect::<Result<_, _>>()?;
         let revocation_lists = RevocationList::newest_first(lists);
-        Ok(Self { mode, roots, dates: all_dates, anchors, sources, powerless, revocation_lists, digest })
+        Ok(Self {
+            mode,
+            roots,
+            files: Vec::new(),
+            dates: all_dates,
+            anchors,
+            sources,
+            powerless,
+            revocation_lists,
+            digest,
+        })
+    }
+
+    /// The same, with the name of the file that each root stands in, as the settings write it.
+    #[must_use]
+    pub fn named(self, files: Vec<Arc<str>>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The file that a root stands in, by its index.
+    #[must_use]
+    pub fn file(&self, root: usize) -> Option<&str> {
+        self.files.get(root).map(AsRef::as_ref)
     }
 
     /// Whether [`Trust::new`] would take `certificate`.
@@ -246,7 +270,8 @@ impl Eq for Trust {}
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mode, roots, dates: _, anchors, sources: _, powerless: _, revocation_lists, digest } = self;
+        let Self { mode, roots, files: _, dates: _, anchors, sources: _, powerless: _, revocation_lists, digest } =
+            self;
         f.debug_struct("Trust")
             .field("mode", mode)
             .field("roots", &roots.len())

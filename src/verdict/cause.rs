@@ -82,6 +82,8 @@ pub struct Step {
     /// Who has to do it.
     pub side: Side,
     pub text: &'static str,
+    /// Instead, for a target that stands in no configuration; a step for the settings that has none is left out there.
+    pub alone: Option<&'static str>,
 }
 
 macro_rules! optional {
@@ -92,6 +94,7 @@ macro_rules! optional {
         Some($text)
     };
 }
+pub(super) use optional;
 
 macro_rules! table {
     (
@@ -99,7 +102,7 @@ macro_rules! table {
         $(
             $variant:ident $code:literal $stage:ident $side:ident $title:literal $explanation:literal
             $(shown by $reproduce:literal)?
-            [$($actor:ident $step:literal),+ $(,)?]
+            [$($actor:ident $step:literal $(or $alone:literal)?),+ $(,)?]
         )+
     ) => {
         $(#[$doc])*
@@ -112,7 +115,7 @@ macro_rules! table {
 
             /// All that is said about this one.
             #[must_use]
-            pub fn words(self) -> &'static Words {
+            pub const fn words(self) -> &'static Words {
                 match self {
                     $(Self::$variant => &Words {
                         code: $code,
@@ -121,7 +124,7 @@ macro_rules! table {
                         title: $title,
                         explanation: $explanation,
                         reproduce: optional!($($reproduce)?),
-                        remedy: &[$(Step { side: Side::$actor, text: $step }),+],
+                        remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
                     }),+
                 }
             }
@@ -177,7 +180,8 @@ table! {
         "The resolver says that the server's name does not exist (NXDOMAIN), so there is no address to probe."
         shown by "dig {server} A"
         [
-            Gateway "Check the spelling of {server} in the pool `{pool}`, and write it in full, with its domain.",
+            Gateway "Check the spelling of {server} in the pool `{pool}`, and write it in full, with its domain."
+                or "Check the spelling of {server}, and write it in full, with its domain.",
             Gateway "If the machine is gone for good, take it out of the pool.",
             Exporter "If only a private resolver knows the name, let the exporter ask that one: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
             Network "If the name should exist, have its A or AAAA record made again in its zone.",
@@ -187,8 +191,10 @@ table! {
         "The name exists, but has neither an A nor an AAAA record, so there is no address to probe."
         shown by "dig {server} A; dig {server} AAAA; dig {server} CNAME"
         [
-            Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address.",
-            Gateway "Write the name that has an address into the pool `{pool}`.",
+            Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address."
+                or "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address.",
+            Gateway "Write the name that has an address into the pool `{pool}`."
+                or "Ask for the name that has an address.",
             Network "Or have an A or AAAA record made for {server} in its zone.",
         ]
     DnsServerFailure "dns_server_failure" Dns Network
@@ -267,8 +273,10 @@ table! {
         "The port answered our TLS greeting with something that is not TLS."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
-            Gateway "If the port speaks plain HTTP, set `protocol: http` in the backend setting `{setting}` and in its probe.",
-            Gateway "If TLS is on another port, set `port` in the backend setting or in its probe: now it is {port}.",
+            Gateway "If the port speaks plain HTTP, set `protocol: http` in the backend setting `{setting}` and in its probe."
+                or "If the port speaks plain HTTP, ask with a URL that begins with `http://`.",
+            Gateway "If TLS is on another port, set `port` in the backend setting or in its probe: now it is {port}."
+                or "If TLS is on another port, ask for that one: now it is {port}.",
             Gateway "If the protocol starts in plain text and turns to TLS later (STARTTLS), use a port with TLS from the first byte, or `protocol: tcp`.",
             Server "Or turn TLS on for port {port}: nginx `listen {port} ssl;`, HAProxy `bind :{port} ssl crt FILE`, Apache `SSLEngine on`, IIS a binding of type https.",
         ]
@@ -296,8 +304,10 @@ table! {
         "The server wants a client certificate, and the backend setting has none."
         shown by "sleep 1 | openssl s_client -connect {endpoint} {servername}"
         [
-            Gateway "Set `client_certificate` in the backend setting `{setting}`, with the files `certificate` and `private_key`.",
-            Gateway "Have it issued by a CA that the server accepts: `openssl s_client -connect {endpoint} {servername} </dev/null` lists them under Acceptable client certificate CA names.",
+            Gateway "Set `client_certificate` in the backend setting `{setting}`, with the files `certificate` and `private_key`."
+                or "Show a client certificate: the flags `--client-certificate` and `--client-key`.",
+            Gateway "Have it issued by a CA that the server accepts: `openssl s_client -connect {endpoint} {servername} </dev/null` lists them under Acceptable client certificate CA names."
+                or "Have it issued by a CA that the server accepts: `openssl s_client -connect {endpoint} {servername} </dev/null` lists them under Acceptable client certificate CA names.",
             Server "Or let the health check pass without one: nginx `ssl_verify_client optional;`, HAProxy `verify optional`, Apache `SSLVerifyClient optional`, IIS Client certificates: Accept.",
         ]
     TlsClientCertificateRejected "tls_client_certificate_rejected" Tls Gateway
@@ -306,7 +316,8 @@ table! {
         shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert CERTIFICATE_FILE -key KEY_FILE"
         [
             Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients.",
-            Gateway "Put its intermediates into the same file, after it.",
+            Gateway "Put its intermediates into the same file, after it."
+                or "Put its intermediates into the same file, after it, and look at its dates and its usage: it must be allowed for SSL clients.",
             Server "Read the server's TLS log: it refused the certificate with the alert {alert}.",
             Server "Let the server trust the CA that issued it: nginx `ssl_client_certificate`, HAProxy `ca-file`, Apache `SSLCACertificateFile`, Windows and IIS the store of trusted root authorities.",
         ]
@@ -315,7 +326,8 @@ table! {
         "The server refused the name that we sent as SNI."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
-            Gateway "Set the name that the server knows: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. Now it is {name}, from {name_source}.",
+            Gateway "Set the name that the server knows: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. Now it is {name}, from {name_source}."
+                or "Send the name that the server knows: the flag `--sni`. Now it is {name}.",
             Server "Or make the server answer for {name}: nginx `server_name` (and no `ssl_reject_handshake on;` in that block), HAProxy a certificate for it under `crt` (or no `strict-sni`), Apache `ServerName` or `ServerAlias`, IIS a binding with this host name.",
         ]
     TlsAlert "tls_alert" Tls Server
@@ -419,14 +431,16 @@ table! {
         [
             Server "Install a certificate from a CA, with its intermediates, in place of {subject}.",
             Server "If one is installed already, the server's default certificate was shown: check which virtual host answers for {name} (nginx `default_server`, Apache `ServerName`, IIS the binding).",
-            Gateway "If this very certificate is to be trusted, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}.",
+            Gateway "If this very certificate is to be trusted, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}."
+                or "If this very certificate is to be trusted, give its file with the flag `--ca`. It must have the SHA-256 fingerprint {fingerprint}.",
         ]
     CertRootNotWellKnown "cert_root_not_well_known" Tls Gateway
         "Root not well known"
         "The chain leads to a root that is not a well-known CA, and the backend setting has no roots of its own."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Gateway "If {subject} is your own CA, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}. From then on only the roots listed there are trusted.",
+            Gateway "If {subject} is your own CA, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}. From then on only the roots listed there are trusted."
+                or "If {subject} is your own CA, trust its file: the flag `--ca`. It must have the SHA-256 fingerprint {fingerprint}.",
             Server "If it is not, a wrong certificate is installed, or a device in between shows its own: install one from a well-known CA.",
             Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
         ]
@@ -435,7 +449,8 @@ table! {
         "The last certificate sent is not issued by a well-known CA, and the backend setting has no roots of its own."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted.",
+            Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted."
+                or "If {issuer} belongs to your own CA, trust that CA's root: the flag `--ca`.",
             Server "If {issuer} is an intermediate of a well-known CA, add it to the server's certificate file, after {subject}.",
             Server "The certificate of {issuer} is to be had from {issuer_url}",
             Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
@@ -443,18 +458,20 @@ table! {
     CertRootMismatch "cert_root_mismatch" Tls Gateway
         "Another root than configured"
         "The root that the server sent is none of the backend setting's trusted_root_certificates."
-        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile ROOT_FILE </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in ROOT_FILE`",
+            Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in {root_file}`"
+                or "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the one that was given with the flag `--ca`.",
             Gateway "If the server's root is right, because the CA was renewed or replaced, add it there; leave the old one as long as other servers need it.",
             Server "If it is not, install a certificate from the CA that is configured, with that CA's intermediates.",
         ]
     CertIssuerMismatch "cert_issuer_mismatch" Tls Gateway
         "Not from a configured root"
         "None of the backend setting's trusted_root_certificates signed the last certificate that the server sent."
-        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile ROOT_FILE </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them.",
+            Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them."
+                or "Find the root that {issuer} belongs to, and trust it: the flag `--ca`.",
             Gateway "If a root of that name is there already, it has another key: get the current one from the CA.",
             Server "If {issuer} is an intermediate of the configured CA, add it to the server's certificate file, after {subject}.",
             Server "Else install a certificate from the CA that is configured.",
@@ -462,7 +479,7 @@ table! {
     CertRevoked "cert_revoked" Tls Server
         "Certificate revoked"
         "A certificate of the chain is on a configured revocation list."
-        shown by "openssl s_client -connect {endpoint} {servername} -CAfile ROOT_FILE -CRL CRL_FILE -crl_check </dev/null"
+        shown by "openssl s_client -connect {endpoint} {servername} -CAfile {root_file} -CRL CRL_FILE -crl_check </dev/null"
         [
             Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server.",
             Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as broken into.",
@@ -473,7 +490,8 @@ table! {
         "The name that we expect is not among the certificate's subject alternative names."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Gateway "If {name} is the wrong name, set the right one: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. It comes from {name_source} now; the certificate is for {received}.",
+            Gateway "If {name} is the wrong name, set the right one: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. It comes from {name_source} now; the certificate is for {received}."
+                or "If {name} is the wrong name, ask for the right one: the flag `--sni`. The certificate is for {received}.",
             Gateway "If each server has a certificate for its own name, set `pick_host_name_from_backend_address: true` and write the servers by name.",
             Server "If {name} is right, install a certificate that has it among its subject alternative names; the Common Name does not count.",
             Server "If that one is installed already, another virtual host answers: check nginx `server_name`, HAProxy `crt`, Apache `ServerName` and `ServerAlias`, IIS the binding's host name.",

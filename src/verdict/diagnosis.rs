@@ -14,8 +14,8 @@ use super::chain::{MAX_CERTIFICATES, Reading};
 use super::fault::Fault;
 use super::links::{End, Links, Path};
 use super::text::{date, rough, shown};
-use super::{Cause, Facts, flaws, name, trust};
-use crate::probe::{TlsFacts, TlsSpec, Trust};
+use super::{Case, Cause, Facts, Slot, flaws, name, trust};
+use crate::probe::{TlsFacts, TlsSpec, Trust, TrustMode};
 
 /// What there is to say about a chain.
 #[derive(Default)]
@@ -183,7 +183,8 @@ fn dates(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) -> V
         if let Some((cause, when)) = outside(certificate, at) {
             let is_leaf = path.links.first() == Some(index);
             let detail = format!("{} {when}", certificate.described(is_leaf));
-            faults.push(Fault::new(cause, detail, Some(*index)));
+            let case = case_of_dates(cause, trust, certificate, is_leaf);
+            faults.push(Fault::new(cause, detail, Some(*index)).in_case(case));
         }
     }
     let End::Trusted { root } = path.end else { return faults };
@@ -191,15 +192,31 @@ fn dates(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) -> V
     if trust.root_dates(root).is_some_and(|(not_before, not_after)| not_before <= at && at <= not_after) {
         return faults;
     }
-    let Some(root) = Certificate::read(&trust.roots()[root]) else { return faults };
+    let index = root;
+    let Some(root) = Certificate::read(&trust.roots()[index]) else { return faults };
     let sent = reading.sent.iter().position(|sent| sent.certificate.der == root.der);
     if let Some((cause, when)) = outside(&root, at)
         && !sent.is_some_and(|index| path.links.contains(&index))
     {
         let detail = format!("the trusted root {} {when}", root.title());
-        faults.push(Fault::new(cause, detail, sent).with(Facts::of(&root)));
+        let case = case_of_dates(cause, trust, &root, false);
+        let facts = Facts::of(&root).with(Slot::RootFile, trust.file(index).unwrap_or_default());
+        faults.push(Fault::new(cause, detail, sent).with(facts).in_case(case));
     }
     faults
+}
+
+/// Whose it is that a certificate is outside its dates, and what to do about one of its place.
+fn case_of_dates(cause: Cause, trust: &Trust, certificate: &Certificate<'_>, is_leaf: bool) -> Option<Case> {
+    let is_trusted = trust.roots().iter().any(|root| root.as_ref() == certificate.der);
+    match (cause, is_trusted, trust.mode()) {
+        (Cause::CertExpired, true, _) if is_leaf => Some(Case::ExpiredPinned),
+        (Cause::CertExpired, true, TrustMode::Configured) => Some(Case::ExpiredConfigured),
+        (Cause::CertExpired, true, TrustMode::WellKnown) => Some(Case::ExpiredInStore),
+        (Cause::CertExpired, false, _) if !is_leaf => Some(Case::ExpiredIntermediate),
+        (Cause::CertNotYetValid, true, TrustMode::Configured) if !is_leaf => Some(Case::NotYetValidConfigured),
+        _ => None,
+    }
 }
 
 /// Whether `at` is outside the dates, and since or until when.

@@ -3,6 +3,7 @@
 use super::certificate::Certificate;
 use super::chain::fingerprint;
 use super::text::date;
+use super::{Case, Code, Side, Words};
 
 /// One thing that was found, with what is particular to this case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +14,49 @@ pub struct Finding<C> {
     pub detail: String,
     /// For the slots in the code's texts.
     pub facts: Facts,
+    /// What the facts make of it, where that is another side's, or asks for other steps, than the code alone.
+    pub case: Option<Case>,
 }
 
 impl<C> Finding<C> {
     #[must_use]
     pub fn new(code: C, detail: impl Into<String>) -> Self {
-        Self { code, detail: presentable(detail.into()), facts: Facts::default() }
+        Self { code, detail: presentable(detail.into()), facts: Facts::default(), case: None }
     }
 
     #[must_use]
     pub fn with(self, facts: Facts) -> Self {
         Self { facts, ..self }
+    }
+
+    /// With what the facts make of it.
+    #[must_use]
+    pub fn in_case(self, case: impl Into<Option<Case>>) -> Self {
+        Self { case: case.into(), ..self }
+    }
+
+    /// The same, by another type's name for the code.
+    #[must_use]
+    pub fn into_code<D>(self) -> Finding<D>
+    where
+        C: Into<D>,
+    {
+        let Self { code, detail, facts, case } = self;
+        Finding { code: code.into(), detail, facts, case }
+    }
+}
+
+impl<C: Copy + Into<Code>> Finding<C> {
+    /// All that is said about it: the case's words, else the code's.
+    #[must_use]
+    pub fn words(&self) -> &'static Words {
+        self.case.map_or_else(|| self.code.into().words(), Case::words)
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.words().side
     }
 }
 
@@ -171,6 +204,8 @@ slots! {
     Expected "expected" "EXPECTED"
     /// What came instead.
     Received "received" "RECEIVED"
+    /// The file of ours that holds the trusted certificate at fault.
+    RootFile "root_file" "ROOT_FILE"
     /// Name and number of the TLS alert.
     Alert "alert" "ALERT"
 }

@@ -133,7 +133,7 @@ fn attempts(spec: &ProbeSpec, observation: &Observation) -> Vec<Attempt> {
 }
 
 fn as_warning(finding: Finding<Cause>) -> Finding<Code> {
-    Finding { code: Code::Cause(finding.code), detail: finding.detail, facts: finding.facts }
+    finding.into_code()
 }
 
 fn notice(code: Notice, detail: String) -> Finding<Code> {

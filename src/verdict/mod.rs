@@ -1,5 +1,6 @@
 //! `judge`: [`Observation`](crate::probe::Observation) → [`Verdict`]. Pure: facts in, verdict out; no clock, no files, no network.
 
+mod case;
 mod cause;
 mod certificate;
 mod certificate_notices;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use case::Case;
 pub use cause::{Cause, Code, Notice, Side, Stage, Step, Words};
 pub use chain::{PresentedCertificate, PresentedChain, Role, anchor_names};
 pub use finding::{Facts, Finding, Slot};

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::ranking::Urgency;
 use crate::health::Row;
-use crate::verdict::{Cause, Code, Facts, ProbeResult, Side, Slot, Stage};
+use crate::verdict::{Cause, Code, Facts, Finding, ProbeResult, Side, Slot, Stage};
 
 /// Rows of one urgency with one cause, and the same to blame.
 #[derive(Clone, Debug)]
@@ -59,20 +59,25 @@ pub fn by_fault<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Group<'a>> {
 struct Fault<'a> {
     code: Code,
     facts: &'a Facts,
+    side: Side,
 }
 
 impl<'a> Fault<'a> {
+    fn new<C: Copy + Into<Code>>(finding: &'a Finding<C>) -> Self {
+        Self { code: finding.code.into(), facts: &finding.facts, side: finding.side() }
+    }
+
     fn of(row: &'a Row, urgency: Urgency) -> Option<Self> {
-        let of_row = row.cause.as_deref().map(|cause| Self { code: cause.code.into(), facts: &cause.facts });
+        let of_row = row.cause.as_deref().map(Self::new);
         let last = row.last_probe.as_deref();
         let of_probe =
             last.filter(|probe| probe.result() != ProbeResult::Success).and_then(|probe| probe.cause.as_ref());
-        let of_probe = of_probe.map(|cause| Self { code: cause.code.into(), facts: &cause.facts });
+        let of_probe = of_probe.map(Self::new);
         let warning = last.and_then(|probe| probe.warnings.first());
         match urgency {
             Urgency::Unhealthy | Urgency::Unknown => of_row,
             Urgency::Failing => of_probe.or(of_row),
-            Urgency::Warned => warning.map(|warning| Self { code: warning.code, facts: &warning.facts }),
+            Urgency::Warned => warning.map(Self::new),
             Urgency::Healthy => None,
         }
     }
@@ -102,9 +107,8 @@ impl<'a> Fault<'a> {
                 (vec![target.pool.to_string(), target.port().to_string()], Some(culprit))
             }
         };
-        let words = self.code.words();
         // What is to be changed here is changed in one setting.
-        if words.stage == Stage::Tls && words.side == Side::Gateway {
+        if self.code.words().stage == Stage::Tls && self.side == Side::Gateway {
             blamed.push(target.setting.to_string());
         }
         (blamed, culprit)

@@ -84,9 +84,9 @@ fn states(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result {
          has to act (side: network, gateway for the settings here, server, exporter for this host). Absent while the \
          latest probe succeeded. backend_health_cause_help_info has the words for each cause.",
         rows.iter().filter_map(|row| {
-            let cause = row.cause.as_ref()?.code;
-            let (stage, side) = (cause.stage().as_str(), cause.side().as_str());
-            Some(((row_labels(row), [("cause", cause.code()), ("stage", stage), ("side", side)]), 1_u32))
+            let words = row.cause.as_ref()?.words();
+            let (stage, side) = (words.stage.as_str(), words.side.as_str());
+            Some(((row_labels(row), [("cause", words.code), ("stage", stage), ("side", side)]), 1_u32))
         }),
     )?;
     families.gauge(

@@ -28,9 +28,8 @@ impl<'a> Remedy<'a> {
     /// For a finding of a probe of `target` that connected, or tried to, to `address`.
     #[must_use]
     pub fn of<C: Copy + Into<Code>>(finding: &'a Finding<C>, target: &'a Target, address: Option<SocketAddr>) -> Self {
-        let Finding { code, detail: _, facts } = finding;
-        let code: Code = (*code).into();
-        Self { words: code.words(), values: Some(Values { facts, target, address: address.map(|to| to.ip()) }) }
+        let values = Values { facts: &finding.facts, target, address: address.map(|to| to.ip()) };
+        Self { words: finding.words(), values: Some(values) }
     }
 
     /// For anybody: a word in upper case stands in each slot.
@@ -43,12 +42,13 @@ impl<'a> Remedy<'a> {
     /// side. Code stands between backticks.
     #[must_use]
     pub fn steps(&self) -> Vec<String> {
-        let sides_differ = self.words.remedy.iter().any(|step| step.side != self.words.side);
-        let known = self.words.remedy.iter().filter(|step| self.says_something(step));
-        known
-            .map(|step| {
-                let text = self.filled(step.text);
-                if sides_differ { format!("{}: {text}", name(step.side)) } else { text }
+        let steps: Vec<(Side, &'static str)> = self.fitting().collect();
+        let sides_differ = steps.iter().any(|(side, _)| *side != self.words.side);
+        steps
+            .into_iter()
+            .map(|(side, text)| {
+                let text = self.filled(text);
+                if sides_differ { format!("{}: {text}", name(side)) } else { text }
             })
             .collect()
     }
@@ -56,8 +56,22 @@ impl<'a> Remedy<'a> {
     /// The first thing to do, for where the cause's side stands beside it already.
     #[must_use]
     pub fn first_step(&self) -> Option<String> {
-        let mut own = self.words.remedy.iter().filter(|step| step.side == self.words.side);
-        own.find(|step| self.says_something(step)).map(|step| self.filled(step.text))
+        let mut own = self.fitting().filter(|(side, _)| *side == self.words.side);
+        own.next().map(|(_, text)| self.filled(text))
+    }
+
+    /// The steps that say something here: each one's side and text.
+    fn fitting(&self) -> impl Iterator<Item = (Side, &'static str)> {
+        let steps = self.words.remedy.iter();
+        steps.filter_map(|step| Some((step.side, self.text(step)?))).filter(|(_, text)| self.says_something(text))
+    }
+
+    /// For a target that stands in no configuration, there is nothing to change in one.
+    fn text(&self, step: &'static Step) -> Option<&'static str> {
+        let alone = self.values.as_ref().is_some_and(|values| values.target.pool.is_empty());
+        let is_of_settings =
+            step.side == Side::Gateway || step.text.contains("{setting}") || step.text.contains("{pool}");
+        if alone { step.alone.or((!is_of_settings).then_some(step.text)) } else { Some(step.text) }
     }
 
     /// The shell command that shows the same.
@@ -70,10 +84,10 @@ impl<'a> Remedy<'a> {
         })
     }
 
-    fn says_something(&self, step: &Step) -> bool {
+    fn says_something(&self, text: &str) -> bool {
         let Some(values) = &self.values else { return true };
         let mut missing = Slot::ALL.iter().filter(|slot| slot.is_essential() && values.get(**slot).is_none());
-        missing.all(|slot| !step.text.contains(&format!("{{{}}}", slot.key())))
+        missing.all(|slot| !text.contains(&format!("{{{}}}", slot.key())))
     }
 
     fn filled(&self, template: &str) -> String {
@@ -154,6 +168,7 @@ impl Values<'_> {
             Slot::Name | Slot::Servername | Slot::CheckName => self.name(),
             Slot::NameSource => self.name_source(),
             Slot::ProbeTimeout => Some(humantime::format_duration(target.probe.timeout).to_string()),
+            Slot::RootFile => target.probe.tls.as_ref().and_then(|tls| tls.trust.file(0)).map(str::to_owned),
             Slot::Subject
             | Slot::Issuer
             | Slot::Serial

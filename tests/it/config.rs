@@ -808,7 +808,7 @@ fn a_private_key_never_shows_in_a_message() {
 }
 
 #[test]
-fn settings_that_trust_the_same_share_one_trust() {
+fn settings_that_trust_the_same_files_share_one_trust() {
     let files = Files::new();
     let ((one, _), (two, _)) = (pair(), pair());
     files.write("one.pem", &one);
@@ -818,7 +818,7 @@ fn settings_that_trust_the_same_share_one_trust() {
         files.path(),
         "backend_settings:
 - {name: a, protocol: https, trusted_root_certificates: [one.pem]}
-- {name: b, protocol: tls, port: 1, trusted_root_certificates: [copy.pem]}
+- {name: b, protocol: tls, port: 1, trusted_root_certificates: [one.pem]}
 - {name: c, protocol: https, trusted_root_certificates: [two.pem]}
 - {name: d, protocol: https}
 - {name: e, protocol: https}
@@ -838,6 +838,7 @@ backend_pools: [{name: w, settings: [a, b, c, d, e], servers: [a]}]",
 backend_pools: [{name: w, settings: [a], servers: [a]}]",
     )
     .expect("it loads");
+    // Another file of the same content is the same trust; only the file that it names is another.
     assert_eq!(again.pools[0].settings[0].trust.as_ref(), Some(trust[0]));
 }
 

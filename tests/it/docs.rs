@@ -15,7 +15,9 @@ use backend_health_exporter::lab::demo::CONFIG_FILE;
 use backend_health_exporter::probe::{NameSource, Prober, Protocol, Request, TlsSpec, Trust, TrustMode, VerifiedName};
 use backend_health_exporter::resolver::Resolver;
 use backend_health_exporter::target::Target;
-use backend_health_exporter::verdict::{Cause, Code, Facts, Finding, Notice, Side, Slot, Stage, Verdict, Words, judge};
+use backend_health_exporter::verdict::{
+    Case, Cause, Code, Facts, Finding, Notice, Side, Slot, Stage, Verdict, Words, judge,
+};
 use backend_health_exporter::view::remedy::Remedy;
 use backend_health_exporter::{app, resolver};
 
@@ -71,9 +73,15 @@ fn all_words() -> Vec<&'static Words> {
     causes.chain(Notice::ALL.iter().map(|notice| notice.words())).collect()
 }
 
+/// The rows of both tables, and those of the cases of their causes.
+fn all_texts() -> Vec<&'static Words> {
+    all_words().into_iter().chain(Case::ALL.iter().map(|case| case.words())).collect()
+}
+
 /// Every text of a row that has slots.
 fn templates(words: &'static Words) -> Vec<&'static str> {
-    words.remedy.iter().map(|step| step.text).chain(words.reproduce).collect()
+    let steps = words.remedy.iter().flat_map(|step| [Some(step.text), step.alone]).flatten();
+    steps.chain(words.reproduce).collect()
 }
 
 /// The keys between the braces of a text.
@@ -106,7 +114,7 @@ fn codes_and_titles_tell_rows_apart() {
 
 #[test]
 fn a_remedy_is_a_few_steps_and_begins_with_the_side_at_fault() {
-    for Words { code, side, remedy, .. } in all_words() {
+    for Words { code, side, remedy, .. } in all_texts() {
         assert!((1..=5).contains(&remedy.len()), "{code} has {} steps", remedy.len());
         assert_eq!(remedy[0].side, *side, "{code}");
         let sides: Vec<Side> = remedy.iter().map(|step| step.side).collect();
@@ -125,7 +133,7 @@ fn a_remedy_is_a_few_steps_and_begins_with_the_side_at_fault() {
 #[test]
 fn every_slot_in_the_texts_is_known_and_every_slot_is_used() {
     let mut used = BTreeSet::new();
-    for words in all_words() {
+    for words in all_texts() {
         for template in templates(words) {
             for key in keys(template) {
                 used.insert(Slot::parse(key).unwrap_or_else(|| panic!("{}: {key} is no slot", words.code)));
@@ -137,18 +145,18 @@ fn every_slot_in_the_texts_is_known_and_every_slot_is_used() {
 
 #[test]
 fn every_tls_fault_has_a_command_that_shows_it() {
-    for words in all_words() {
-        // A revocation list is a file of ours.
-        let shows = words
-            .reproduce
-            .is_some_and(|command| command.contains("openssl s_client") || command.contains("openssl crl"));
+    for words in all_texts() {
+        // A revocation list or a trusted certificate is a file of ours.
+        let shows = words.reproduce.is_some_and(|command| {
+            ["openssl s_client", "openssl crl", "openssl x509"].iter().any(|tool| command.contains(tool))
+        });
         assert!(shows || words.stage != Stage::Tls, "{}", words.code);
     }
 }
 
 #[test]
 fn commands_hold_nothing_that_a_backend_chose_and_no_slot_between_quotes() {
-    for words in all_words() {
+    for words in all_texts() {
         let code = templates(words).into_iter().flat_map(|template| template.split('`').skip(1).step_by(2));
         for command in code.chain(words.reproduce) {
             let quoted = command.split(['\'', '"']).skip(1).step_by(2);
@@ -176,7 +184,7 @@ const OF_THE_FINDING: &[Slot] = &[
 
 #[test]
 fn every_command_is_one_that_a_shell_can_read() {
-    for words in all_words() {
+    for words in all_texts() {
         if let Some(command) = Remedy::generic(words).reproduce() {
             assert_shell_reads(&command);
         }
@@ -448,7 +456,7 @@ async fn the_commands_for_tls_show_the_same_fault() {
             .replace("KEY_FILE", &file("lab-client.key"))
             .replace("ROOT_FILE", &file("lab-root.pem"))
             .replace("CRL_FILE", &file("lab-intermediate.crl"));
-        let run = Command::new("timeout").args(["20", "sh", "-c", &command]).output().unwrap();
+        let run = Command::new("timeout").current_dir(&directory).args(["20", "sh", "-c", &command]).output().unwrap();
         let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
         assert!(signs.iter().any(|sign| said.contains(sign)), "{code}: {command}\n{said}");
         if code == "cert_expired" {
@@ -584,7 +592,7 @@ fn index(text: &mut String, rows: &[&Words]) {
 }
 
 fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
-    let Words { code, title, explanation, stage, side, remedy, .. } = words;
+    let Words { code, title, explanation, stage, side, .. } = words;
     let (stage, side) = (stage.as_str(), side.as_str());
     write!(text, "\n<a id=\"{code}\"></a>\n\n### {title} (`{code}`)\n\n").unwrap();
     write!(text, "Stage `{stage}`, side `{side}`. {explanation}\n\n").unwrap();
@@ -598,7 +606,27 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
         write!(text, "See it:\n\n```sh\n{command}\n```\n\n").unwrap();
     }
     text.push_str("What to do:\n\n");
-    for (number, (step, of)) in (1..).zip(generic.steps().iter().zip(*remedy)) {
+    steps(text, words);
+    for case in Case::ALL.iter().map(|case| case.words()).filter(|case| case.code == *code) {
+        write!(text, "\n**{}** Side `{}`.", case.explanation, case.side.as_str()).unwrap();
+        if let Some(command) =
+            Remedy::generic(case).reproduce().filter(|command| Some(command) != generic.reproduce().as_ref())
+        {
+            write!(text, " See it:\n\n```sh\n{command}\n```\n").unwrap();
+        } else {
+            text.push('\n');
+        }
+        text.push('\n');
+        steps(text, case);
+    }
+    if let Some(query) = query {
+        write!(text, "\nRows with it:\n\n```promql\n{query}\n```\n").unwrap();
+    }
+}
+
+/// What to do, numbered.
+fn steps(text: &mut String, words: &'static Words) {
+    for (number, (step, of)) in (1..).zip(Remedy::generic(words).steps().iter().zip(words.remedy)) {
         let side = match of.side {
             Side::Network => "Network",
             Side::Gateway => "Gateway",
@@ -607,9 +635,6 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
         };
         let step = step.strip_prefix(&format!("{side}: ")).unwrap_or(step);
         writeln!(text, "{number}. **{side}:** {step}").unwrap();
-    }
-    if let Some(query) = query {
-        write!(text, "\nRows with it:\n\n```promql\n{query}\n```\n").unwrap();
     }
 }
 

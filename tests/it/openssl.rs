@@ -103,7 +103,7 @@ impl Expected {
                 differences.push(format!("{what}: {found}, not {wanted}"));
             }
         };
-        let found = verdict.cause.as_ref().map(|finding| (finding.code, finding.code.words().side));
+        let found = verdict.cause.as_ref().map(|finding| (finding.code, finding.side()));
         same("cause", format!("{found:?}"), format!("{cause:?}"));
         let found: Vec<_> = verdict.also.iter().map(|finding| finding.code).collect();
         same("also", format!("{found:?}"), format!("{also:?}"));

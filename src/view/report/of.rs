@@ -127,8 +127,7 @@ impl<'a> Problem<'a> {
         address: Option<SocketAddr>,
         links: &Links,
     ) -> Self {
-        let code: Code = finding.code.into();
-        let words = code.words();
+        let words = finding.words();
         let remedy = Remedy::of(finding, target, address);
         Self {
             code: Cow::Borrowed(words.code),

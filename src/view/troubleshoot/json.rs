@@ -136,11 +136,11 @@ pub(super) fn milliseconds(span: std::time::Duration) -> f64 {
 }
 
 fn general<C: Copy + Into<Code>>(finding: &Finding<C>) -> Finding<Code> {
-    Finding { code: finding.code.into(), detail: finding.detail.clone(), facts: finding.facts.clone() }
+    finding.clone().into_code()
 }
 
 fn of_finding(finding: &Finding<Code>, examination: &Examination, docs: Option<&str>) -> Value {
-    let words = finding.code.words();
+    let words = finding.words();
     let remedy = Remedy::of(finding, &examination.target, examination.verdict.evidence.address);
     json!({
         "code": words.code,

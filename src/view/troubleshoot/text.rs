@@ -302,7 +302,7 @@ fn verdict(paper: &mut Paper, examination: &Examination) {
         further(paper, examination);
         return;
     };
-    let words = cause.code.words();
+    let words = cause.words();
     paper.line(mark, &format!("{}, {}: {} ({})", state.as_str(), status.as_str(), words.title, words.code));
     paper.note(&cause.detail);
     paper.note(&format!("acts: {}", words.side.as_str()));
@@ -318,8 +318,7 @@ fn verdict(paper: &mut Paper, examination: &Examination) {
         paper.line(Mark::Odd, "the probe had less time than its own timeout; --timeout gives more to the whole check");
     }
     for also in &verdict.also {
-        let finding = Finding { code: Code::Cause(also.code), detail: also.detail.clone(), facts: also.facts.clone() };
-        further_finding(paper, Mark::Bad, "also", &finding, examination);
+        further_finding(paper, Mark::Bad, "also", &also.clone().into_code(), examination);
     }
     further(paper, examination);
 }
@@ -339,7 +338,7 @@ fn further(paper: &mut Paper, examination: &Examination) {
 }
 
 fn further_finding(paper: &mut Paper, mark: Mark, label: &str, finding: &Finding<Code>, examination: &Examination) {
-    let words = finding.code.words();
+    let words = finding.words();
     paper.line(mark, &format!("{label}: {} ({}): {}", words.title, words.code, finding.detail));
     let remedy = Remedy::of(finding, &examination.target, examination.verdict.evidence.address);
     if let Some(step) = remedy.first_step() {

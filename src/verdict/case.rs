@@ -1,0 +1,210 @@
+//! Cases of causes and warnings: where the facts say more than the code, who has to act or what to do first is another
+//! than the table's. Each row is like one of that table, of the same code, stage and title.
+//!
+//! A case is added here, and where the verdict sees the facts: [`Finding::in_case`](super::Finding::in_case).
+
+use super::cause::optional;
+use super::{Cause, Notice, Side, Step, Words};
+
+macro_rules! cases {
+    ($(
+        $variant:ident of $table:ident $code:ident $side:ident $explanation:literal
+        $(shown by $reproduce:literal)?
+        [$($actor:ident $step:literal $(or $alone:literal)?),+ $(,)?]
+    )+) => {
+        /// What the facts of a finding make of its code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Case { $(#[doc = $explanation] $variant),+ }
+
+        impl Case {
+            /// Every row, in the table's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// What is said of a finding in this case.
+            #[must_use]
+            pub const fn words(self) -> &'static Words {
+                match self {
+                    $(Self::$variant => {
+                        const OF: &Words = $table::$code.words();
+                        const WORDS: &Words = &Words {
+                            code: OF.code,
+                            stage: OF.stage,
+                            side: Side::$side,
+                            title: OF.title,
+                            explanation: $explanation,
+                            reproduce: optional!($($reproduce)?),
+                            remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
+                        };
+                        WORDS
+                    }),+
+                }
+            }
+        }
+    };
+}
+
+cases! {
+    InvalidKey of Cause CertInvalid Server
+        "The key of a certificate of the chain is of a kind or size that cannot be accepted."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null"
+        [
+            Server "Make a new key for {subject}, ECDSA P-256 or RSA with at least 2048 bits (`openssl ecparam -name prime256v1 -genkey -noout -out new.key`), and have its certificate issued anew for that key.",
+            Server "If it is the certificate of a CA, ask that CA for its current one, and have what it issued issued anew.",
+        ]
+    InvalidConfiguredKey of Cause CertInvalid Gateway
+        "A certificate that the settings trust has a key of a kind or size that cannot be accepted."
+        shown by "openssl x509 -noout -subject -text -in {root_file}"
+        [
+            Gateway "Ask the CA for its current root in place of {subject} (SHA-256 {fingerprint}), and list that in `trusted_root_certificates` of the backend setting `{setting}`."
+                or "Ask the CA for its current root in place of {subject} (SHA-256 {fingerprint}), and trust that one.",
+            Server "Then install a certificate that leads to the new root.",
+        ]
+    OtherPrivateKey of Cause CertInvalid Server
+        "The server's private key is not the one that its certificate was issued for."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Server "Install the private key that belongs to {subject}. `openssl x509 -noout -pubkey` of the certificate's file and `openssl pkey -pubout` of the key's file must print the same.",
+            Server "If the certificate was renewed with a new key, install both files, and reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
+        ]
+    InvalidForUs of Cause CertInvalid Gateway
+        "The chain needs something that this exporter cannot verify: the limit is ours, other clients may accept it."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
+        [
+            Gateway "To probe it all the same, list the server's own certificate in `trusted_root_certificates` of the backend setting `{setting}`, or set `validate_cert_chain_and_expiry: false` there."
+                or "Check the chain with a client that can: `openssl s_client -connect {endpoint} {servername} -verify_return_error </dev/null`",
+            Server "Or have the certificate that the detail names issued without it.",
+        ]
+    InvalidList of Cause CertInvalid Gateway
+        "A revocation list of the settings cannot be believed: the issuer whose name it bears did not sign it, or may not."
+        shown by "openssl crl -noout -issuer -lastupdate -nextupdate -in LIST_FILE"
+        [
+            Gateway "Fetch the list of {issuer} anew from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`.",
+            Server "If the list is the right one, ask the CA: its certificate must have the key usage cRLSign, and the key that signs the list.",
+        ]
+
+    ExpiredIntermediate of Cause CertExpired Server
+        "An intermediate certificate that the server sends has ended; its own certificate has not."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
+        [
+            Server "Replace the intermediate {subject} in the server's certificate file by the current one of that name from the CA. The server's own certificate can stay.",
+            Server "The CA offers its certificate at {issuer_url}",
+            Server "Reload the server, so that it reads the file: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
+            Server "If the CA has no newer one under that name and key, have the server's own certificate issued anew, and install it with its intermediates.",
+            Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
+        ]
+    ExpiredConfigured of Cause CertExpired Gateway
+        "A certificate that the settings here trust has ended; nothing on the server is wrong."
+        shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
+        [
+            Gateway "Replace {subject} (SHA-256 {fingerprint}, ended {not_after}) in `trusted_root_certificates` of the backend setting `{setting}` by the CA's current root."
+                or "Trust the CA's current root in place of {subject} (SHA-256 {fingerprint}), which ended {not_after}.",
+            Server "If the CA's new root has another key, install certificates that lead to it.",
+            Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
+        ]
+    ExpiredInStore of Cause CertExpired Server
+        "The well-known root that the chain leads to has ended."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        [
+            Server "Install the chain that the CA offers now, which leads to a root newer than {subject} (ended {not_after}).",
+            Exporter "If other hosts accept the chain, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
+            Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
+        ]
+    ExpiredPinned of Cause CertExpired Server
+        "The server's own certificate, which the settings trust as it stands, has ended."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Server "Renew {subject} (ended {not_after}), install it, and reload the server.",
+            Gateway "Then put the new file in place of the old one in `trusted_root_certificates` of the backend setting `{setting}`: the old copy does not vouch for the new certificate."
+                or "Then trust the new file in place of the old one.",
+            Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
+        ]
+    NotYetValidConfigured of Cause CertNotYetValid Gateway
+        "A certificate that the settings here trust has not begun yet; nothing on the server is wrong."
+        shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
+        [
+            Gateway "List the CA's root that is valid now beside {subject} (SHA-256 {fingerprint}, begins {not_before}) in `trusted_root_certificates` of the backend setting `{setting}`."
+                or "Trust the CA's root that is valid now; {subject} begins {not_before}.",
+            Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
+        ]
+
+    SelfSignedRenewed of Cause CertSelfSigned Gateway
+        "The server's certificate is signed by itself and was made anew; the copy in the settings is an older one of the same name."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Gateway "Replace the old copy in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
+                or "Trust the server's present certificate in place of the old copy. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server.",
+            Server "If nobody renewed it, find out who answers there under the server's name.",
+        ]
+    SelfSignedOld of Cause CertSelfSigned Server
+        "The server still shows a certificate that is older than the copy of that name in the settings."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Server "Install the newer certificate, and reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
+            Gateway "If the server is right, put its certificate into `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}."
+                or "If the server is right, trust its certificate. It must have the SHA-256 fingerprint {fingerprint}.",
+        ]
+
+    IssuerMismatchPinned of Cause CertIssuerMismatch Gateway
+        "The settings trust a copy of the server's own certificate, and the server has a new one."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Gateway "List the root of {issuer} in `trusted_root_certificates` of the backend setting `{setting}`, in place of the old copy of {subject}: then the next renewal needs no change here."
+                or "Trust the root of {issuer} in place of the old copy of {subject}.",
+            Gateway "Or replace the copy by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+                or "Or trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}.",
+        ]
+    IssuerMismatchPowerless of Cause CertIssuerMismatch Gateway
+        "A certificate of the settings made the signature, but it is not one that may issue others."
+        shown by "openssl x509 -noout -subject -ext basicConstraints,keyUsage -in {root_file}"
+        [
+            Gateway "List the root of that CA in `trusted_root_certificates` of the backend setting `{setting}`, in place of the certificate that the detail names."
+                or "Trust the root of that CA in place of the certificate that the detail names.",
+            Server "If the certificate is meant to be a CA, have it issued anew: with the basic constraint CA:TRUE, and the key usage keyCertSign.",
+        ]
+    IssuerMismatchSpelling of Cause CertIssuerMismatch Server
+        "A trusted certificate has the issuer's name, but written in another string type, which does not count as the same name."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
+        [
+            Server "Have {subject} issued anew with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+            Gateway "Or list the CA's certificate with that other spelling in `trusted_root_certificates` of the backend setting `{setting}`, if the CA has one."
+                or "Or trust the CA's certificate with that other spelling, if the CA has one.",
+        ]
+    IntermediateSpelling of Cause CertIntermediateMissing Server
+        "A certificate with the issuer's name was sent, but it writes the name in another string type, which does not count as the same name."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
+        [
+            Server "Have {subject} issued anew with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+        ]
+
+    NameOnlyCommon of Cause CertNameMismatch Server
+        "The certificate has the name that we expect only as its Common Name, which does not count (RFC 9525)."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
+        [
+            Server "Have the certificate issued anew with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`.",
+            Gateway "If that cannot be, set `validate_sni: false` in the backend setting `{setting}`: then nobody checks whose certificate it is.",
+        ]
+    NameLookalike of Cause CertNameMismatch Server
+        "The certificate has a name that looks like the one that we expect, but is another: a blank, or a letter of another alphabet."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
+        [
+            Server "Have the certificate issued anew with the name {name} as it is written here, letter for letter, and without blanks.",
+            Gateway "If the name here is the one with the wrong letter, correct it: it comes from {name_source}.",
+        ]
+
+    SoonIntermediate of Notice CertExpiresSoon Server
+        "An intermediate certificate that the server sends ends soon."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
+        [
+            Server "Replace the intermediate {subject} in the server's certificate file by the CA's current one before {not_after}, and reload the server. If the CA has none for the same key, have the server's own certificate issued anew.",
+            Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
+        ]
+    SoonConfigured of Notice CertExpiresSoon Gateway
+        "A certificate that the settings here trust ends soon."
+        shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
+        [
+            Gateway "List the CA's next root in `trusted_root_certificates` of the backend setting `{setting}` beside {subject} (SHA-256 {fingerprint}) before {not_after}."
+                or "Trust the CA's next root before {not_after}, beside {subject} (SHA-256 {fingerprint}).",
+            Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
+            Server "If the next root has another key, install certificates that lead to it by then.",
+        ]
+}
