@@ -10,7 +10,7 @@ pub use self::adhoc::{Adhoc, adhoc};
 use crate::config::{BackendSettings, Config, Pool};
 use crate::discovery::{Host, Server};
 pub use crate::probe::{NameSource, Protocol, TrustMode, VerifiedName};
-use crate::probe::{ProbeSpec, Request, TlsSpec};
+use crate::probe::{ProbeSpec, Request, Stage, TlsSpec};
 
 /// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ pub fn expand_under(config: &Config, pool: &Pool, settings: &BackendSettings) ->
 fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {
     let probe = &settings.probe;
     let host = host_header(server, settings);
-    let request = settings.protocol.is_http().then(|| Request { host, path: probe.path.clone() });
+    let request = settings.protocol.has(Stage::Http).then(|| Request { host, path: probe.path.clone() });
     let tls = settings.trust.as_ref().map(|trust| {
         let (name, source) = verified_name(server, settings);
         TlsSpec {
@@ -191,6 +191,6 @@ impl Target {
     #[must_use]
     pub fn effort(&self) -> u64 {
         const HANDSHAKE: u64 = 4;
-        if self.protocol().is_tls() { HANDSHAKE } else { 1 }
+        if self.protocol().has(Stage::Tls) { HANDSHAKE } else { 1 }
     }
 }

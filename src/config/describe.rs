@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::value::{format_duration, format_status_codes};
 use super::{BackendSettings, Config, HealthProbe};
-use crate::probe::{Protocol, TrustMode};
+use crate::probe::{Feature, Protocol, TrustMode};
 
 /// Says what the pools are probed with, every default filled in. Several lines, the last one ended, too; settings and
 /// probes that no pool uses are not among them.
@@ -86,7 +86,7 @@ fn probe_words(probe: &HealthProbe, protocols: &[Protocol]) -> String {
         format!("timeout {}", format_duration(probe.timeout)),
         format!("unhealthy after {}", count(probe.unhealthy_threshold as usize, "failed probe")),
     ];
-    if protocols.iter().any(|protocol| protocol.is_http()) {
+    if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
         let codes = probe.expectation.status_codes.iter().map(|codes| format_status_codes(*codes));
         words.push(format!("path {}", probe.path));
         words.push(format!("expects status {}", codes.collect::<Vec<_>>().join(", ")));

@@ -10,7 +10,7 @@ use super::names::{Names, POOLS, PROBES, SETTINGS};
 use super::value::{format_duration, quote};
 use super::yaml::Place;
 use super::{Azure, BackendSettings, Config, HealthProbe, Problems, raw, yaml};
-use crate::probe::{ClientCertificate, Expectation, Protocol, Trust};
+use crate::probe::{ClientCertificate, Expectation, Feature, Protocol, Trust};
 
 /// Checks the text of the configuration file at `path`, and reads the files that it names.
 ///
@@ -136,18 +136,17 @@ impl Loader {
     fn check_use_of_probe_keys(&mut self, probe: &raw::Probe, protocol: Protocol) {
         let key = |name: &str| format!("{}[{}].{name}", PROBES.key, probe.index);
         if let Some(Located { value: true, place }) = probe.enable_probe_proxy_protocol_header.given()
-            && protocol.is_http()
+            && !protocol.takes(Feature::ProxyLine)
         {
-            let message = format!("a PROXY line can only be sent with protocol tcp or tls, not with {protocol}");
-            self.report.error(Some(*place), key("enable_probe_proxy_protocol_header"), message);
+            self.report.error(Some(*place), key("enable_probe_proxy_protocol_header"), no_proxy_line(protocol));
         }
         let mut unused = Vec::new();
-        if !protocol.is_http() {
+        if !protocol.takes(Feature::Request) {
             let path = probe.path.given().filter(|path| &*path.value != "/").map(|path| path.place);
             let body = probe.body.given().filter(|body| !body.value.is_empty()).map(|body| body.place);
             unused.extend([("path", path), ("match.status_codes", probe.status_codes.place), ("match.body", body)]);
         }
-        if protocol == Protocol::Tcp {
+        if !protocol.takes(Feature::Name) {
             let pick = probe.pick_host_name_from_backend_settings.given().filter(|pick| pick.value);
             unused.push(("host", probe.host.given().map(|host| host.place)));
             unused.push(("pick_host_name_from_backend_settings", pick.map(|pick| pick.place)));
@@ -171,26 +170,27 @@ impl Loader {
             let message = "must be absent with pick_host_name_from_backend_address, which takes each server's own name";
             self.report.error(Some(host_name.place), format!("{key}.host_name"), message);
         }
-        let default_port = protocol.map(Protocol::default_port);
+        let default_port = protocol.map(|protocol| protocol.row().default_port);
         if setting.port.is_absent() && default_port == Some(None) {
-            let message = "missing required key `port`; only http and https have a default one";
+            let with_default = Protocol::list("and", |protocol| protocol.row().default_port.is_some());
+            let message = format!("missing required key `port`; only {with_default} have a default one");
             self.report.error(Some(setting.place), &key, message);
         }
         let (trust, client_certificate) = match protocol {
-            Some(protocol) if !protocol.is_tls() => {
+            Some(protocol) if !protocol.takes(Feature::Certificates) => {
                 self.refuse_tls_keys(setting, protocol);
                 (None, None)
             }
             // With an unknown protocol the files are read for the sake of their errors.
             Some(_) | None => (self.trust(setting), self.client_certificate(setting)),
         };
-        if protocol == Some(Protocol::Tcp) {
+        if let Some(protocol) = protocol.filter(|protocol| !protocol.takes(Feature::Name)) {
             let pick = setting.pick_host_name_from_backend_address.given().filter(|pick| pick.value);
             let unused = vec![
                 ("host_name", setting.host_name.given().map(|host| host.place)),
                 ("pick_host_name_from_backend_address", pick.map(|pick| pick.place)),
             ];
-            self.warn_of_unused_keys(unused, |name| format!("{key}.{name}"), Protocol::Tcp);
+            self.warn_of_unused_keys(unused, |name| format!("{key}.{name}"), protocol);
         }
         BackendSettings {
             name: setting.name.value().cloned().unwrap_or_default(),
@@ -251,9 +251,12 @@ impl Loader {
             ("sni_name", setting.sni_name.given().map(|name| name.place)),
             ("client_certificate", setting.client_certificate.as_ref().map(|files| files.place)),
         ];
+        let message = format!(
+            "only protocol {} have certificates, not {protocol}; remove this key",
+            Protocol::list("and", |protocol| protocol.takes(Feature::Certificates))
+        );
         for (name, place) in keys.into_iter().filter_map(|(name, place)| Some((name, place?))) {
-            let message = format!("only protocol https and tls have certificates, not {protocol}; remove this key");
-            self.report.error(Some(place), format!("{}.{name}", setting_key(setting)), message);
+            self.report.error(Some(place), format!("{}.{name}", setting_key(setting)), message.as_str());
         }
     }
 
@@ -315,6 +318,12 @@ impl Loader {
             self.report.warning(Some(place), path(name), format!("not used with protocol {protocol}"));
         }
     }
+}
+
+/// For a PROXY line that `protocol` has no place for.
+pub(super) fn no_proxy_line(protocol: Protocol) -> String {
+    let right = Protocol::list("or", |protocol| protocol.takes(Feature::ProxyLine));
+    format!("a PROXY line can only be sent with protocol {right}, not with {protocol}")
 }
 
 fn setting_key(setting: &raw::Setting) -> String {

@@ -284,10 +284,9 @@ fn port(node: &Node) -> Result<u16, String> {
 
 fn protocol(node: &Node) -> Result<Protocol, String> {
     let text = text(node)?;
-    [Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Tls]
-        .into_iter()
-        .find(|protocol| protocol.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| format!("{} is not a protocol; it must be http, https, tcp or tls", value::quote(text)))
+    Protocol::parse(text).ok_or_else(|| {
+        format!("{} is not a protocol; it must be {}", value::quote(text), Protocol::list("or", |_| true))
+    })
 }
 
 fn body(node: &Node) -> Result<String, String> {

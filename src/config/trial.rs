@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::load::no_proxy_line;
 use super::{BackendSettings, HealthProbe, value};
-use crate::probe::{Expectation, Protocol};
+use crate::probe::{Expectation, Feature};
 
 /// What is asked in another way than a setting's own probe asks it; what is `None` stays as that has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl BackendSettings {
         let refuse = |key, message: String| Err(TrialError { key, message });
         let (name, protocol) = (value::quote(&self.name), self.protocol);
         let unused = |what: &str| format!("protocol {protocol} has no {what}; leave it out");
-        if !protocol.is_http() {
+        if !protocol.takes(Feature::Request) {
             if trial.path.is_some() {
                 return refuse(TrialKey::Path, unused("path"));
             }
@@ -106,12 +107,11 @@ impl BackendSettings {
                 return refuse(TrialKey::Body, unused("body"));
             }
         }
-        if protocol == Protocol::Tcp && trial.host.is_some() {
+        if !protocol.takes(Feature::Name) && trial.host.is_some() {
             return refuse(TrialKey::Host, unused("host name"));
         }
-        if protocol.is_http() && trial.enable_probe_proxy_protocol_header == Some(true) {
-            let message = format!("a PROXY line can only be sent with protocol tcp or tls, not with {protocol}");
-            return refuse(TrialKey::ProxyProtocolHeader, message);
+        if !protocol.takes(Feature::ProxyLine) && trial.enable_probe_proxy_protocol_header == Some(true) {
+            return refuse(TrialKey::ProxyProtocolHeader, no_proxy_line(protocol));
         }
         let pick = trial.pick_host_name_from_backend_settings == Some(true);
         if pick && trial.host.is_some() {

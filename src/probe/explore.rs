@@ -68,7 +68,7 @@ impl Prober {
         let mut config = handshake.template.clone();
         config.dangerous().set_certificate_verifier(recorder.clone());
         config.client_auth_cert_resolver = listener.clone();
-        config.alpn_protocols = wish.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = tls::wire_names(wish.protocols);
         config.enable_sni = wish.with_name;
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| {
             ConnectFault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}")))

@@ -17,6 +17,7 @@ mod route;
 mod run;
 mod notes;
 mod outlook;
+mod protocol;
 mod search;
 mod tcp;
 mod tls;
@@ -31,7 +32,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::ServerName;
-use serde::Deserialize;
 
 pub use crate::resolver::{DnsFault, Host, Stale};
 pub use clock::Clock;
@@ -40,6 +40,7 @@ pub use explore::{Exploration, Wish};
 pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
 pub use outlook::{Outlook, Route, outlook};
+pub use protocol::{Feature, Part, Protocol, Stage};
 pub use route::Neighbour;
 pub use run::Prober;
 pub use scan::ScanFacts;
@@ -48,57 +49,9 @@ pub use tls::TlsFacts;
 pub(crate) use tls::looks_like_tls;
 pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};
 
-/// How a server is spoken to; the value of `protocol` in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    Http,
-    Https,
-    Tcp,
-    Tls,
-}
-
 impl ResponseProgress {
     pub(crate) fn is_nothing(self) -> bool {
         self == Self::Nothing
-    }
-}
-
-impl Protocol {
-    /// As in the configuration, in labels and in the report.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-        }
-    }
-
-    #[must_use]
-    pub fn default_port(self) -> Option<u16> {
-        match self {
-            Self::Http => Some(80),
-            Self::Https => Some(443),
-            Self::Tcp | Self::Tls => None,
-        }
-    }
-
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        matches!(self, Self::Http | Self::Https)
-    }
-
-    #[must_use]
-    pub fn is_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Tls)
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -110,12 +63,12 @@ pub struct ProbeSpec {
     pub port: u16,
     /// For the whole probe, name resolution included.
     pub timeout: Duration,
-    /// Present for http and https.
+    /// Present for protocols with [`Stage::Http`].
     pub request: Option<Request>,
     pub expectation: Arc<Expectation>,
-    /// Send a PROXY protocol v1 line first (tcp and tls).
+    /// Send a PROXY protocol v1 line first.
     pub proxy_protocol: bool,
-    /// Present for https and tls.
+    /// Present for protocols with [`Stage::Tls`].
     pub tls: Option<TlsSpec>,
 }
 

@@ -14,8 +14,8 @@ use super::notes::{Notes, Phase, Transcript};
 use super::scan::ScanFacts;
 use super::tls::{Handshake, LastFlight};
 use super::{
-    AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec, Protocol,
-    Request, TlsFault, TlsSpec, dns, http, scan, tcp,
+    AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec, Request,
+    TlsFault, TlsSpec, dns, http, scan, tcp,
 };
 use crate::resolver::Resolver;
 
@@ -127,7 +127,7 @@ impl Prober {
         if spec.proxy_protocol {
             send_proxy_line(&stream).await.ok()?;
         }
-        Some(scan::scan(&stream, tls, spec.protocol == Protocol::Https, spec.timeout).await)
+        Some(scan::scan(&stream, tls, spec.protocol.row().alpn, spec.timeout).await)
     }
 
     async fn stages(&self, spec: &ProbeSpec, notes: &mut Notes) -> Result<(), Fault> {
@@ -136,7 +136,7 @@ impl Prober {
         let stream = match tcp::connect(&addresses, spec.port, notes).await {
             Ok(stream) => stream,
             Err(Fault::Connect(ConnectFault::Reset)) => {
-                return reset_at_once(spec.protocol, spec.proxy_protocol, notes);
+                return reset_at_once(spec, notes);
             }
             Err(fault) => return Err(fault),
         };
@@ -171,9 +171,9 @@ impl Prober {
         let _ = stream.set_nodelay(true);
         notes.enter(Phase::Tls);
         let facts = notes.tls.insert(Box::default());
-        let offer_http = spec.protocol == Protocol::Https;
+        let alpn = spec.protocol.row().alpn;
         let last_flight = if request.is_some() { LastFlight::WithRequest } else { LastFlight::Now };
-        let mut connection = match self.handshake.run(stream, tls, offer_http, last_flight, facts).await {
+        let mut connection = match self.handshake.run(stream, tls, alpn, last_flight, facts).await {
             Ok(connection) => connection,
             Err(fault) if spec.proxy_protocol => return Err(after_proxy_line(fault, &facts.received)),
             Err(fault) => return Err(fault),
@@ -245,17 +245,17 @@ async fn within<T>(
 
 /// A connection that was reset had opened before, and may have been reset before or after we looked: the verdict must
 /// not depend on that.
-fn reset_at_once(protocol: Protocol, proxy_line: bool, notes: &mut Notes) -> Result<(), Fault> {
+fn reset_at_once(spec: &ProbeSpec, notes: &mut Notes) -> Result<(), Fault> {
     notes.failed_addresses.retain(|failed| failed.fault != ConnectFault::Reset);
-    if protocol.is_tls() {
+    if spec.tls.is_some() {
         notes.enter(Phase::Tls);
         notes.tls = Some(Box::default());
     }
-    match protocol {
-        _ if proxy_line => Err(Fault::AfterProxyLine(AfterProxyLine::Reset)),
-        Protocol::Tcp => Ok(()),
-        Protocol::Tls | Protocol::Https => Err(Fault::Tls(TlsFault::Reset)),
-        Protocol::Http => {
+    match (&spec.tls, &spec.request) {
+        _ if spec.proxy_protocol => Err(Fault::AfterProxyLine(AfterProxyLine::Reset)),
+        (None, None) => Ok(()),
+        (Some(_), _) => Err(Fault::Tls(TlsFault::Reset)),
+        (None, Some(_)) => {
             notes.enter(Phase::FirstByte);
             Err(Fault::Http(HttpFault::Reset(notes.progress)))
         }
@@ -338,7 +338,7 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Expectation, Host};
+    use crate::probe::{Expectation, Host, Protocol};
     use crate::resolver;
 
     /// Thousands of probes wait at the same time, and each is moved when it begins.

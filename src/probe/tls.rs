@@ -121,7 +121,7 @@ impl Handshake {
         &self,
         stream: TcpStream,
         spec: &TlsSpec,
-        offer_http: bool,
+        alpn: &[&str],
         last_flight: LastFlight,
         facts: &mut TlsFacts,
     ) -> Result<Connection, Fault> {
@@ -134,7 +134,7 @@ impl Handshake {
         config.dangerous().set_certificate_verifier(recorder.clone());
         config.client_auth_cert_resolver = answer.clone();
         // An IP address is never sent as SNI; rustls leaves it out by itself.
-        config.alpn_protocols = if offer_http { vec![b"http/1.1".to_vec()] } else { Vec::new() };
+        config.alpn_protocols = wire_names(alpn);
         let mut connection = ClientConnection::new(Arc::new(config), name)
             .map_err(|error| Fault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}"))))?;
         let outcome = drive(&stream, &mut connection, last_flight, &mut facts.received).await;
@@ -147,6 +147,11 @@ impl Handshake {
         outcome.map_err(Fault::Tls)?;
         Ok(Connection::over_tls(stream, connection))
     }
+}
+
+/// As rustls wants them.
+pub(super) fn wire_names(alpn: &[&str]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
 /// What we say last in a handshake.

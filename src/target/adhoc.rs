@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::{Target, TargetId};
 use crate::discovery::{Host, Server, ServerError};
-use crate::probe::{Expectation, NameSource, ProbeSpec, Protocol, Request, TlsSpec, Trust, VerifiedName};
+use crate::probe::{
+    Expectation, Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName,
+};
 
 /// A target that stands in no configuration: of no pool and no setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +38,7 @@ pub fn adhoc(text: &str, trust: &Arc<Trust>, timeout: Duration) -> Result<Adhoc,
         expiry_warning: EXPIRY_WARNING,
     };
     // As browsers and curl have it: with the port, unless it is the scheme's own.
-    let host = match (&server.host, protocol.default_port() == Some(port)) {
+    let host = match (&server.host, protocol.row().default_port == Some(port)) {
         (Host::Ip(IpAddr::V6(ip)), true) => format!("[{ip}]"),
         (Host::Ip(IpAddr::V6(ip)), false) => format!("[{ip}]:{port}"),
         (host, true) => host.to_string(),
@@ -54,10 +56,10 @@ pub fn adhoc(text: &str, trust: &Arc<Trust>, timeout: Duration) -> Result<Adhoc,
             server: server.host,
             port,
             timeout,
-            request: protocol.is_http().then(|| Request { host: host.into(), path: path.into() }),
+            request: protocol.has(Stage::Http).then(|| Request { host: host.into(), path: path.into() }),
             expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
             proxy_protocol: false,
-            tls: protocol.is_tls().then(|| tls.clone()),
+            tls: protocol.has(Stage::Tls).then(|| tls.clone()),
         },
     };
     Ok(Adhoc { target, tls_if_spoken: sniffs.then_some(tls) })
@@ -87,12 +89,8 @@ fn read(text: &str) -> Result<Written, String> {
             Some(port) => Written { protocol: Protocol::Tcp, server, port, path: "/".to_owned(), sniffs: true },
         });
     };
-    let protocol = match scheme.to_ascii_lowercase().as_str() {
-        "http" => Protocol::Http,
-        "https" => Protocol::Https,
-        "tcp" => Protocol::Tcp,
-        "tls" => Protocol::Tls,
-        _ => return Err(format!("`{scheme}://` is not known here; http, https, tcp and tls are")),
+    let Some(protocol) = Protocol::parse(scheme) else {
+        return Err(format!("`{scheme}://` is not known here; {} are", Protocol::list("and", |_| true)));
     };
     let (authority, path) = match rest.find(['/', '?', '#']) {
         Some(at) => rest.split_at(at),
@@ -102,12 +100,12 @@ fn read(text: &str) -> Result<Written, String> {
         return Err("a user name or password in the URL is never sent; leave it out".to_owned());
     }
     let (server, port) = host_and_port(authority)?;
-    let Some(port) = port.or(protocol.default_port()) else {
+    let Some(port) = port.or(protocol.row().default_port) else {
         return Err(format!("a {protocol} target needs a port, like {protocol}://{authority}:5432"));
     };
     let path = path.split('#').next().unwrap_or_default();
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    if !protocol.is_http() && path != "/" {
+    if !protocol.takes(Feature::Request) && path != "/" {
         return Err(format!("a {protocol} target has no path"));
     }
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::probe::scan::flight::Flight;
 use crate::probe::scan::{Greeting, Reply, suites_of};
-use crate::probe::{ConnectFault, Exploration, ProbeSpec, Prober, Protocol, TlsFacts, TlsSpec, VerifiedName, Wish};
+use crate::probe::{ConnectFault, Exploration, ProbeSpec, Prober, TlsFacts, TlsSpec, VerifiedName, Wish};
 use crate::verdict::{RightLink, right_chain};
 
 /// What one address of the server can do.
@@ -76,7 +76,7 @@ pub(super) async fn explore(
     deadline: Instant,
 ) -> Handshakes {
     let explorer = Explorer { prober, spec, tls, address, deadline };
-    let own: &[&str] = if spec.protocol == Protocol::Https { &["http/1.1"] } else { &[] };
+    let own = spec.protocol.row().alpn;
     let usual = explorer.shake(own, true).await;
     // A server that says nothing at all is not asked fifty times more.
     let is_mute = usual.as_ref().is_ok_and(|usual| usual.fault.is_some() && usual.facts.received.is_empty());

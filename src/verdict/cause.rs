@@ -5,31 +5,7 @@
 
 use std::fmt;
 
-use crate::probe::Protocol;
-
-/// Where a fault showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    Local,
-    Dns,
-    Tcp,
-    Tls,
-    Http,
-}
-
-impl Stage {
-    /// As in labels and in the report.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Dns => "dns",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Http => "http",
-        }
-    }
-}
+use crate::probe::{Feature, Protocol, Stage};
 
 /// Who has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -616,11 +592,11 @@ impl Cause {
     pub fn possible_for(self, protocol: Protocol) -> bool {
         match (self, self.stage()) {
             (Self::NotProbedYet, _) => false,
-            (Self::ProxyProtocolRejected, _) => !protocol.is_http(),
-            (Self::TcpReset, _) => protocol != Protocol::Tcp,
-            (_, Stage::Local | Stage::Dns | Stage::Tcp) => true,
-            (_, Stage::Tls) => protocol.is_tls(),
-            (_, Stage::Http) => protocol.is_http(),
+            (Self::ProxyProtocolRejected, _) => protocol.takes(Feature::ProxyLine),
+            // Where a connection is all that is wanted, what happens to it later does not count.
+            (Self::TcpReset, _) => protocol.row().stages.last() != Some(&Stage::Tcp),
+            (_, Stage::Local) => true,
+            (_, stage) => protocol.has(stage),
         }
     }
 }

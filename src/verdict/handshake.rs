@@ -306,7 +306,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::probe::{ClientCertificate, NameSource, Protocol, Request, Trust, TrustMode, VerifiedName};
+    use crate::probe::{ClientCertificate, NameSource, Protocol, Request, Stage, Trust, TrustMode, VerifiedName};
 
     /// Whether the server asked for a client certificate, and whether we have one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,7 +334,7 @@ mod tests {
             validate_name: true,
             expiry_warning: Duration::ZERO,
         };
-        let request = protocol.is_http().then(|| Request { host: name, path: "/".into() });
+        let request = protocol.has(Stage::Http).then(|| Request { host: name, path: "/".into() });
         ProbeSpec { tls: Some(tls), request, ..crate::verdict::judge::tests::spec(protocol) }
     }
 

@@ -385,7 +385,7 @@ pub(super) mod tests {
         ] {
             for fault in [Fault::Local(fault.clone()), Fault::Connect(ConnectFault::Local(fault))] {
                 check(fault.clone(), cause, detail);
-                for protocol in [Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Tls] {
+                for protocol in Protocol::ALL.iter().copied() {
                     let verdict = judge(&spec(protocol), &observed(Some(fault.clone())));
                     assert_eq!(verdict.result(), ProbeResult::NoVerdict, "{fault:?}");
                 }

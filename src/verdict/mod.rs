@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use case::Case;
-pub use cause::{Cause, Code, Notice, Side, Stage, Step, Words};
+pub use cause::{Cause, Code, Notice, Side, Step, Words};
 pub use chain::{PresentedCertificate, PresentedChain, Role, anchor_names};
 pub use finding::{Facts, Finding, Slot};
 pub use handshake::{alert_name, unexplained_alert};
@@ -34,7 +34,7 @@ pub use memory::Judge;
 pub use offer::{suite_name, version_name};
 pub use right_chain::{RightLink, name_of_der, right_chain};
 
-pub use crate::probe::{Phases, ScanFacts};
+pub use crate::probe::{Part, Phases, ScanFacts, Stage};
 
 /// How a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

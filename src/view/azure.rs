@@ -37,35 +37,33 @@ impl Gateway {
         format!("{}/{POOLS}/{}", self.id(), Segment(pool))
     }
 
-    /// Settings of layer 4 have a collection of their own.
     #[must_use]
     pub fn setting_id(&self, setting: &str, protocol: Protocol) -> String {
-        let collection = match protocol {
-            Protocol::Http | Protocol::Https => HTTP_SETTINGS,
-            Protocol::Tcp | Protocol::Tls => SETTINGS,
-        };
+        let collection = protocol.row().azure_collection;
         format!("{}/{collection}/{}", self.id(), Segment(setting))
     }
 
     /// The pool's name in a reference to it: its id, in any case, or the name alone. `None` when it is something else.
     #[must_use]
     pub fn pool_in(&self, reference: &str) -> Option<String> {
-        self.name_in(reference, &[POOLS])
+        self.name_in(reference, |collection| collection.eq_ignore_ascii_case(POOLS))
     }
 
     /// Likewise of a backend setting.
     #[must_use]
     pub fn setting_in(&self, reference: &str) -> Option<String> {
-        self.name_in(reference, &[HTTP_SETTINGS, SETTINGS])
+        self.name_in(reference, |collection| {
+            Protocol::ALL.iter().any(|protocol| collection.eq_ignore_ascii_case(protocol.row().azure_collection))
+        })
     }
 
-    fn name_in(&self, reference: &str, collections: &[&str]) -> Option<String> {
+    fn name_in(&self, reference: &str, is_right: impl Fn(&str) -> bool) -> Option<String> {
         let Some((above, name)) = reference.rsplit_once('/') else {
             return (!reference.is_empty()).then(|| decoded(reference));
         };
         let (gateway, collection) = above.rsplit_once('/')?;
-        let known = collections.iter().any(|known| collection.eq_ignore_ascii_case(known));
-        (known && !name.is_empty() && gateway.to_lowercase() == self.id().to_lowercase()).then(|| decoded(name))
+        (is_right(collection) && !name.is_empty() && gateway.to_lowercase() == self.id().to_lowercase())
+            .then(|| decoded(name))
     }
 }
 
@@ -193,11 +191,9 @@ fn log(row: &ReportRow<'_>) -> String {
         }
         (None, None) => {
             let status = last.and_then(|probe| probe.response.as_ref()).map(|response| response.status);
-            let _ = match (row.protocol, status) {
-                (_, Some(status)) => write!(text, "Success: the server answered with status {status}."),
-                (Protocol::Tcp, None) => write!(text, "Success: the server accepted the connection."),
-                (Protocol::Tls, None) => write!(text, "Success: the TLS handshake was completed."),
-                (Protocol::Http | Protocol::Https, None) => write!(text, "Success: the server answered."),
+            let _ = match status {
+                Some(status) => write!(text, "Success: the server answered with status {status}."),
+                None => write!(text, "Success: {}.", row.protocol.row().success),
             };
         }
     }
@@ -254,8 +250,6 @@ pub fn decoded(segment: &str) -> String {
 }
 
 const POOLS: &str = "backendAddressPools";
-const HTTP_SETTINGS: &str = "backendHttpSettingsCollection";
-const SETTINGS: &str = "backendSettingsCollection";
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::health::{LatencyHistogram, Presented, Row, Snapshot, State};
 use crate::target::Target;
-use crate::verdict::{Cause, Phases, PresentedCertificate, Role, Stage, TlsSession, Verdict};
+use crate::verdict::{Cause, PresentedCertificate, Role, Stage, TlsSession, Verdict};
 
 use super::exposition;
 use super::exposition::Format;
@@ -164,7 +164,7 @@ fn latest_probes(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Resul
         "backend_health_http_status_code",
         "Status code of the latest probe's response, 0 when there was no response. Only for http and https; absent \
          before the first probe has ended.",
-        probed().filter(|(row, _)| row.target.protocol().is_http()).map(|(row, probe)| {
+        probed().filter(|(row, _)| row.target.protocol().has(Stage::Http)).map(|(row, probe)| {
             (row_labels(row), probe.evidence.response.as_ref().map_or(0, |response| u32::from(response.status)))
         }),
     )?;
@@ -350,16 +350,8 @@ fn row_labels(row: &Row) -> RowLabels<'_> {
 
 /// The parts that a probe of this protocol has.
 fn phases(target: &Target, probe: &Verdict) -> impl Iterator<Item = (&'static str, Duration)> {
-    let Phases { dns, connect, tls, first_byte, transfer } = probe.evidence.phases;
-    let protocol = target.protocol();
-    let all = [
-        ("dns", dns, true),
-        ("connect", connect, true),
-        ("tls", tls, protocol.is_tls()),
-        ("first_byte", first_byte, protocol.is_http()),
-        ("transfer", transfer, protocol.is_http()),
-    ];
-    all.into_iter().filter(|(_, _, has)| *has).map(|(phase, took, _)| (phase, took))
+    let phases = probe.evidence.phases;
+    target.protocol().row().parts.iter().map(move |part| (part.as_str(), part.of(&phases)))
 }
 
 /// The certificates as last presented, while they are not too old to be shown at `now`.

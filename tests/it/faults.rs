@@ -24,7 +24,7 @@ use backend_health_exporter::probe::{
     TrustMode, VerifiedName,
 };
 use backend_health_exporter::resolver::{Options, Resolver};
-use backend_health_exporter::verdict::{Cause, Code, Notice, Role, Verdict, judge};
+use backend_health_exporter::verdict::{Cause, Code, Notice, Role, Stage, Verdict, judge};
 
 /// How a backend is probed; [`Probe::of`] makes it whole.
 #[derive(Clone, Debug)]
@@ -206,9 +206,9 @@ impl Expected {
         let phases = verdict.evidence.phases;
         for (part, spent, exists) in [
             (Part::Connect, phases.connect, true),
-            (Part::Tls, phases.tls, spec.protocol.is_tls()),
-            (Part::FirstByte, phases.first_byte, spec.protocol.is_http()),
-            (Part::Transfer, phases.transfer, spec.protocol.is_http()),
+            (Part::Tls, phases.tls, spec.protocol.has(Stage::Tls)),
+            (Part::FirstByte, phases.first_byte, spec.protocol.has(Stage::Http)),
+            (Part::Transfer, phases.transfer, spec.protocol.has(Stage::Http)),
         ] {
             same(&format!("came to {part:?}"), &!spent.is_zero(), &(exists && part <= reached));
         }

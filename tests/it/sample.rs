@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::discovery::Server;
 use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Row, Snapshot, State};
-use backend_health_exporter::probe::{Expectation, ProbeSpec, Protocol};
+use backend_health_exporter::probe::{Expectation, ProbeSpec, Protocol, Stage};
 use backend_health_exporter::target::{Target, TargetId};
 use backend_health_exporter::verdict::{
     Cause, Evidence, Finding, Phases, PresentedCertificate, PresentedChain, ResponseSummary, Role, TlsSession, Verdict,
@@ -136,15 +136,15 @@ pub fn success(protocol: Protocol) -> Verdict {
             phases: Phases {
                 dns: Duration::ZERO,
                 connect: Duration::from_micros(1_200),
-                tls: spent(3_000, protocol.is_tls()),
-                first_byte: spent(10_000, protocol.is_http()),
-                transfer: spent(1_000, protocol.is_http()),
+                tls: spent(3_000, protocol.has(Stage::Tls)),
+                first_byte: spent(10_000, protocol.has(Stage::Http)),
+                transfer: spent(1_000, protocol.has(Stage::Http)),
             },
             address: Some(SocketAddr::from(([10, 0, 0, 1], 8080))),
             attempts: Vec::new(),
-            response: protocol.is_http().then_some(response),
-            tls: protocol.is_tls().then_some(SESSION),
-            verified: protocol.is_tls(),
+            response: protocol.has(Stage::Http).then_some(response),
+            tls: protocol.has(Stage::Tls).then_some(SESSION),
+            verified: protocol.has(Stage::Tls),
             chain: None,
         },
     }

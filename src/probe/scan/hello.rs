@@ -9,15 +9,16 @@ use crate::probe::VerifiedName;
 pub(super) struct Offer<'a> {
     /// Sent as SNI, unless it is an address.
     pub(super) name: Option<&'a VerifiedName>,
-    pub(super) http: bool,
+    /// Names for ALPN.
+    pub(super) alpn: &'a [&'a str],
     /// The best one first.
     pub(super) versions: &'a [u16],
     pub(super) suites: &'a [u16],
 }
 
 /// Everything.
-pub(super) fn client_hello(name: &VerifiedName, http: bool) -> Vec<u8> {
-    encode(&Offer { name: Some(name), http, versions: &[0x0304, 0x0303, 0x0302, 0x0301], suites: &SUITES })
+pub(super) fn client_hello(name: &VerifiedName, alpn: &[&str]) -> Vec<u8> {
+    encode(&Offer { name: Some(name), alpn, versions: &[0x0304, 0x0303, 0x0302, 0x0301], suites: &SUITES })
 }
 
 /// In one TLS record.
@@ -56,9 +57,11 @@ fn add_extensions(out: &mut Vec<u8>, offer: &Offer<'_>) {
     extension(out, 13, |body| {
         with_length::<2>(body, |list| list.extend(SCHEMES.iter().flat_map(|it| it.to_be_bytes())));
     });
-    if offer.http {
+    if !offer.alpn.is_empty() {
         extension(out, 16, |body| {
-            with_length::<2>(body, |list| with_length::<1>(list, |protocol| protocol.extend(b"http/1.1")));
+            with_length::<2>(body, |list| {
+                offer.alpn.iter().for_each(|name| with_length::<1>(list, |protocol| protocol.extend(name.as_bytes())));
+            });
         });
     }
     extension(out, 23, |_| {}); // extended master secret
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn every_length_in_the_hello_is_right() {
         let name = VerifiedName::Dns("app.example.com".into());
-        let hello = client_hello(&name, true);
+        let hello = client_hello(&name, &["http/1.1"]);
         let number = |at: usize| usize::from(hello[at]) << 8 | usize::from(hello[at + 1]);
         assert_eq!(number(3), hello.len() - 5, "record");
         assert_eq!(number(7), hello.len() - 9, "handshake message");
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_address_is_never_sent_as_a_name() {
-        let hello = client_hello(&VerifiedName::Ip([10, 0, 0, 4].into()), false);
+        let hello = client_hello(&VerifiedName::Ip([10, 0, 0, 4].into()), &[]);
         assert!(!String::from_utf8_lossy(&hello).contains("10.0.0.4"));
     }
 }

@@ -28,8 +28,8 @@ pub struct ScanFacts {
 }
 
 /// Says hello over `stream` and listens until the answer is whole, ends, or has taken too long.
-pub(super) async fn scan(stream: &TcpStream, spec: &TlsSpec, offer_http: bool, timeout: Duration) -> ScanFacts {
-    let hello = hello::client_hello(&spec.name, offer_http);
+pub(super) async fn scan(stream: &TcpStream, spec: &TlsSpec, alpn: &[&str], timeout: Duration) -> ScanFacts {
+    let hello = hello::client_hello(&spec.name, alpn);
     ScanFacts { flight: answered(stream, &hello, timeout).await.flight }
 }
 
@@ -64,7 +64,7 @@ pub fn suites_of(version: u16) -> Vec<u16> {
 /// Offers just this over `stream`.
 pub(super) async fn greet(stream: &TcpStream, greeting: &Greeting<'_>, timeout: Duration) -> Reply {
     let Greeting { name, version, suites } = *greeting;
-    let hello = hello::encode(&hello::Offer { name, http: false, versions: &[version], suites });
+    let hello = hello::encode(&hello::Offer { name, alpn: &[], versions: &[version], suites });
     answered(stream, &hello, timeout).await
 }
 

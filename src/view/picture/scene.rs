@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use super::chain;
 use super::findings::Findings;
 use super::place::Place;
-use crate::target::Protocol;
 use crate::verdict::{ProbeResult, Stage};
 use crate::view::report::{LastProbe, PhasesView, Question, ReportRow, TrustView};
 use crate::view::text::one_line;
@@ -190,7 +189,7 @@ fn gateway(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
         let shown = if row.probe.client_certificate { "shown when asked for" } else { "none" };
         parts.push(fact(Some(Place::ClientCertificate), "Client certificate", shown));
     }
-    if row.protocol.is_http() {
+    if row.protocol.has(Stage::Http) {
         let mut part = fact(None, "Expected answer", &format!("status {}", expected_status_codes.join(", ")));
         if !expected_body.is_empty() {
             part = part.and(format!("with the text “{expected_body}”"));
@@ -204,7 +203,7 @@ fn gateway(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
 const MAX_ANCHORS: usize = 4;
 
 fn line(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
-    let steps = steps(row.protocol);
+    let steps = row.protocol.row().stages;
     let last = row.last_probe.as_ref();
     let ended_at = last.and_then(|probe| ended_at(probe, steps));
     let part = |(index, step): (usize, &Stage)| {
@@ -236,28 +235,9 @@ fn line(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
         if progress == Progress::Failed {
             notes.extend(findings.at(Place::Line));
         }
-        Part::new(Kind::Step(progress), label(*step), value).noted(notes).fine_if(progress == Progress::Done)
+        Part::new(Kind::Step(progress), step.title(), value).noted(notes).fine_if(progress == Progress::Done)
     };
     steps.iter().enumerate().map(part).collect()
-}
-
-fn label(step: Stage) -> &'static str {
-    match step {
-        Stage::Local => "This host",
-        Stage::Dns => "DNS lookup",
-        Stage::Tcp => "TCP connection",
-        Stage::Tls => "TLS handshake",
-        Stage::Http => "HTTP request",
-    }
-}
-
-fn steps(protocol: Protocol) -> &'static [Stage] {
-    match protocol {
-        Protocol::Tcp => &[Stage::Dns, Stage::Tcp],
-        Protocol::Tls => &[Stage::Dns, Stage::Tcp, Stage::Tls],
-        Protocol::Http => &[Stage::Dns, Stage::Tcp, Stage::Http],
-        Protocol::Https => &[Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Http],
-    }
 }
 
 /// Which step the probe ended in; `None` when it succeeded.
@@ -285,13 +265,13 @@ fn spent(phases: &PhasesView, step: Stage) -> f64 {
 
 fn server(row: &ReportRow<'_>, findings: &Findings<'_>, line: &[Part]) -> Vec<Part> {
     let last = row.last_probe.as_ref();
-    let is_done = |step| line.iter().any(|part| part.label == label(step) && part.is_fine);
+    let is_done = |step: Stage| line.iter().any(|part| part.label == step.title() && part.is_fine);
     let mut parts = Vec::new();
     let address = last.and_then(|probe| probe.address).map(|address| address.to_string());
     let listener = Part::new(Kind::Fact, "Address", address.as_deref().unwrap_or("not known"));
     parts.push(listener.noted(findings.at(Place::Listener)).fine_if(is_done(Stage::Tcp)));
     let tls = last.and_then(|probe| probe.tls.as_ref());
-    if row.protocol.is_tls() {
+    if row.protocol.has(Stage::Tls) {
         let session = match tls.map(|tls| (&tls.version, &tls.cipher)) {
             Some((Some(version), Some(cipher))) => format!("{version}, {cipher}"),
             Some((Some(version), None)) => version.to_string(),
@@ -301,11 +281,10 @@ fn server(row: &ReportRow<'_>, findings: &Findings<'_>, line: &[Part]) -> Vec<Pa
         let handshake = Part::new(Kind::Fact, "TLS", session);
         parts.push(handshake.noted(findings.at(Place::Tls)).fine_if(is_done(Stage::Tls)));
         parts.extend(chain::parts(row, findings));
-    }
-    if !row.protocol.is_tls() {
+    } else {
         parts.push(Part::new(Kind::Remark, "No TLS is used here, so there are no certificates.", ""));
     }
-    if row.protocol.is_http() {
+    if row.protocol.has(Stage::Http) {
         let came = match last.and_then(|probe| probe.response.as_ref()) {
             Some(response) => format!("{} {}", response.version, response.status),
             None => "none".to_owned(),

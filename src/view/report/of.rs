@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::{
     AttemptView, CertificateView, Event, Filter, LastProbe, PastProbe, PhasesView, Problem, Question, Report,
@@ -12,7 +11,7 @@ use crate::health;
 use crate::health::{Overview, Row, Snapshot, State, Transition};
 use crate::target::{Target, TrustMode, VerifiedName};
 use crate::verdict::{
-    Attempt, Code, Evidence, Finding, Phases, PresentedCertificate, Slot, Stage, Verdict, anchor_names,
+    Attempt, Code, Evidence, Finding, Part, Phases, PresentedCertificate, Slot, Stage, Verdict, anchor_names,
 };
 use crate::view::remedy::{Remedy, name_source};
 use crate::view::time::seconds;
@@ -184,15 +183,14 @@ impl<'a> AttemptView<'a> {
 
 impl PhasesView {
     fn of(phases: &Phases, target: &Target) -> Self {
-        let Phases { dns, connect, tls, first_byte, transfer } = *phases;
-        let when = |has: bool, span: Duration| has.then(|| seconds(span));
-        let protocol = target.protocol();
+        let parts = target.protocol().row().parts;
+        let of = |part: Part| parts.contains(&part).then(|| seconds(part.of(phases)));
         Self {
-            dns: seconds(dns),
-            connect: seconds(connect),
-            tls: when(protocol.is_tls(), tls),
-            first_byte: when(protocol.is_http(), first_byte),
-            transfer: when(protocol.is_http(), transfer),
+            dns: seconds(phases.dns),
+            connect: seconds(phases.connect),
+            tls: of(Part::Tls),
+            first_byte: of(Part::FirstByte),
+            transfer: of(Part::Transfer),
         }
     }
 }
@@ -225,7 +223,7 @@ impl<'a> Question<'a> {
         let range = |(first, last): &(u16, u16)| {
             if first == last { first.to_string() } else { format!("{first}-{last}") }
         };
-        let is_http = target.protocol().is_http();
+        let is_http = target.protocol().has(Stage::Http);
         Self {
             interval_seconds: seconds(target.interval),
             timeout_seconds: seconds(probe.timeout),

@@ -38,8 +38,8 @@ macro_rules! worded {
 }
 
 worded!(state, State, &State::ALL);
-worded!(protocol, Protocol, &[Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Tls]);
-worded!(stage, Stage, &[Stage::Local, Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Http]);
+worded!(protocol, Protocol, Protocol::ALL);
+worded!(stage, Stage, Stage::ALL);
 worded!(side, Side, &[Side::Network, Side::Gateway, Side::Server, Side::Exporter]);
 worded!(result, ProbeResult, &[ProbeResult::Success, ProbeResult::Failure, ProbeResult::NoVerdict]);
 worded!(role, Role, &[Role::Leaf, Role::Intermediate, Role::Root]);

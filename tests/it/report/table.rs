@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::health::HealthTable;
-use backend_health_exporter::probe::{Host, NameSource, Protocol, Request, TlsSpec, Trust, TrustMode, VerifiedName};
+use backend_health_exporter::probe::{
+    Host, NameSource, Protocol, Request, Stage, TlsSpec, Trust, TrustMode, VerifiedName,
+};
 use backend_health_exporter::target::{Target, TargetId};
 use backend_health_exporter::verdict::{
     Attempt, Cause, Code, Evidence, Finding, Notice, PresentedChain, ResponseSummary, Verdict,
@@ -52,7 +54,7 @@ fn plain(id: u64, pool: &str, setting: &str, server: &str, protocol: Protocol) -
     target.id = TargetId(id);
     target.probe.server = server.parse().map_or_else(|_| Host::Name(server.into()), Host::Ip);
     target.probe.request =
-        protocol.is_http().then(|| Request { host: "app.example.com".into(), path: "/healthz".into() });
+        protocol.has(Stage::Http).then(|| Request { host: "app.example.com".into(), path: "/healthz".into() });
     target
 }
 

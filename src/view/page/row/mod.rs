@@ -14,7 +14,7 @@ pub use self::near::Asked;
 use super::shell::{Kind, Shell};
 use super::{Place, check, endpoint, shape, shell, time};
 use crate::health::{Snapshot, State};
-use crate::verdict::Cause;
+use crate::verdict::{Cause, Stage};
 use crate::view::picture;
 use crate::view::report::{Filter, Links, ReportRow};
 use crate::view::text::one_line;
@@ -58,7 +58,7 @@ fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
         div id="standing" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) { (heading(row, now)) }
         div id="problems" data-live { (problems::all(row)) }
         section aria-labelledby="picture-title" {
-            h2 id="picture-title" { @if row.protocol.is_tls() { "Certificate picture" } @else { "Picture of the latest probe" } }
+            h2 id="picture-title" { @if row.protocol.has(Stage::Tls) { "Certificate picture" } @else { "Picture of the latest probe" } }
             div id="picture" data-live { (picture::svg(row, now)) }
             details {
                 summary { "The same in words" }

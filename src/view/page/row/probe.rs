@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use maud::{Markup, html};
 
+use crate::verdict::Stage;
 use crate::view::page::{printable, strip};
 use crate::view::picture::place;
 use crate::view::report::{LastProbe, ReportRow, RequestView};
@@ -58,7 +59,7 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
                 dt { "TLS" }
                 dd { (version) @if let Some(cipher) = &tls.cipher { ", " (cipher) } @if tls.verified { ", verified" } @else { ", not verified" } }
             }
-            @if row.protocol.is_http() {
+            @if row.protocol.has(Stage::Http) {
                 dt { "Response" }
                 dd {
                     @match response {
