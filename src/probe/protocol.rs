@@ -3,9 +3,8 @@
 //! The configuration, the verdict, the views and the deep check read the row; none of them asks for a protocol by name.
 
 use std::fmt;
-use std::time::Duration;
 
-use super::Phases;
+use super::phases::Part;
 
 /// What is true of a protocol.
 #[derive(Debug)]
@@ -178,41 +177,6 @@ impl Stage {
             Self::Tcp => "TCP connection",
             Self::Tls => "TLS handshake",
             Self::Http => "HTTP request",
-        }
-    }
-}
-
-/// A part of a probe that takes its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    Dns,
-    Connect,
-    Tls,
-    FirstByte,
-    Transfer,
-}
-
-impl Part {
-    /// As in labels and in the report.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::FirstByte => "first_byte",
-            Self::Transfer => "transfer",
-        }
-    }
-
-    #[must_use]
-    pub fn of(self, phases: &Phases) -> Duration {
-        match self {
-            Self::Dns => phases.dns,
-            Self::Connect => phases.connect,
-            Self::Tls => phases.tls,
-            Self::FirstByte => phases.first_byte,
-            Self::Transfer => phases.transfer,
         }
     }
 }

@@ -19,16 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::icmp::{Icmp, hear_errors, queued_icmp};
 use super::notes::Notes;
 use super::route::{Trouble, Way};
-use super::{ConnectFault, FailedAddress, Fault, LocalFault, route};
-
-/// Why an address cannot be reached, and who says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IcmpReason {
-    /// In words: `host unreachable`, `port unreachable`, `administratively prohibited` ...
-    pub what: &'static str,
-    /// The router or host that sent the message, when the kernel tells.
-    pub from: Option<IpAddr>,
-}
+use super::{ConnectFault, FailedAddress, Fault, IcmpReason, LocalFault, route};
 
 /// How long an attempt may take before the next address is tried beside it (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

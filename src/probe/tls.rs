@@ -13,38 +13,15 @@ use tokio::net::TcpStream;
 
 use super::clock::{Clock, system_time, unix_time};
 use super::connection::{Connection, Socket, flush, is_reset, is_too_large, too_large};
-use super::memo::{Acceptance, AcceptedChains};
+use super::memo::AcceptedChains;
 use super::verifier::{ClientCertificateAnswer, Presented, Recorder};
-use super::{AcceptedPath, Fault, LocalFault, TlsFault, TlsSpec};
+use super::{Fault, LocalFault, TlsFacts, TlsFault, TlsSpec};
 
 /// The content type of an alert record (RFC 8446, section 5.1).
 pub(super) const ALERT: u8 = 21;
 
 /// How much of what a server sends first is kept as evidence, in bytes.
 const KEPT_FIRST_BYTES: usize = 512;
-
-/// What a handshake showed, whether it succeeded or not.
-#[derive(Clone, Debug, Default)]
-pub struct TlsFacts {
-    pub version: Option<rustls::ProtocolVersion>,
-    pub cipher_suite: Option<rustls::CipherSuite>,
-    /// The certificates as sent, DER, in the order sent; empty when none came.
-    pub chain: Arc<[CertificateDer<'static>]>,
-    /// webpki's verdict on path, dates, usage and revocation; `None` when no certificate came.
-    pub path: Option<Result<AcceptedPath, webpki::Error>>,
-    /// webpki's verdict on the name; `None` when no certificate came.
-    pub name: Option<Result<(), webpki::Error>>,
-    /// The leaf is, byte for byte, one of the trusted certificates.
-    pub leaf_is_trusted_itself: bool,
-    /// Present when path and name were accepted, and by what the acceptance was remembered.
-    pub accepted_as: Option<Acceptance>,
-    /// The moment, in whole seconds, that the certificates were judged for.
-    pub judged_for: Option<SystemTime>,
-    /// The server asked for a client certificate.
-    pub client_certificate_requested: bool,
-    /// The first bytes that the server sent, at most 512.
-    pub received: Vec<u8>,
-}
 
 impl TlsFacts {
     /// What a handshake would show of these certificates at `at`: for chains that come from elsewhere.
