@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use self::adhoc::{Adhoc, adhoc};
 use crate::config::{BackendSettings, Config, Pool};
-use crate::discovery::{Host, Server};
+use crate::discovery::{Host, Lists, Server};
 pub use crate::probe::{NameSource, Protocol, TrustMode, VerifiedName};
 use crate::probe::{ProbeSpec, Request, Stage, TlsSpec};
 
@@ -59,13 +59,13 @@ pub struct Target {
     pub probe: ProbeSpec,
 }
 
-/// Every row of a configuration, in the file's order: pools, then servers, then settings.
+/// Every row of a configuration whose pools have these servers, in the file's order: pools, then servers, then settings.
 #[must_use]
-pub fn expand(config: &Config) -> Vec<Arc<Target>> {
+pub fn expand(config: &Config, lists: &Lists) -> Vec<Arc<Target>> {
     config
         .pools
         .iter()
-        .flat_map(|pool| pool.source.servers().iter().map(move |server| (pool, server)))
+        .flat_map(|pool| lists.servers(&pool.name).iter().map(move |server| (pool, server)))
         .flat_map(|(pool, server)| pool.settings.iter().map(move |settings| (pool, server, settings)))
         .map(|(pool, server, settings)| Arc::new(target(config, pool, server, settings)))
         .collect()
@@ -73,8 +73,8 @@ pub fn expand(config: &Config) -> Vec<Arc<Target>> {
 
 /// The rows that a pool has, or would have, under a backend setting.
 #[must_use]
-pub fn expand_under(config: &Config, pool: &Pool, settings: &BackendSettings) -> Vec<Arc<Target>> {
-    pool.source.servers().iter().map(|server| Arc::new(target(config, pool, server, settings))).collect()
+pub fn expand_under(config: &Config, lists: &Lists, pool: &Pool, settings: &BackendSettings) -> Vec<Arc<Target>> {
+    lists.servers(&pool.name).iter().map(|server| Arc::new(target(config, pool, server, settings))).collect()
 }
 
 fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {

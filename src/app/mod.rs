@@ -10,6 +10,7 @@ mod pages;
 mod process;
 mod reload;
 mod remote;
+mod rows;
 mod troubleshoot;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use self::access::watch_access;
 use self::on_demand::OnDemand;
 use self::process::{Crowding, ProcessReader};
 use self::reload::Reloader;
+use self::rows::Rows;
 use crate::config::web::WebConfigFile;
 use crate::config::{Config, ConfigFile, Problems};
 use crate::health::{HealthTable, ScanMemory, State, Transition};
@@ -76,7 +78,7 @@ pub struct WebOptions {
 /// All that is wrong with it.
 pub fn check(config_file: &Path) -> Result<(Config, Vec<Arc<Target>>), Problems> {
     let config = ConfigFile::read(config_file)?.parse()?;
-    let targets = expand(&config);
+    let targets = expand(&config, &config.listed());
     Ok((config, targets))
 }
 
@@ -129,7 +131,9 @@ pub async fn run_and_tell(
     let table = Arc::new(HealthTable::new());
     let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
     let scheduler = Arc::new(start_probing(slots, &crowding, &table, prober.clone(), &shutdown));
-    let reloader = Arc::new(Reloader::start(file, config, table.clone(), scheduler.clone()));
+    let config = Arc::new(config);
+    let rows = Arc::new(Rows::start(config.clone(), table.clone(), scheduler.clone()));
+    let reloader = Arc::new(Reloader::new(file, config, rows.clone()));
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     for address in &addresses {
         tracing::info!(%address, "listening");
@@ -139,12 +143,13 @@ pub async fn run_and_tell(
 
     let (publish, access) = watch::channel(Arc::new(access));
     let watchers = tokio::spawn({
-        let (reloader, shutdown) = (reloader.clone(), shutdown.clone());
+        let (reloader, rows, shutdown) = (reloader.clone(), rows.clone(), shutdown.clone());
         async move {
             let files = watch_access(web_config_file, publish);
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = reloader.watch_files() => {}
+                () = rows.follow() => {}
                 () = reload::on_hangup(hangup, &reloader) => {}
                 () = files => {}
                 () = crowding.watch() => {}
@@ -152,7 +157,7 @@ pub async fn run_and_tell(
         }
     });
     let demand = Demand::new(shutdown.clone());
-    let source = on_demand::source(&reloader, OnDemand::new(prober.clone(), table.clone(), slots));
+    let source = on_demand::source(&rows, OnDemand::new(prober.clone(), table.clone(), slots));
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
     let site = site(paths, &table, &scheduler, &reloader, &shutdown, on_demand);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;

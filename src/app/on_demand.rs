@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::reload::Reloader;
+use super::rows::{InUse, Rows};
 use super::scan;
 use crate::config::{Config, Trial, TrialError, TrialKey};
 use crate::health::{HealthTable, Snapshot};
@@ -84,11 +84,11 @@ enum Names {
 }
 
 /// What Azure's API needs.
-pub(super) fn source(reloader: &Arc<Reloader>, on_demand: OnDemand) -> Source {
-    let (named, reported, probed) = (reloader.clone(), reloader.clone(), reloader.clone());
+pub(super) fn source(rows: &Arc<Rows>, on_demand: OnDemand) -> Source {
+    let (named, reported, probed) = (rows.clone(), rows.clone(), rows.clone());
     Source {
         names: Box::new(move || {
-            named.config().azure.as_ref().map(|azure| azure::Names {
+            named.in_use().config.azure.as_ref().map(|azure| azure::Names {
                 gateway: Gateway {
                     subscription: azure.subscription.clone(),
                     resource_group: azure.resource_group.clone(),
@@ -102,12 +102,13 @@ pub(super) fn source(reloader: &Arc<Reloader>, on_demand: OnDemand) -> Source {
             let report = Report::of(&snapshot, &Filter::default(), &links());
             json(&BackendHealth::of(&report, &outline(&config), gateway))
         }),
-        on_demand: Box::new(move |gateway, probe| begin(&probed.config(), &on_demand, gateway, probe)),
+        on_demand: Box::new(move |gateway, probe| begin(&probed.in_use(), &on_demand, gateway, probe)),
     }
 }
 
 /// Checks what is asked for; nothing is probed before the result is awaited.
-fn begin(config: &Config, on_demand: &OnDemand, gateway: Gateway, probe: OnDemandProbe) -> Result<Probing, Refusal> {
+fn begin(in_use: &InUse, on_demand: &OnDemand, gateway: Gateway, probe: OnDemandProbe) -> Result<Probing, Refusal> {
+    let InUse { config, lists } = in_use;
     let same = |name: &str, wanted: &str| name.to_lowercase() == wanted.to_lowercase();
     let pool = config.pools.iter().find(|pool| same(&pool.name, &probe.pool));
     let pool = pool.ok_or_else(|| missing(OnDemandProbe::POOL, "backend pool", &probe.pool))?;
@@ -119,7 +120,7 @@ fn begin(config: &Config, on_demand: &OnDemand, gateway: Gateway, probe: OnDeman
         (Some(_), _) | (None, Some(true)) => Names::Changed,
     };
     let setting = setting.under_trial(&trial).map_err(refusal)?;
-    let targets = expand_under(config, pool, &setting).into_iter().map(|target| {
+    let targets = expand_under(config, lists, pool, &setting).into_iter().map(|target| {
         // The one answer that there will be decides, whatever it is.
         Arc::new(Target { unhealthy_threshold: 1, ..Target::clone(&target) })
     });

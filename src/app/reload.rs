@@ -6,20 +6,15 @@ use std::time::SystemTime;
 use tokio::signal::unix::Signal;
 
 use super::FILE_BEAT;
+use super::rows::Rows;
 use crate::config::{Config, ConfigFile, Problems};
-use crate::health::{HealthTable, Snapshot};
-use crate::scheduler::Scheduler;
-use crate::target;
 use crate::view::metrics::ReloadOutcome;
 
 /// Holds the configuration in use and replaces it.
 pub(super) struct Reloader {
-    table: Arc<HealthTable>,
-    scheduler: Arc<Scheduler>,
+    rows: Arc<Rows>,
     /// Held for a whole reload, so that two never mix.
     current: tokio::sync::Mutex<Current>,
-    /// Whose rows the table has; locked for no longer than it takes to replace these.
-    in_use: Mutex<Arc<Config>>,
     report: Mutex<Report>,
 }
 
@@ -45,20 +40,15 @@ enum Occasion {
 }
 
 impl Reloader {
-    /// Takes the first configuration into use.
-    pub(super) fn start(file: ConfigFile, config: Config, table: Arc<HealthTable>, scheduler: Arc<Scheduler>) -> Self {
+    /// `config` is what `file` says, and in use.
+    pub(super) fn new(file: ConfigFile, config: Arc<Config>, rows: Arc<Rows>) -> Self {
         let report = Report {
             file: ReloadOutcome::Successful,
             named_files: ReloadOutcome::Successful,
             last_success: SystemTime::now(),
         };
-        let config = Arc::new(config);
-        let current = Current { file: Arc::new(file), config: config.clone() };
-        let in_use = Mutex::new(config.clone());
-        let this =
-            Self { table, scheduler, current: tokio::sync::Mutex::new(current), in_use, report: Mutex::new(report) };
-        this.put_to_use(&config);
-        this
+        let current = Current { file: Arc::new(file), config };
+        Self { rows, current: tokio::sync::Mutex::new(current), report: Mutex::new(report) }
     }
 
     /// Reads the configuration file again, and what it names. A wrong one changes nothing but the report.
@@ -121,17 +111,6 @@ impl Reloader {
         }
     }
 
-    /// The configuration in use.
-    pub(super) fn config(&self) -> Arc<Config> {
-        self.lock_in_use().clone()
-    }
-
-    /// The table's rows with the very configuration that they come from.
-    pub(super) fn snapshot(&self, now: SystemTime) -> (Arc<Config>, Snapshot) {
-        let config = self.lock_in_use();
-        (config.clone(), self.table.snapshot(now))
-    }
-
     pub(super) fn last_success(&self) -> SystemTime {
         self.lock_report().last_success
     }
@@ -146,7 +125,7 @@ impl Reloader {
         match loaded {
             Ok((file, config)) => {
                 *current = Current { file: Arc::new(file), config: Arc::new(config) };
-                self.put_to_use(&current.config);
+                self.rows.take(current.config.clone());
                 if let Occasion::Request = occasion {
                     report.file = ReloadOutcome::Successful;
                 }
@@ -169,27 +148,6 @@ impl Reloader {
 
     fn lock_report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_in_use(&self) -> MutexGuard<'_, Arc<Config>> {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put_to_use(&self, config: &Arc<Config>) {
-        for problem in &config.warnings {
-            tracing::warn!(%problem, "the configuration may not mean what it says");
-        }
-        let targets = target::expand(config);
-        let transitions = {
-            let mut in_use = self.lock_in_use();
-            in_use.clone_from(config);
-            self.table.replace(&targets, SystemTime::now())
-        };
-        for transition in transitions {
-            super::log(&transition);
-        }
-        tracing::info!(rows = targets.len(), "configuration in use");
-        self.scheduler.replace(targets);
     }
 }
 

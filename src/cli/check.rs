@@ -18,6 +18,6 @@ impl Check {
         for warning in &config.warnings {
             super::complain(&format_args!("warning: {warning}"));
         }
-        super::print(&format!("{}\n{}", config::describe(&config), text::rows(&targets)))
+        super::print(&format!("{}\n{}", config::describe(&config, &config.listed()), text::rows(&targets)))
     }
 }

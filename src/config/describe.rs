@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use super::value::{format_duration, format_status_codes};
 use super::{BackendSettings, Config, HealthProbe};
+use crate::discovery::Lists;
 use crate::probe::{Feature, Protocol, TrustMode};
 
-/// Says what the pools are probed with, every default filled in. Several lines, the last one ended, too; settings and
-/// probes that no pool uses are not among them.
+/// Says what the pools are probed with when their servers are those of `lists`, every default filled in. Several lines,
+/// the last one ended, too; settings and probes that no pool uses are not among them.
 #[must_use]
-pub fn describe(config: &Config) -> String {
+pub fn describe(config: &Config, lists: &Lists) -> String {
     let mut text = String::new();
     let mut settings: Vec<&Arc<BackendSettings>> = Vec::new();
     let mut seen = HashSet::new();
     for pool in &config.pools {
         let names: Vec<&str> = pool.settings.iter().map(|settings| &*settings.name).collect();
-        let servers = pool.source.servers().len();
+        let servers = lists.servers(&pool.name).len();
         line(&mut text, format_args!("pool {}: {}, settings: {}", pool.name, count(servers, "server"), list(&names)));
         settings.extend(pool.settings.iter().filter(|settings| seen.insert(Arc::as_ptr(settings))));
     }

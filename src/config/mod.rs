@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
-use crate::discovery::Source;
+use crate::discovery::{Lists, Source};
 use crate::probe::{ClientCertificate, Expectation, Protocol, Trust};
 
 pub use describe::describe;
@@ -49,6 +49,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// The sources of each pool.
+    pub fn sources(&self) -> impl Iterator<Item = (&Arc<str>, &[Source])> {
+        self.pools.iter().map(|pool| (&pool.name, pool.sources.as_slice()))
+    }
+
+    /// The servers that are known without asking anybody.
+    #[must_use]
+    pub fn listed(&self) -> Lists {
+        Lists::listed(self.sources())
+    }
+
     /// Whether a file that the configuration names has another content than when it was loaded, or can no longer be
     /// read. Reads all of them, so it blocks.
     #[must_use]
@@ -134,7 +145,8 @@ pub struct Azure {
 pub struct Pool {
     pub name: Arc<str>,
     pub settings: Vec<Arc<BackendSettings>>,
-    pub source: Source,
+    /// Their servers add up.
+    pub sources: Vec<Source>,
 }
 
 /// A backend setting: how a pool's servers are spoken to and what is trusted.

@@ -9,7 +9,7 @@ use super::names::{Names, POOLS};
 use super::value::quote;
 use super::yaml::Place;
 use super::{BackendSettings, Pool, raw};
-use crate::discovery::{Host, Server, Source};
+use crate::discovery::{Fixed, Host, Server, Source};
 
 impl Loader {
     pub(super) fn pool(&mut self, pool: &raw::Pool, known: &mut Names, settings: &[Arc<BackendSettings>]) -> Pool {
@@ -38,7 +38,8 @@ impl Loader {
                 self.report.warning(Some(place), format!("{key}.{name}"), "empty, so nothing of this pool is probed");
             }
         }
-        Pool { name: pool.name.value().cloned().unwrap_or_default(), settings: order, source: Source::Fixed(servers) }
+        let sources = vec![Source::Fixed(Fixed::new(servers))];
+        Pool { name: pool.name.value().cloned().unwrap_or_default(), settings: order, sources }
     }
 
     /// The servers of a pool: each only once, however it is written, and each with a name where a setting wants one.
@@ -47,11 +48,7 @@ impl Loader {
         let mut seen: HashMap<Host, (usize, Place)> = HashMap::new();
         let mut servers = Vec::with_capacity(pool.servers.right.len());
         for (index, Located { value: server, place }) in &pool.servers.right {
-            let identity = match &server.host {
-                // ::ffff:10.0.0.4 is reached as 10.0.0.4.
-                Host::Ip(ip) => Host::Ip(ip.to_canonical()),
-                Host::Name(name) => Host::Name(name.clone()),
-            };
+            let identity = server.identity();
             if let Some((first, place_of_first)) = seen.get(&identity) {
                 let message = format!("this server already stands at {key}.servers[{first}], {place_of_first}");
                 self.report.error(Some(*place), format!("{key}.servers[{index}]"), message);

@@ -23,6 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "config",
             "resolver",
+            "discovery",
             "target",
             "scheduler",
             "probe",

@@ -58,7 +58,7 @@ fn assert_problems(text: &str, problems: &[Problem], expected: &[Expected]) {
 /// The text has exactly these errors, in this order.
 fn refused(text: &str, expected: &[Expected]) {
     match parse(text) {
-        Ok(config) => panic!("this loads: {text}\n{}", describe(&config)),
+        Ok(config) => panic!("this loads: {text}\n{}", describe(&config, &config.listed())),
         Err(problems) => assert_problems(text, problems.as_slice(), expected),
     }
 }
@@ -137,7 +137,8 @@ fn every_key_reaches_its_value() {
     );
     let names: Vec<&str> = config.pools.iter().map(|pool| &*pool.name).collect();
     assert_eq!(names, ["api", "directory", "mail"]);
-    let servers: Vec<&str> = config.pools[0].source.servers().iter().map(|server| &*server.written).collect();
+    let servers = config.pools[0].sources[0].listed();
+    let servers: Vec<&str> = servers.iter().map(|server| &*server.written).collect();
     assert_eq!(servers, ["10.0.0.4", "api-2.example.com", "2001:db8::7"]);
 
     let api = &config.pools[0].settings[0];
@@ -180,7 +181,7 @@ backend_pools: [{name: W, settings: [wEB-80], servers: [App.Example.com]}]",
     let settings = &config.pools[0].settings[0];
     assert_eq!((&*settings.name, settings.probe.name.as_deref()), ("Web-80", Some("Api")));
     assert_eq!(settings.probe.host.as_deref(), Some("api.example.com"));
-    assert_eq!(&*config.pools[0].source.servers()[0].written, "App.Example.com");
+    assert_eq!(&*config.pools[0].sources[0].listed()[0].written, "App.Example.com");
 }
 
 #[test]
@@ -213,7 +214,7 @@ backend_pools:
     let ports: Vec<u16> = config.pools[0].settings.iter().map(|settings| settings.port).collect();
     assert_eq!(ports, [8080, 8081]);
     assert_eq!(config.pools[0].settings[1].host_name.as_deref(), Some("x.example.com"));
-    assert_eq!(config.pools[1].source.servers().len(), 1);
+    assert_eq!(config.pools[1].sources[0].listed().len(), 1);
     // An explicit null is as good as nothing.
     let config = load(&with_pool(
         "backend_settings: [{name: s, protocol: http, port: null, probe: ~, sni_name: null, client_certificate: }]\nazure:\nprobes:",
@@ -939,7 +940,7 @@ backend_pools:
 - {name: x, settings: [s], servers: [10.0.0.4]}",
     );
     assert_eq!(
-        describe(&config),
+        describe(&config, &config.listed()),
         "pool w: 2 servers, settings: s, t
 pool x: 1 server, settings: s
 setting s: http on port 80, probe p, host name a.example.com
@@ -957,7 +958,7 @@ fn fifty_thousand_servers_load() {
     let config = load(&format!(
         "backend_settings: [{{name: s, protocol: http}}]\nbackend_pools:\n  - name: w\n    settings: [s]\n    servers:\n{servers}"
     ));
-    assert_eq!(config.pools[0].source.servers().len(), 50_000);
+    assert_eq!(config.pools[0].sources[0].listed().len(), 50_000);
 }
 
 #[test]

@@ -20,7 +20,8 @@ const SERVER: &str = "127.33.0.7";
 /// The rows of a configuration with one pool.
 fn targets(directory: &Path, yaml: &str) -> Vec<Arc<Target>> {
     let file = ConfigFile { path: directory.join("test.yml"), text: yaml.to_owned() };
-    expand(&file.parse().unwrap_or_else(|problems| panic!("{yaml}\n{problems}")))
+    let config = file.parse().unwrap_or_else(|problems| panic!("{yaml}\n{problems}"));
+    expand(&config, &config.listed())
 }
 
 /// Waits until this holds.
