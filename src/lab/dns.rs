@@ -40,6 +40,10 @@ pub enum Answer {
     Garbage,
     /// Over UDP only the sign that the answer is truncated, over TCP this answer.
     Truncated(Box<Answer>),
+    /// Over UDP the whole of this answer, longer than it may be, and no sign of that.
+    Oversized(Box<Answer>),
+    /// Over UDP one answer, over TCP another.
+    Transports { udp: Box<Answer>, tcp: Box<Answer> },
     /// The questions for A and for AAAA, each with its own answer.
     Halves { a: Box<Answer>, aaaa: Box<Answer> },
     /// This answer, but late.
@@ -63,6 +67,18 @@ impl Answer {
     #[must_use]
     pub fn truncated(self) -> Self {
         Self::Truncated(Box::new(self))
+    }
+
+    /// This answer, whole over UDP however long it is.
+    #[must_use]
+    pub fn oversized(self) -> Self {
+        Self::Oversized(Box::new(self))
+    }
+
+    /// `udp` over UDP, `tcp` over TCP.
+    #[must_use]
+    pub fn transports(udp: Self, tcp: Self) -> Self {
+        Self::Transports { udp: Box::new(udp), tcp: Box::new(tcp) }
     }
 
     /// `a` to the question for A, `aaaa` to the one for AAAA.
@@ -126,11 +142,34 @@ impl Nameserver {
     /// When no port is free for both UDP and TCP.
     pub async fn start(zone: Zone) -> io::Result<Self> {
         let (udp, tcp) = bind().await?;
+        Self::serve(zone, udp, Some(tcp))
+    }
+
+    /// As [`Self::start`], but nobody listens over TCP.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start_without_tcp(zone: Zone) -> io::Result<Self> {
+        let (udp, _) = bind().await?;
+        Self::serve(zone, udp, None)
+    }
+
+    /// As [`Self::start`], at this address.
+    ///
+    /// # Errors
+    /// When its port is taken.
+    pub async fn start_at(address: SocketAddr, zone: Zone) -> io::Result<Self> {
+        Self::serve(zone, UdpSocket::bind(address).await?, Some(TcpListener::bind(address).await?))
+    }
+
+    fn serve(zone: Zone, udp: UdpSocket, tcp: Option<TcpListener>) -> io::Result<Self> {
         let address = udp.local_addr()?;
         let state = Arc::new(Mutex::new(State { zone, questions: HashMap::new() }));
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(Arc::new(udp), state.clone()));
-        tasks.spawn(serve_tcp(tcp, state.clone()));
+        if let Some(tcp) = tcp {
+            tasks.spawn(serve_tcp(tcp, state.clone()));
+        }
         Ok(Self { address, state, _tasks: tasks })
     }
 
@@ -238,7 +277,7 @@ fn reply(state: &Mutex<State>, request: &[u8], transport: Transport) -> Option<R
     if request.edns.is_some() {
         response.set_edns(Edns::new());
     }
-    let room = match transport {
+    let mut room = match transport {
         Transport::Udp => usize::from(request.max_payload()).max(MAX_PLAIN_UDP),
         Transport::Tcp => usize::from(u16::MAX),
     };
@@ -246,7 +285,7 @@ fn reply(state: &Mutex<State>, request: &[u8], transport: Transport) -> Option<R
     let told = if request.metadata.op_code == OpCode::Query {
         let mut state = lock(state);
         state.count(&key(&query.name().to_ascii()));
-        tell(&state.zone, query.name(), query.query_type(), transport, &mut response, &mut after)
+        tell(&state.zone, query.name(), query.query_type(), transport, &mut response, (&mut after, &mut room))
     } else {
         response.metadata.response_code = ResponseCode::NotImp;
         Told::Message
@@ -275,14 +314,14 @@ enum Told {
     Nothing,
 }
 
-/// Writes the zone's answer into `response`, and into `after` how late it is to be.
+/// Writes the zone's answer into `response`, and how late it is to be and how long it may be.
 fn tell(
     zone: &Zone,
     name: &Name,
     kind: RecordType,
     transport: Transport,
     response: &mut Message,
-    after: &mut Duration,
+    (after, room): (&mut Duration, &mut usize),
 ) -> Told {
     let mut name = name.clone();
     let mut answer = zone.answers.get(&key(&name.to_ascii())).unwrap_or(&Answer::NameNotFound);
@@ -317,6 +356,15 @@ fn tell(
                     return Told::Truncated;
                 }
                 answer = whole;
+                continue;
+            }
+            Answer::Oversized(whole) => {
+                *room = usize::from(u16::MAX);
+                answer = whole;
+                continue;
+            }
+            Answer::Transports { udp, tcp } => {
+                answer = if transport == Transport::Udp { udp } else { tcp };
                 continue;
             }
             Answer::Halves { a, aaaa } => {

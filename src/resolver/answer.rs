@@ -11,10 +11,10 @@ use super::DnsFault;
 pub(super) enum Half {
     /// Never empty; the shortest TTL of the records that led there, aliases included.
     Addresses(Found),
-    /// NXDOMAIN.
-    NameNotFound,
-    /// The name exists, without a record of this type.
-    NoData,
+    /// NXDOMAIN; of the name that an alias leads to, if there is one.
+    NameNotFound(Alias),
+    /// The name exists, without a record of this type; or the name that an alias leads to does.
+    NoData(Alias),
     /// Any other answer, or a broken one: who did what, in our words.
     Failed(String),
     /// No answer.
@@ -24,6 +24,9 @@ pub(super) enum Half {
     /// The question could not be asked, because this host's network cannot send to the resolver.
     Offline(String),
 }
+
+/// The last name that aliases led to.
+pub(super) type Alias = Option<String>;
 
 /// Addresses, and for how long they hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,27 +52,31 @@ pub(super) fn combine(name: &str, a: Half, aaaa: Half) -> Result<Found, DnsFault
             a.addresses.extend(aaaa.addresses);
             Ok(a)
         }
-        (Addresses(found), NameNotFound | NoData) | (NameNotFound | NoData, Addresses(found)) => Ok(found),
+        (Addresses(found), NameNotFound(_) | NoData(_)) | (NameNotFound(_) | NoData(_), Addresses(found)) => Ok(found),
         (Addresses(mut found), Failed(_) | Silent | Exhausted(_) | Offline(_))
         | (Failed(_) | Silent | Exhausted(_) | Offline(_), Addresses(mut found)) => {
             found.ttl = found.ttl.min(PARTIAL_TTL);
             Ok(found)
         }
-        (NameNotFound, NameNotFound | Failed(_) | Silent | Exhausted(_) | Offline(_)) => Err(DnsFault::NameNotFound),
-        (NameNotFound | NoData, NoData) | (NoData, NameNotFound) => Err(DnsFault::NoAddress),
+        (NameNotFound(alias), NameNotFound(_) | Failed(_) | Silent | Exhausted(_) | Offline(_)) => {
+            Err(alias.map_or(DnsFault::NameNotFound, DnsFault::AliasNotFound))
+        }
+        (NameNotFound(_) | NoData(_), NoData(alias)) | (NoData(alias), NameNotFound(_)) => {
+            Err(alias.map_or(DnsFault::NoAddress, DnsFault::AliasWithoutAddress))
+        }
         (Exhausted(why), _) | (_, Exhausted(why)) => Err(DnsFault::LocalExhausted(why)),
         (Failed(a), Failed(aaaa)) if a == aaaa => Err(DnsFault::ServerFailure(format!("{a} (A and AAAA of {name})"))),
         (Failed(a), Failed(aaaa)) => {
             Err(DnsFault::ServerFailure(format!("{a} (A of {name}); {aaaa} (AAAA of {name})")))
         }
-        (Failed(a), rest @ (NameNotFound | NoData | Silent | Offline(_))) => {
+        (Failed(a), rest @ (NameNotFound(_) | NoData(_) | Silent | Offline(_))) => {
             Err(DnsFault::ServerFailure(format!("{a} (A of {name}; AAAA: {})", rest.word())))
         }
-        (rest @ (NoData | Silent | Offline(_)), Failed(aaaa)) => {
+        (rest @ (NoData(_) | Silent | Offline(_)), Failed(aaaa)) => {
             Err(DnsFault::ServerFailure(format!("{aaaa} (AAAA of {name}; A: {})", rest.word())))
         }
         (Offline(why), _) | (_, Offline(why)) => Err(DnsFault::LocalNetwork(why)),
-        (Silent, NameNotFound | NoData | Silent) | (NoData, Silent) => Err(DnsFault::Timeout),
+        (Silent, NameNotFound(_) | NoData(_) | Silent) | (NoData(_), Silent) => Err(DnsFault::Timeout),
     }
 }
 
@@ -78,8 +85,8 @@ impl Half {
     fn word(&self) -> &'static str {
         match self {
             Self::Addresses(_) => "answered",
-            Self::NameNotFound => "NXDOMAIN",
-            Self::NoData => "no record",
+            Self::NameNotFound(_) => "NXDOMAIN",
+            Self::NoData(_) => "no record",
             Self::Failed(_) => "failed",
             Self::Silent => "no answer",
             Self::Exhausted(_) | Self::Offline(_) => "not asked",
@@ -88,7 +95,7 @@ impl Half {
 
     /// Whether the other half can only add to this one.
     pub(super) fn is_conclusive_as_a(&self) -> bool {
-        matches!(self, Self::Addresses(_) | Self::NameNotFound)
+        matches!(self, Self::Addresses(_) | Self::NameNotFound(_))
     }
 
     /// See [`Self::is_conclusive_as_a`].
@@ -107,7 +114,7 @@ pub(super) fn decisive(answers: &[Option<Half>], earlier: Earlier) -> Option<usi
     }
     for (index, answer) in answers.iter().enumerate() {
         match (answer, earlier) {
-            (Some(Half::Addresses(_) | Half::NameNotFound | Half::NoData), _) => return Some(index),
+            (Some(Half::Addresses(_) | Half::NameNotFound(_) | Half::NoData(_)), _) => return Some(index),
             (None, Earlier::Awaited) => return None,
             (Some(Half::Failed(_) | Half::Silent | Half::Exhausted(_) | Half::Offline(_)), _)
             | (None, Earlier::Overdue) => {}
@@ -122,7 +129,7 @@ pub(super) fn decisive(answers: &[Option<Half>], earlier: Earlier) -> Option<usi
         Some(Half::Exhausted(_)) => 0,
         Some(Half::Failed(_)) => 1,
         Some(Half::Offline(_)) => 3,
-        Some(Half::Silent | Half::Addresses(_) | Half::NameNotFound | Half::NoData) | None => 2,
+        Some(Half::Silent | Half::Addresses(_) | Half::NameNotFound(_) | Half::NoData(_)) | None => 2,
     };
     (0..answers.len()).min_by_key(|index| rank(&answers[*index]))
 }
@@ -143,8 +150,8 @@ pub(super) fn settle(faults: Vec<DnsFault>, direct: Direct) -> DnsFault {
         DnsFault::LocalExhausted(_) | DnsFault::LocalNetwork(_) => 0,
         DnsFault::Timeout => 1,
         DnsFault::ServerFailure(_) => 2,
-        DnsFault::NoAddress => 3,
-        DnsFault::NameNotFound => 4,
+        DnsFault::NoAddress | DnsFault::AliasWithoutAddress(_) => 3,
+        DnsFault::NameNotFound | DnsFault::AliasNotFound(_) => 4,
     };
     let mut faults = faults.into_iter();
     let fault = match direct {
@@ -204,10 +211,10 @@ mod tests {
     #[test]
     fn one_half_with_addresses_is_enough() {
         check(found(1, 300), found(2, 60), Ok((&[1, 2], 60)));
-        check(found(1, 300), Half::NoData, Ok((&[1], 300)));
-        check(Half::NoData, found(2, 300), Ok((&[2], 300)));
-        check(found(1, 300), Half::NameNotFound, Ok((&[1], 300)));
-        check(Half::NameNotFound, found(2, 300), Ok((&[2], 300)));
+        check(found(1, 300), Half::NoData(None), Ok((&[1], 300)));
+        check(Half::NoData(None), found(2, 300), Ok((&[2], 300)));
+        check(found(1, 300), Half::NameNotFound(None), Ok((&[1], 300)));
+        check(Half::NameNotFound(None), found(2, 300), Ok((&[2], 300)));
     }
 
     #[test]
@@ -221,9 +228,13 @@ mod tests {
     #[test]
     fn a_failed_half_never_passes_for_no_address() {
         let said = "192.0.2.53:53 answered SERVFAIL";
-        check(Half::NoData, failed(), Err(failure(&format!("{said} (AAAA of app.example.com; A: no record)"))));
-        check(failed(), Half::NoData, Err(failure(&format!("{said} (A of app.example.com; AAAA: no record)"))));
-        check(failed(), Half::NameNotFound, Err(failure(&format!("{said} (A of app.example.com; AAAA: NXDOMAIN)"))));
+        check(Half::NoData(None), failed(), Err(failure(&format!("{said} (AAAA of app.example.com; A: no record)"))));
+        check(failed(), Half::NoData(None), Err(failure(&format!("{said} (A of app.example.com; AAAA: no record)"))));
+        check(
+            failed(),
+            Half::NameNotFound(None),
+            Err(failure(&format!("{said} (A of app.example.com; AAAA: NXDOMAIN)"))),
+        );
         check(Half::Silent, failed(), Err(failure(&format!("{said} (AAAA of app.example.com; A: no answer)"))));
         check(failed(), failed(), Err(failure(&format!("{said} (A and AAAA of app.example.com)"))));
         check(
@@ -231,9 +242,9 @@ mod tests {
             failed(),
             Err(failure(&format!("x answered REFUSED (A of app.example.com); {said} (AAAA of app.example.com)"))),
         );
-        check(Half::NoData, Half::Silent, Err(DnsFault::Timeout));
-        check(Half::Silent, Half::NoData, Err(DnsFault::Timeout));
-        check(Half::Silent, Half::NameNotFound, Err(DnsFault::Timeout));
+        check(Half::NoData(None), Half::Silent, Err(DnsFault::Timeout));
+        check(Half::Silent, Half::NoData(None), Err(DnsFault::Timeout));
+        check(Half::Silent, Half::NameNotFound(None), Err(DnsFault::Timeout));
         check(Half::Silent, Half::Silent, Err(DnsFault::Timeout));
     }
 
@@ -245,14 +256,14 @@ mod tests {
         let no_route = || Err(DnsFault::LocalNetwork("no route".into()));
         check(found(1, 300), exhausted(), Ok((&[1], 30)));
         check(offline(), found(2, 300), Ok((&[2], 30)));
-        check(Half::NameNotFound, exhausted(), Err(DnsFault::NameNotFound));
+        check(Half::NameNotFound(None), exhausted(), Err(DnsFault::NameNotFound));
         check(exhausted(), exhausted(), no_descriptor());
-        check(exhausted(), Half::NoData, no_descriptor());
+        check(exhausted(), Half::NoData(None), no_descriptor());
         check(failed(), exhausted(), no_descriptor());
         check(Half::Silent, exhausted(), no_descriptor());
         check(offline(), offline(), no_route());
         check(offline(), Half::Silent, no_route());
-        check(Half::NoData, offline(), no_route());
+        check(Half::NoData(None), offline(), no_route());
         check(
             offline(),
             failed(),
@@ -262,16 +273,31 @@ mod tests {
 
     #[test]
     fn nxdomain_to_the_question_for_a_is_said_of_the_name() {
-        check(Half::NameNotFound, Half::NameNotFound, Err(DnsFault::NameNotFound));
-        check(Half::NameNotFound, failed(), Err(DnsFault::NameNotFound));
-        check(Half::NameNotFound, Half::Silent, Err(DnsFault::NameNotFound));
+        check(Half::NameNotFound(None), Half::NameNotFound(None), Err(DnsFault::NameNotFound));
+        check(Half::NameNotFound(None), failed(), Err(DnsFault::NameNotFound));
+        check(Half::NameNotFound(None), Half::Silent, Err(DnsFault::NameNotFound));
+    }
+
+    #[test]
+    fn the_end_of_an_alias_is_named() {
+        let alias = || Some("cdn.example.com".to_owned());
+        let gone = || Err(DnsFault::AliasNotFound("cdn.example.com".to_owned()));
+        let empty = || Err(DnsFault::AliasWithoutAddress("cdn.example.com".to_owned()));
+        check(Half::NameNotFound(alias()), Half::NameNotFound(alias()), gone());
+        check(Half::NameNotFound(alias()), failed(), gone());
+        check(Half::NoData(alias()), Half::NoData(alias()), empty());
+        check(Half::NoData(alias()), Half::NameNotFound(alias()), empty());
+        check(Half::NameNotFound(alias()), Half::NoData(alias()), empty());
+        check(found(1, 300), Half::NameNotFound(alias()), Ok((&[1], 300)));
+        let faults = vec![DnsFault::NameNotFound, DnsFault::AliasNotFound("cdn.example.com".to_owned())];
+        assert_eq!(settle(faults, Direct::Last), DnsFault::NameNotFound);
     }
 
     #[test]
     fn a_name_that_one_half_knows_exists() {
-        check(Half::NoData, Half::NoData, Err(DnsFault::NoAddress));
-        check(Half::NameNotFound, Half::NoData, Err(DnsFault::NoAddress));
-        check(Half::NoData, Half::NameNotFound, Err(DnsFault::NoAddress));
+        check(Half::NoData(None), Half::NoData(None), Err(DnsFault::NoAddress));
+        check(Half::NameNotFound(None), Half::NoData(None), Err(DnsFault::NoAddress));
+        check(Half::NoData(None), Half::NameNotFound(None), Err(DnsFault::NoAddress));
     }
 
     #[test]
@@ -283,18 +309,18 @@ mod tests {
         let rows: [Row; 17] = [
             (&[None, None], Awaited, None),
             (&[None, Some(found(1, 1))], Awaited, Some(1)),
-            (&[None, Some(Half::NameNotFound)], Awaited, None),
-            (&[None, Some(Half::NameNotFound)], Overdue, Some(1)),
-            (&[Some(Half::NameNotFound), None], Awaited, Some(0)),
+            (&[None, Some(Half::NameNotFound(None))], Awaited, None),
+            (&[None, Some(Half::NameNotFound(None))], Overdue, Some(1)),
+            (&[Some(Half::NameNotFound(None)), None], Awaited, Some(0)),
             (&[Some(failed()), None], Awaited, None),
             (&[Some(failed()), None], Overdue, None),
-            (&[Some(failed()), Some(Half::NoData)], Awaited, Some(1)),
+            (&[Some(failed()), Some(Half::NoData(None))], Awaited, Some(1)),
             (&[Some(Half::Silent), Some(failed())], Awaited, Some(1)),
             (&[Some(Half::Silent), Some(Half::Silent)], Awaited, Some(0)),
-            (&[Some(Half::NameNotFound), Some(found(1, 1))], Awaited, Some(1)),
-            (&[None, Some(Half::Silent), Some(Half::NoData)], Overdue, Some(2)),
+            (&[Some(Half::NameNotFound(None)), Some(found(1, 1))], Awaited, Some(1)),
+            (&[None, Some(Half::Silent), Some(Half::NoData(None))], Overdue, Some(2)),
             (&[Some(failed()), Some(exhausted())], Awaited, Some(1)),
-            (&[Some(exhausted()), Some(Half::NameNotFound)], Awaited, Some(1)),
+            (&[Some(exhausted()), Some(Half::NameNotFound(None))], Awaited, Some(1)),
             (&[Some(offline()), Some(Half::Silent)], Awaited, Some(1)),
             (&[Some(offline()), Some(failed())], Awaited, Some(1)),
             (&[Some(offline()), Some(offline())], Awaited, Some(0)),

@@ -51,9 +51,7 @@ pub(super) async fn fly(
         }
     };
     if nameservers.is_empty() {
-        return Err(DnsFault::ServerFailure(
-            "no resolver is configured, and the hosts file does not have the name".to_owned(),
-        ));
+        return Err(DnsFault::ServerFailure("there is no resolver that can be asked".to_owned()));
     }
     let mut faults = Vec::new();
     let (names, direct) = candidates(name, &dns.search, dns.ndots);
@@ -126,7 +124,12 @@ fn announce(half: &Half, progress: &watch::Sender<Progress>) {
         Half::Addresses(found) => {
             progress.send_replace(Progress::Half(ordered(found.addresses.clone()).into()));
         }
-        Half::NameNotFound | Half::NoData | Half::Failed(_) | Half::Silent | Half::Exhausted(_) | Half::Offline(_) => {}
+        Half::NameNotFound(_)
+        | Half::NoData(_)
+        | Half::Failed(_)
+        | Half::Silent
+        | Half::Exhausted(_)
+        | Half::Offline(_) => {}
     }
 }
 

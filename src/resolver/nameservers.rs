@@ -1,10 +1,12 @@
-//! The resolvers of the network, each asked through hickory over UDP, and over TCP where the answer is truncated.
+//! The resolvers of the network, each asked through hickory over UDP, and over TCP where that answer is truncated or longer
+//! than it may be.
 //!
 //! Every resolver has a hickory pool of its own, and the choice between their answers is ours: hickory's would let a
 //! resolver that refuses hide one that answers.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -15,8 +17,9 @@ use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use nix::errno::Errno;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::answer::{Earlier, Found, Half, decisive};
 
@@ -30,7 +33,8 @@ pub(super) struct Nameservers {
 struct Nameserver {
     address: SocketAddr,
     manners: Manners,
-    client: TokioResolver,
+    /// `None`: questions go over TCP only.
+    datagrams: Option<TokioResolver>,
 }
 
 /// How to ask.
@@ -41,6 +45,25 @@ pub(super) struct Manners {
     /// How often a resolver that does not answer is tried.
     pub(super) tries: usize,
     pub(super) edns: Edns,
+    pub(super) transport: Transport,
+    pub(super) origin: Origin,
+}
+
+/// What carries the questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// UDP, and TCP for what does not fit.
+    UdpFirst,
+    Tcp,
+}
+
+/// Why these resolvers are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Somebody names them.
+    Configured,
+    /// Nobody names any, so that it is the one on this host.
+    Default,
 }
 
 /// Whether to offer EDNS(0), and with it longer answers over UDP.
@@ -145,24 +168,11 @@ impl Nameservers {
 
 impl Nameserver {
     fn new(address: SocketAddr, manners: Manners) -> Result<Self, NetError> {
-        let mut udp = ConnectionConfig::udp();
-        udp.port = address.port();
-        let mut tcp = ConnectionConfig::tcp();
-        tcp.port = address.port();
-        let server = NameServerConfig::new(address.ip(), true, vec![udp, tcp]);
-        let config = ResolverConfig::from_name_servers(vec![server]);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = manners.timeout;
-        options.edns0 = manners.edns == Edns::Offered;
-        // Tries are counted here, as hickory's would repeat a question that was answered with a failure.
-        options.attempts = 0;
-        // There is one cache, ours; the hosts file is read by us, too (hickory looks up only the first name of a
-        // search in it).
-        options.cache_size = 0;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.max_active_requests = MAX_QUESTIONS_PER_CONNECTION;
-        Ok(Self { address, manners, client: builder.build()? })
+        let datagrams = match manners.transport {
+            Transport::UdpFirst => Some(client(address, manners, ConnectionConfig::udp())?),
+            Transport::Tcp => None,
+        };
+        Ok(Self { address, manners, datagrams })
     }
 
     async fn ask(&self, name: Name, kind: RecordType) -> Half {
@@ -178,29 +188,96 @@ impl Nameserver {
 
     /// What it comes to, and the records that came.
     async fn ask_once(&self, name: Name, kind: RecordType) -> (Half, Option<Lookup>) {
-        match self.client.lookup(name, kind).await {
-            Ok(lookup) => (found(&lookup), Some(lookup)),
-            Err(error) => (self.explain(error), None),
+        let asking = self.ask_over_udp(name.clone(), kind);
+        match self.manners.origin {
+            Origin::Configured => asking.await,
+            Origin::Default => tokio::select! {
+                answer = asking => answer,
+                () = refuses(self.address) => (Half::Failed(format!(
+                    "no resolver is configured, and none runs on this host ({})", self.address
+                )), None),
+            },
         }
     }
 
+    async fn ask_over_udp(&self, name: Name, kind: RecordType) -> (Half, Option<Lookup>) {
+        let Some(datagrams) = &self.datagrams else { return self.ask_over_tcp(&name, kind, None).await };
+        match datagrams.lookup(name.clone(), kind).await {
+            Ok(lookup) => (found(&lookup), Some(lookup)),
+            Err(NetError::Truncated) => self.ask_over_tcp(&name, kind, Some("its answer over UDP is truncated")).await,
+            // Longer than it may be over UDP, without a word about that, or nonsense: what is read of it ends within a
+            // record. Nonsense is not waited for once more.
+            Err(NetError::Proto(_)) => {
+                let why = "its answer over UDP cannot be decoded";
+                match timeout(SOON, self.ask_over_tcp(&name, kind, Some(why))).await {
+                    Ok(answer) => answer,
+                    Err(_) => (Half::Failed(self.undecodable()), None),
+                }
+            }
+            Err(error) => (self.explain(&name, error), None),
+        }
+    }
+
+    /// Over a connection of its own: a resolver may answer the questions of one connection one after the other, and what
+    /// is slow must not hold up the rest. `why` it is asked over TCP when UDP was tried first.
+    async fn ask_over_tcp(&self, name: &Name, kind: RecordType, why: Option<&str>) -> (Half, Option<Lookup>) {
+        let client = match client(self.address, self.manners, ConnectionConfig::tcp()) {
+            Ok(client) => client,
+            Err(error) => return (self.explain(name, error), None),
+        };
+        let mut asking = pin!(client.lookup(name.clone(), kind));
+        let answer = match timeout(SOON, &mut asking).await {
+            Ok(answer) => answer,
+            // A connection that does not open says more than silence.
+            Err(_) => match opens(self.address).await {
+                Ok(()) => asking.await,
+                Err(error) => Err(NetError::from(error)),
+            },
+        };
+        let half = match answer {
+            Ok(lookup) => return (found(&lookup), Some(lookup)),
+            Err(NetError::Io(_) | NetError::NoConnections) => match opens(self.address).await {
+                Ok(()) => Half::Failed(format!("{} closes connections over TCP without an answer", self.address)),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && why.is_none() => Half::Silent,
+                Err(error) => self.explain_unasked_for(&error),
+            },
+            Err(error) => self.explain(name, error),
+        };
+        let half = match (half, why) {
+            // It did answer, so that it is not silent.
+            (Half::Silent, Some(why)) => Half::Failed(format!("{}: {why}, and over TCP there is none", self.address)),
+            (Half::Failed(said), Some(why)) => Half::Failed(format!("{said}; {why}")),
+            (half, _) => half,
+        };
+        (half, None)
+    }
+
+    fn undecodable(&self) -> String {
+        format!("{} sent an answer that cannot be decoded", self.address)
+    }
+
     /// What hickory's error says of the question.
-    fn explain(&self, error: NetError) -> Half {
+    fn explain(&self, name: &Name, error: NetError) -> Half {
         let server = self.address;
+        // hickory follows aliases: its last question is for the name that they lead to.
+        let alias = |nothing: &NoRecords| {
+            let target = nothing.query.name();
+            (target != name).then(|| target.to_ascii().trim_end_matches('.').to_owned())
+        };
         match error {
             NetError::Timeout => Half::Silent,
             NetError::Dns(DnsError::NoRecordsFound(nothing)) => match nothing.response_code {
-                ResponseCode::NXDomain => Half::NameNotFound,
+                ResponseCode::NXDomain => Half::NameNotFound(alias(&nothing)),
                 ResponseCode::NoError if is_referral(&nothing) => Half::Failed(format!(
                     "{server} answered with a referral, so that it does not resolve names for this host"
                 )),
-                ResponseCode::NoError => Half::NoData,
+                ResponseCode::NoError => Half::NoData(alias(&nothing)),
                 code => Half::Failed(format!("{server} answered {}", mnemonic(code))),
             },
             NetError::Dns(DnsError::ResponseCode(code)) => {
                 Half::Failed(format!("{server} answered {}", mnemonic(code)))
             }
-            NetError::Proto(_) => Half::Failed(format!("{server} sent an answer that cannot be decoded")),
+            NetError::Proto(_) => Half::Failed(self.undecodable()),
             NetError::Truncated => Half::Failed(format!("{server} sent a truncated answer over TCP")),
             NetError::ForeignClassRecord { .. } | NetError::QueryCaseMismatch | NetError::Dns(_) => {
                 Half::Failed(format!("{server} sent a broken answer ({error})"))
@@ -217,8 +294,14 @@ impl Nameserver {
     /// What it means that the question could not be sent: hickory keeps the system's error to itself, so that it is
     /// provoked once more.
     fn explain_unasked(&self) -> Half {
+        match greet(self.address) {
+            Ok(()) => Half::Failed(format!("{} could not be asked", self.address)),
+            Err(error) => self.explain_unasked_for(&error),
+        }
+    }
+
+    fn explain_unasked_for(&self, error: &io::Error) -> Half {
         let server = self.address;
-        let Err(error) = greet(server) else { return Half::Failed(format!("{server} could not be asked")) };
         let why = format!("{server} could not be asked: {error}");
         match error.raw_os_error().map(Errno::from_raw) {
             Some(
@@ -245,6 +328,44 @@ impl Nameserver {
     }
 }
 
+fn client(address: SocketAddr, manners: Manners, mut connection: ConnectionConfig) -> Result<TokioResolver, NetError> {
+    connection.port = address.port();
+    let server = NameServerConfig::new(address.ip(), true, vec![connection]);
+    let config = ResolverConfig::from_name_servers(vec![server]);
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = manners.timeout;
+    options.edns0 = manners.edns == Edns::Offered;
+    // Tries are counted here, as hickory's would repeat a question that was answered with a failure.
+    options.attempts = 0;
+    // There is one cache, ours; the hosts file is read by us, too (hickory looks up only the first name of a search in
+    // it).
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    builder.build()
+}
+
+/// Whether a connection opens.
+async fn opens(server: SocketAddr) -> io::Result<()> {
+    match timeout(SOON, TcpStream::connect(server)).await {
+        Ok(opened) => opened.map(drop),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Ends when this host says that nobody listens there, which it does at once for an address of its own.
+async fn refuses(server: SocketAddr) {
+    let asked = async {
+        let socket = tokio::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+        socket.connect(server).await?;
+        socket.send(&[]).await?;
+        socket.recv(&mut [0; 1]).await
+    };
+    if !asked.await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Sends an empty datagram, which no resolver answers.
 fn greet(server: SocketAddr) -> io::Result<()> {
     let any: IpAddr = match server {
@@ -267,7 +388,7 @@ fn found(lookup: &Lookup) -> Half {
     let mut addresses: Vec<IpAddr> = records.iter().filter_map(|record| record.data.ip_addr()).collect();
     addresses.truncate(MAX_ADDRESSES);
     if addresses.is_empty() {
-        return Half::NoData;
+        return Half::NoData(None);
     }
     let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
     Half::Addresses(Found { addresses, ttl: Duration::from_secs(ttl.into()) })
@@ -294,5 +415,5 @@ const OVERDUE: Duration = Duration::from_secs(1);
 /// More addresses of one family than this are of no use to anybody.
 const MAX_ADDRESSES: usize = 64;
 
-/// Over one TCP connection; hickory fails a question above it.
-const MAX_QUESTIONS_PER_CONNECTION: usize = 1024;
+/// How long an answer over TCP is waited for before the connection itself is looked at, and how long one may take to open.
+const SOON: Duration = Duration::from_secs(1);

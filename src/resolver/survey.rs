@@ -155,8 +155,8 @@ fn answer(name: &str, question: Question, asked: Asked) -> Answer {
     let Asked { server, took, half, lookup } = asked;
     let outcome = match half {
         Half::Addresses(_) => Outcome::Records(lookup.map(|lookup| records(&lookup)).unwrap_or_default()),
-        Half::NameNotFound => Outcome::NameNotFound,
-        Half::NoData => Outcome::NoData,
+        Half::NameNotFound(_) => Outcome::NameNotFound,
+        Half::NoData(_) => Outcome::NoData,
         Half::Failed(why) => Outcome::Failed(why),
         Half::Silent => Outcome::Silent,
         Half::Exhausted(why) | Half::Offline(why) => Outcome::NotAsked(why),

@@ -2,7 +2,7 @@
 //!
 //! `/etc/nsswitch.conf` is not followed: hosts file first, then DNS.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::hosts::Hosts;
-use super::nameservers::{Edns, Manners, Nameservers};
+use super::nameservers::{Edns, Manners, Nameservers, Origin, Transport};
 
 /// How names are resolved at the moment.
 #[derive(Clone)]
@@ -152,6 +152,7 @@ impl Stamp {
 
 /// `nameservers` are asked instead of the file's, if there are any; the rest of the file holds either way.
 fn read_resolv_conf(path: &Path, mut text: Vec<u8>, nameservers: &[SocketAddr]) -> Dns {
+    let transport = if wants_tcp(&text) { Transport::Tcp } else { Transport::UdpFirst };
     // hickory takes a file without a resolver for an error and with it throws away the search domains; the line added
     // here is taken off again.
     text.extend_from_slice(b"\nnameserver 0.0.0.0\n");
@@ -160,13 +161,22 @@ fn read_resolv_conf(path: &Path, mut text: Vec<u8>, nameservers: &[SocketAddr]) 
         Default::default()
     });
     config.name_servers.pop();
-    let system: Vec<SocketAddr> =
+    let mut addresses: Vec<SocketAddr> =
         config.name_servers.iter().take(MAX_SYSTEM_RESOLVERS).map(|server| SocketAddr::new(server.ip, 53)).collect();
-    let addresses = if nameservers.is_empty() { &system } else { nameservers };
+    let mut origin = Origin::Configured;
+    if !nameservers.is_empty() {
+        addresses = nameservers.to_vec();
+    } else if addresses.is_empty() {
+        info!(file = %path.display(), "no resolver is named: the one on this host is asked, 127.0.0.1");
+        addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))];
+        origin = Origin::Default;
+    }
     let manners = Manners {
         timeout: options.timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT),
         tries: options.attempts.clamp(1, MAX_TRIES),
         edns: if options.edns0 { Edns::Offered } else { Edns::No },
+        transport,
+        origin,
     };
     // The last of the lines `search` and `domain` counts; without either it is the domain of this host's own name.
     let domains = if config.search.is_empty() { config.domain.into_iter().collect() } else { config.search };
@@ -176,14 +186,19 @@ fn read_resolv_conf(path: &Path, mut text: Vec<u8>, nameservers: &[SocketAddr]) 
         .filter(|domain| !domain.is_empty())
         .take(MAX_SEARCH_DOMAINS)
         .collect();
-    let nameservers = Nameservers::new(addresses, manners).unwrap_or_else(|error| {
+    let nameservers = Nameservers::new(&addresses, manners).unwrap_or_else(|error| {
         warn!(%error, "no resolver can be asked");
         Nameservers::none()
     });
-    if nameservers.is_empty() {
-        warn!(file = %path.display(), "no resolver is configured: only names of the hosts file resolve");
-    }
     Dns { nameservers, search, ndots: options.ndots }
+}
+
+/// Whether the file wants questions over TCP only (`options use-vc`), which hickory does not tell.
+fn wants_tcp(text: &[u8]) -> bool {
+    String::from_utf8_lossy(text).lines().any(|line| {
+        let mut words = line.split_ascii_whitespace();
+        words.next() == Some("options") && words.any(|word| word == "use-vc")
+    })
 }
 
 /// A file that is missing, or that we may not read, is like an empty one. `None`: there was no descriptor or memory to
@@ -303,11 +318,28 @@ mod tests {
     }
 
     #[test]
-    fn without_a_resolver_there_is_nobody_to_ask() {
-        check("search corp.example\n", &[], (&[], &["corp.example"], 1));
+    fn without_a_resolver_in_the_file_this_host_is_asked() {
+        check("search corp.example\n", &[], (&["127.0.0.1:53"], &["corp.example"], 1));
+        check("# nameserver 192.0.2.53\n", &[], (&["127.0.0.1:53"], &[], 1));
+        check("", &["192.0.2.53:5353"], (&["192.0.2.53:5353"], &[], 1));
         let nowhere = Path::new("/nonexistent/resolv.conf");
         assert_eq!(read(nowhere), Some(Vec::new()));
-        assert!(read_resolv_conf(nowhere, Vec::new(), &[]).nameservers.is_empty());
+        let dns = read_resolv_conf(nowhere, Vec::new(), &[]);
+        assert!(dns.nameservers.addresses().eq(["127.0.0.1:53".parse().unwrap()]));
+    }
+
+    #[test]
+    fn use_vc_is_an_option_of_its_own() {
+        for (text, wanted) in [
+            ("nameserver 192.0.2.53\noptions use-vc\n", true),
+            ("options ndots:2 use-vc edns0", true),
+            ("options ndots:2\n options\tuse-vc", true),
+            ("nameserver 192.0.2.53\noptions edns0\n", false),
+            ("# options use-vc\n;options use-vc\n", false),
+            ("options no-use-vc use-vcs\nsearch use-vc\n", false),
+        ] {
+            assert_eq!(wants_tcp(text.as_bytes()), wanted, "{text:?}");
+        }
     }
 
     #[test]
@@ -341,6 +373,6 @@ mod tests {
         fs::remove_file(&etc.files.resolv_conf).unwrap();
         let (system, resolvers) = live.current(start + CHECK_INTERVAL * 3);
         assert_eq!(resolvers, Resolvers::Changed);
-        assert!(system.dns.nameservers.is_empty());
+        assert!(system.dns.nameservers.addresses().eq(["127.0.0.1:53".parse().unwrap()]));
     }
 }

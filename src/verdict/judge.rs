@@ -176,8 +176,8 @@ fn of_local(fault: &LocalFault) -> (Cause, String) {
 
 fn of_dns(spec: &ProbeSpec, fault: &DnsFault) -> (Cause, String) {
     let cause = match fault {
-        DnsFault::NameNotFound => Cause::DnsNameNotFound,
-        DnsFault::NoAddress => Cause::DnsNoAddress,
+        DnsFault::NameNotFound | DnsFault::AliasNotFound(_) => Cause::DnsNameNotFound,
+        DnsFault::NoAddress | DnsFault::AliasWithoutAddress(_) => Cause::DnsNoAddress,
         DnsFault::ServerFailure(_) => Cause::DnsServerFailure,
         DnsFault::Timeout => Cause::DnsTimeout,
         DnsFault::LocalExhausted(_) => Cause::LocalExhausted,

@@ -115,12 +115,17 @@ async fn a_failing_half_neither_hides_the_other_nor_passes_for_no_address() {
 async fn aliases_are_followed_and_their_ends_told_apart() {
     let rows = [
         (good(60), fresh(&[V4.into()])),
-        (Answer::NameNotFound, Err(DnsFault::NameNotFound)),
-        (Answer::NoData, Err(DnsFault::NoAddress)),
+        (Answer::NameNotFound, Err(DnsFault::AliasNotFound("cdn.test".to_owned()))),
+        (Answer::NoData, Err(DnsFault::AliasWithoutAddress("cdn.test".to_owned()))),
     ];
     for (answer, expected) in rows {
         let (server, resolver) = pair(Answer::alias("cdn.test", 60), HOUR).await;
         server.set("CDN.test", answer.clone());
+        assert_eq!(resolver.lookup(NAME, PLENTY).await, expected, "{answer:?}");
+        // The last name of a chain is the one that is missing.
+        let (server, resolver) = pair(Answer::alias("www.test", 60), HOUR).await;
+        server.set("www.test", Answer::alias("cdn.test", 60));
+        server.set("cdn.test", answer.clone());
         assert_eq!(resolver.lookup(NAME, PLENTY).await, expected, "{answer:?}");
     }
 }
@@ -152,6 +157,100 @@ async fn an_answer_too_large_for_udp_comes_whole_over_tcp_and_is_bounded() {
         let many: Vec<IpAddr> = many.into_iter().map(Into::into).take(expected).collect();
         assert_eq!(found, many);
     }
+}
+
+fn many(count: u8) -> Answer {
+    Answer::addresses((1..=count).map(|last| Ipv4Addr::new(127, 0, 1, last)), 60)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_longer_than_udp_allows_is_asked_for_again_over_tcp() {
+    // 28 addresses are the last that fit 512 bytes.
+    for count in [28, 32, 40, 60] {
+        let (_server, resolver) = pair(many(count).oversized(), HOUR).await;
+        let found = resolver.lookup(NAME, PLENTY).await.unwrap().addresses;
+        assert_eq!(found.len(), usize::from(count));
+    }
+    let (_server, resolver) = pair(Answer::transports(Answer::Garbage, good(60)), HOUR).await;
+    assert_eq!(resolver.lookup(NAME, PLENTY).await, fresh(&[V4.into()]), "what cannot be decoded is asked again, too");
+}
+
+#[tokio::test]
+async fn a_resolver_that_has_no_tcp_is_told_from_one_that_is_silent() {
+    for (answer, said) in [
+        (good(60).truncated(), "its answer over UDP is truncated"),
+        (many(40).oversized(), "its answer over UDP cannot be decoded"),
+    ] {
+        let server = Nameserver::start_without_tcp(Zone::new().with(NAME, answer.clone())).await.unwrap();
+        let fault = resolver(&[server.address()], HOUR).lookup(NAME, PLENTY).await.unwrap_err().to_string();
+        assert!(fault.contains("refused") && fault.contains(said), "{answer:?}: {fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_over_tcp_holds_up_nobody_else() {
+    let slow = good(60).delayed(Duration::from_secs(30));
+    let (server, resolver) = pair(Answer::transports(good(60).truncated(), slow), HOUR).await;
+    server.set("quick.test", good(60).truncated());
+    let waiting = resolver.lookup(NAME, PLENTY);
+    tokio::pin!(waiting);
+    // Asked over UDP for both halves, and then over TCP.
+    let asked = until("the questions over TCP", || async { server.questions(NAME) >= 4 });
+    tokio::select! {
+        found = &mut waiting => panic!("the slow one is not there yet: {found:?}"),
+        () = asked => {}
+    }
+    let begun = Instant::now();
+    assert_eq!(resolver.lookup("quick.test", PLENTY).await, fresh(&[V4.into()]));
+    assert!(begun.elapsed() < Duration::from_secs(1), "took {:?}", begun.elapsed());
+}
+
+/// A resolver that reads a resolv.conf of its own.
+fn reading(resolv_conf: &str, nameservers: &[SocketAddr]) -> (Resolver, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let files = Files { hosts: directory.path().join("hosts"), resolv_conf: directory.path().join("resolv.conf") };
+    std::fs::write(&files.resolv_conf, resolv_conf).unwrap();
+    let options = Options { nameservers: nameservers.to_vec(), last_known_good: HOUR };
+    (Resolver::with_files(options, files), directory)
+}
+
+#[tokio::test]
+async fn use_vc_asks_over_tcp_only() {
+    let over_tcp_only = Answer::transports(Answer::Silent, good(60));
+    let over_udp_only = Answer::transports(good(60), Answer::Silent);
+    let server =
+        Nameserver::start(Zone::new().with(NAME, over_tcp_only).with("udp.test", over_udp_only)).await.unwrap();
+    let (tcp, _directory) = reading("options ndots:1 use-vc\n", &[server.address()]);
+    assert_eq!(tcp.lookup(NAME, PLENTY).await, fresh(&[V4.into()]));
+    assert_eq!(server.questions(NAME), 2, "nothing is asked over UDP");
+    let short = Duration::from_millis(300);
+    assert_eq!(tcp.lookup("udp.test", short).await, Err(DnsFault::Timeout));
+    let (udp, _directory) = reading("options ndots:1\n", &[server.address()]);
+    assert_eq!(udp.lookup("udp.test", PLENTY).await, fresh(&[V4.into()]));
+    assert_eq!(udp.lookup(NAME, short).await, Err(DnsFault::Timeout));
+
+    let closed = closed_port().await;
+    let (resolver, _directory) = reading("options use-vc\n", &[closed]);
+    let fault = resolver.lookup(NAME, PLENTY).await.unwrap_err().to_string();
+    assert!(fault.contains(&closed.to_string()) && fault.contains("refused"), "{fault}");
+}
+
+#[tokio::test]
+async fn without_a_resolver_in_resolv_conf_this_host_is_asked() {
+    // Where port 53 of this host may be had: the suite's own network, and machines without a resolver.
+    let Ok(server) = Nameserver::start_at(([127, 0, 0, 1], 53).into(), Zone::new().with(NAME, good(60))).await else {
+        return;
+    };
+    for resolv_conf in ["", "search corp.test\noptions ndots:1\n", "# nameserver 192.0.2.53\n"] {
+        let (resolver, _directory) = reading(resolv_conf, &[]);
+        assert_eq!(resolver.lookup(NAME, PLENTY).await, fresh(&[V4.into()]), "{resolv_conf:?}");
+    }
+    drop(server);
+    let (resolver, _directory) = reading("", &[]);
+    let begun = Instant::now();
+    let fault = resolver.lookup(NAME, PLENTY).await.unwrap_err().to_string();
+    assert!(fault.starts_with("no resolver is configured, and none runs on this host (127.0.0.1:53)"), "{fault}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
