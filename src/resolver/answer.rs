@@ -150,7 +150,7 @@ pub(super) fn settle(faults: Vec<DnsFault>, direct: Direct) -> DnsFault {
         DnsFault::LocalExhausted(_) | DnsFault::LocalNetwork(_) => 0,
         DnsFault::Timeout => 1,
         DnsFault::ServerFailure(_) => 2,
-        DnsFault::NoAddress | DnsFault::AliasWithoutAddress(_) => 3,
+        DnsFault::NoAddress | DnsFault::AliasWithoutAddress(_) | DnsFault::Unusable(_) => 3,
         DnsFault::NameNotFound | DnsFault::AliasNotFound(_) => 4,
     };
     let mut faults = faults.into_iter();

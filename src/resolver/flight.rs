@@ -15,6 +15,7 @@ use super::answer::{Direct, Found, Half, candidates, combine, settle};
 use super::nameservers::Nameservers;
 use super::order::ordered;
 use super::system::Dns;
+use super::unusable::usable;
 
 /// How far a lookup has come.
 #[derive(Clone, Debug)]
@@ -62,7 +63,10 @@ pub(super) async fn fly(
     for (index, candidate) in names.iter().enumerate() {
         match qualified(candidate) {
             Some(qualified) => match pair(nameservers, candidate, &qualified, progress).await {
-                Ok(found) => return Ok(Found { addresses: ordered(found.addresses), ttl: found.ttl }),
+                Ok(found) => {
+                    let addresses = usable(found.addresses)?;
+                    return Ok(Found { addresses: ordered(addresses), ttl: found.ttl });
+                }
                 // Who does not answer this question, or cannot be asked, will not answer the next one either.
                 Err(fault @ (DnsFault::Timeout | DnsFault::LocalExhausted(_) | DnsFault::LocalNetwork(_))) => {
                     return Err(fault);
@@ -122,7 +126,9 @@ async fn pair(
 fn announce(half: &Half, progress: &watch::Sender<Progress>) {
     match half {
         Half::Addresses(found) => {
-            progress.send_replace(Progress::Half(ordered(found.addresses.clone()).into()));
+            if let Ok(addresses) = usable(found.addresses.clone()) {
+                progress.send_replace(Progress::Half(ordered(addresses).into()));
+            }
         }
         Half::NameNotFound(_)
         | Half::NoData(_)

@@ -5,6 +5,7 @@
 //! `ndots` of `/etc/resolv.conf`; both are read again when they change.
 
 mod host;
+mod unusable;
 mod answer;
 mod cache;
 mod flight;
@@ -17,6 +18,7 @@ mod system;
 pub use self::host::Host;
 pub use self::survey::{Answer, Data, Outcome, Question, Record, Survey};
 pub use self::system::Files;
+pub use self::unusable::{Unusable, unusable};
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,6 +33,7 @@ use self::cache::{Cache, Remembered};
 use self::flight::{Progress, Questions, fly};
 pub use self::order::ordered;
 use self::system::{Live, Resolvers, System};
+use self::unusable::{usable, words as unusable_words};
 
 /// What a name resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,9 @@ pub enum DnsFault {
     AliasNotFound(String),
     #[error("the name is an alias of {0}, which has neither an A nor an AAAA record")]
     AliasWithoutAddress(String),
+    /// Addresses that no server can have, and no other ones; at least one.
+    #[error("{}", unusable_words(.0))]
+    Unusable(Vec<IpAddr>),
     /// SERVFAIL, REFUSED or a broken answer: which one, in our words.
     #[error("{0}")]
     ServerFailure(String),
@@ -153,7 +159,7 @@ impl Resolver {
     pub async fn lookup(&self, name: &str, budget: Duration) -> Result<Addresses, DnsFault> {
         let (system, resolvers) = self.live.current(Instant::now());
         if let Some(addresses) = without_dns(&system, name) {
-            return Ok(Addresses { addresses: ordered(addresses), stale: None });
+            return usable(addresses).map(|addresses| Addresses { addresses: ordered(addresses), stale: None });
         }
         let (mut progress, remembered) = {
             let now = Instant::now();

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::probe::scan::{Greeting, suites_of};
 use crate::probe::{ProbeSpec, Prober, Protocol, TlsSpec, outlook};
-use crate::resolver::{Host, ordered};
+use crate::resolver::{Host, ordered, unusable};
 use crate::target::Target;
 use crate::verdict::{Cause, Verdict, judge, unexplained_alert};
 
@@ -225,10 +225,13 @@ fn addresses(server: &Host, names: Option<&Survey>) -> (Vec<IpAddr>, bool) {
         (Host::Name(_), None) => return (Vec::new(), false),
         (Host::Name(_), Some(survey)) => survey,
     };
+    // To connect to one that no server can have would be to connect to ourselves.
+    let can_be_had = |address: &IpAddr| unusable(*address).is_none();
     if let Some(hosts) = &survey.hosts {
-        return (some(hosts.clone()), false);
+        return (some(hosts.iter().copied().filter(can_be_had).collect()), false);
     }
-    let found: Vec<IpAddr> = survey.answers.iter().flat_map(|answer| answer.outcome.addresses()).collect();
+    let found = survey.answers.iter().flat_map(|answer| answer.outcome.addresses());
+    let found: Vec<IpAddr> = found.filter(can_be_had).collect();
     match (found.is_empty(), &survey.last_known_good) {
         (true, Some((remembered, _))) => (some(remembered.clone()), true),
         (_, _) => (some(found), false),

@@ -173,6 +173,17 @@ table! {
                 or "Ask for the name that has an address.",
             Network "Or have an A or AAAA record made for {server} in its zone.",
         ]
+    DnsUnusableAddress "dns_unusable_address" Dns Gateway
+        "No usable address"
+        "The name resolves only to addresses that no server can have: unspecified (0.0.0.0, ::), multicast or broadcast, so nothing is sent there."
+        shown by "dig {server} A; dig {server} AAAA"
+        [
+            Gateway "If {server} is only a placeholder, write the server's real name or address into the pool `{pool}`."
+                or "If {server} is only a placeholder, ask for the server's real name or address.",
+            Exporter "See where the address comes from: `getent ahosts {server}`, then `dig {server} A`. If only the first one has it, correct `/etc/hosts` on the exporter's host.",
+            Exporter "If another resolver has the right address, let the exporter ask that one: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`.",
+            Network "Let the name pass where names are filtered (a DNS firewall, Pi-hole, AdGuard, a response policy zone), or have its A or AAAA record corrected in its zone.",
+        ]
     DnsServerFailure "dns_server_failure" Dns Network
         "Resolver failed"
         "The resolver answered with SERVFAIL, REFUSED or something broken, so there is no address to probe."

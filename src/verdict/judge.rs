@@ -178,6 +178,7 @@ fn of_dns(spec: &ProbeSpec, fault: &DnsFault) -> (Cause, String) {
     let cause = match fault {
         DnsFault::NameNotFound | DnsFault::AliasNotFound(_) => Cause::DnsNameNotFound,
         DnsFault::NoAddress | DnsFault::AliasWithoutAddress(_) => Cause::DnsNoAddress,
+        DnsFault::Unusable(_) => Cause::DnsUnusableAddress,
         DnsFault::ServerFailure(_) => Cause::DnsServerFailure,
         DnsFault::Timeout => Cause::DnsTimeout,
         DnsFault::LocalExhausted(_) => Cause::LocalExhausted,

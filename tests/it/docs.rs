@@ -31,6 +31,7 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("local_network", "local", "exporter"),
     ("dns_name_not_found", "dns", "gateway"),
     ("dns_no_address", "dns", "gateway"),
+    ("dns_unusable_address", "dns", "gateway"),
     ("dns_server_failure", "dns", "network"),
     ("dns_timeout", "dns", "network"),
     ("tcp_refused", "tcp", "server"),

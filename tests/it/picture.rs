@@ -20,7 +20,9 @@ fn faulty_parts(cause: Cause) -> &'static [&'static str] {
     match cause {
         Cause::NotProbedYet => &[],
         Cause::LocalExhausted | Cause::LocalOverloaded | Cause::LocalNetwork => &["This host"],
-        Cause::DnsNameNotFound | Cause::DnsNoAddress => &["Server app.example.com", "DNS lookup"],
+        Cause::DnsNameNotFound | Cause::DnsNoAddress | Cause::DnsUnusableAddress => {
+            &["Server app.example.com", "DNS lookup"]
+        }
         Cause::DnsServerFailure | Cause::DnsTimeout => &["DNS lookup"],
         Cause::TcpRefused | Cause::TcpReset | Cause::ProxyProtocolRejected => {
             &["TCP connection", "Address 10.0.0.4:443"]

@@ -64,6 +64,7 @@ fn services() -> Pool {
         Server::written(APP_NAME, "in order, found by its name", Healthy),
         Server::written("missing.lab.test", "a name that does not exist", Unknown("dns_name_not_found")),
         Server::written("empty.lab.test", "a name without an address", Unknown("dns_no_address")),
+        Server::written("blocked.lab.test", "a filter answers with 0.0.0.0", Unknown("dns_unusable_address")),
         Server::written("broken.lab.test", "the resolver fails", Unknown("dns_server_failure")),
         Server::written("silent.lab.test", "the resolver does not answer", Unknown("dns_timeout")),
     ];
@@ -95,6 +96,7 @@ pub(super) fn zone() -> Zone {
     Zone::from([
         ("missing.lab.test", Answer::NameNotFound),
         ("empty.lab.test", Answer::NoData),
+        ("blocked.lab.test", Answer::addresses([Ipv4Addr::UNSPECIFIED], 30)),
         ("broken.lab.test", Answer::ServerFailure),
         ("silent.lab.test", Answer::Silent),
         (APP_NAME, Answer::addresses([APP_ADDRESS], 30)),

@@ -65,6 +65,9 @@ pub fn of_cause(cause: Cause) -> &'static [(Place, Saying)] {
 
         Cause::DnsNameNotFound => &[(ServerName, Words("this name does not exist")), (Line, Words("no such name"))],
         Cause::DnsNoAddress => &[(ServerName, Words("this name has no address")), (Line, Words("no address"))],
+        Cause::DnsUnusableAddress => {
+            &[(ServerName, Words("no server can have its address")), (Line, Words("no usable address"))]
+        }
         Cause::DnsServerFailure => &[(Line, Words("the resolver failed"))],
         Cause::DnsTimeout => &[(Line, Words("no resolver answered"))],
 

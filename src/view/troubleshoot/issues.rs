@@ -53,7 +53,7 @@ fn of_cause(cause: Cause, detail: &str) -> &'static str {
         Cause::LocalExhausted => "SocketError",
         Cause::LocalOverloaded => "CPU",
         Cause::LocalNetwork => of_local_network(detail),
-        Cause::DnsNameNotFound | Cause::DnsNoAddress | Cause::DnsTimeout => "DNSResolution",
+        Cause::DnsNameNotFound | Cause::DnsNoAddress | Cause::DnsUnusableAddress | Cause::DnsTimeout => "DNSResolution",
         Cause::DnsServerFailure => "DNSResponseValidationFailed",
         Cause::TcpRefused => "NoListenerOnDestination",
         Cause::TcpUnreachable if detail.contains("nobody answers for the address") => "ARPMissing",

@@ -32,6 +32,12 @@ async fn each_way_of_having_no_address_has_its_cause() {
     for (answer, cause, words, timeout) in [
         (Answer::NameNotFound, Cause::DnsNameNotFound, "NXDOMAIN", super::PLENTY),
         (Answer::NoData, Cause::DnsNoAddress, "neither an A nor an AAAA record", super::PLENTY),
+        (Answer::alias("gone.test", 60), Cause::DnsNameNotFound, "an alias of gone.test", super::PLENTY),
+        (unusable(&["0.0.0.0"]), Cause::DnsUnusableAddress, "only to 0.0.0.0 (unspecified)", super::PLENTY),
+        (unusable(&["::"]), Cause::DnsUnusableAddress, "only to :: (unspecified)", super::PLENTY),
+        (unusable(&["224.0.0.251"]), Cause::DnsUnusableAddress, "224.0.0.251 (multicast)", super::PLENTY),
+        (unusable(&["255.255.255.255", "ff02::1"]), Cause::DnsUnusableAddress, "(broadcast), ff02::1", super::PLENTY),
+        (unusable(&["::ffff:0.0.0.0"]), Cause::DnsUnusableAddress, "::ffff:0.0.0.0 (unspecified)", super::PLENTY),
         (Answer::ServerFailure, Cause::DnsServerFailure, "SERVFAIL", super::PLENTY),
         (Answer::Refused, Cause::DnsServerFailure, "REFUSED", super::PLENTY),
         (Answer::Silent, Cause::DnsTimeout, "no resolver answered in time", SHORT),
@@ -42,6 +48,38 @@ async fn each_way_of_having_no_address_has_its_cause() {
         assert!(observation.duration <= timeout + GRACE, "{observation:?}");
         assert_eq!(observation.address, None);
     }
+}
+
+fn unusable(addresses: &[&str]) -> Answer {
+    Answer::addresses(addresses.iter().map(|address| address.parse::<IpAddr>().unwrap()), 60)
+}
+
+#[tokio::test]
+async fn a_blocked_name_never_means_a_connection_to_ourselves() {
+    // Somebody listens on every address of this host.
+    let backend = Backend::start(Ipv4Addr::UNSPECIFIED.into(), http::ok()).unwrap();
+    let port = backend.address().port();
+    let (spec, _, verdict) = probe_name(unusable(&["0.0.0.0", "::"]), Probe::http(), port).await;
+    assert_expected(&fails(Cause::DnsUnusableAddress, Part::Dns), &spec, &verdict);
+    assert_eq!(backend.connections(), 0);
+
+    // Beside a real address they are as good as not there.
+    let answer = unusable(&["0.0.0.0", "127.31.0.1", "224.0.0.1"]);
+    let (spec, observation, verdict) = probe_name(answer, Probe::http(), port).await;
+    assert_expected(&succeeds().status(200), &spec, &verdict);
+    assert_eq!(observation.address, Some(SocketAddr::new(FIRST.into(), port)));
+    assert_eq!((backend.connections(), listed(&observation)), (1, Vec::new()));
+
+    // A name that had a real address keeps it for a while, as with every other fault of the lookup.
+    let nameserver = Nameserver::start(Zone::from([(NAME, Answer::addresses([FIRST], 0))])).await.unwrap();
+    let prober = prober_asking(vec![nameserver.address()]);
+    let spec = Probe::http().of_name(NAME, port);
+    let (_, verdict) = judged(&prober, &spec).await;
+    assert_expected(&succeeds().status(200), &spec, &verdict);
+    nameserver.set(NAME, unusable(&["0.0.0.0"]));
+    let (observation, verdict) = judged(&prober, &spec).await;
+    assert_expected(&succeeds().status(200).warned(Notice::StaleAddress), &spec, &verdict);
+    assert_eq!(observation.address, Some(SocketAddr::new(FIRST.into(), port)));
 }
 
 /// The same port of two addresses, whatever the second one does there.
