@@ -110,6 +110,16 @@ pub(super) fn host(text: &str) -> Result<Arc<str>, String> {
         }
         Err(ServerError::Url(_)) => Err(format!("{} is more than a host name; write the name alone", quote(text))),
         Err(ServerError::Malformed(_)) => Err(malformed()),
+        // A name to speak with is not an address to connect to.
+        Err(ServerError::Unusable(..) | ServerError::LinkLocal(_)) => {
+            let bare = text.trim_start_matches('[').trim_end_matches(']');
+            match bare.parse() {
+                Ok(IpAddr::V4(ip)) => Ok(ip.to_string().into()),
+                Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]").into()),
+                Err(_) => Err(malformed()),
+            }
+        }
+        Err(error @ ServerError::Unicode(..)) => Err(error.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 pub use crate::resolver::Host;
+use crate::resolver::{Unusable, unusable};
 
 /// One backend server, as written by the user and as understood by us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ pub enum ServerError {
     Url(String),
     #[error("`{0}` is neither an IP address nor a host name")]
     Malformed(String),
+    #[error("no server can have the address `{0}` ({1}); write the server's own address or name")]
+    Unusable(String, Unusable),
+    #[error(
+        "`{0}` is a link-local address, which is only reached through a network interface, and none can be given here; write \
+         a global or unique local address, or a name"
+    )]
+    LinkLocal(String),
+    #[error("`{0}` has letters that DNS does not carry; write it as `{1}`")]
+    Unicode(String, String),
 }
 
 impl Server {
@@ -55,15 +65,15 @@ impl Server {
             let Some((inner, after)) = rest.split_once(']') else {
                 return Err(ServerError::Malformed(text.to_owned()));
             };
-            let ip = inner.parse::<Ipv6Addr>().map_err(|_| ServerError::Malformed(text.to_owned()))?;
+            let ip = without_zone(inner).parse::<Ipv6Addr>().map_err(|_| ServerError::Malformed(text.to_owned()))?;
             return match after {
-                "" => Ok(Self { written: inner.into(), host: Host::Ip(ip.into()) }),
+                "" => Self::at(ip.into(), inner),
                 _ if after.starts_with(':') => Err(ServerError::Port(text.to_owned())),
                 _ => Err(ServerError::Malformed(text.to_owned())),
             };
         }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Self { written: text.into(), host: Host::Ip(ip) });
+        if let Ok(ip) = without_zone(text).parse::<IpAddr>() {
+            return Self::at(ip, text);
         }
         if let Some((host, port)) = text.rsplit_once(':')
             && !host.contains(':')
@@ -73,9 +83,42 @@ impl Server {
         }
         match dns_name(text) {
             Some(name) => Ok(Self { written: text.into(), host: Host::Name(name.into()) }),
-            None => Err(ServerError::Malformed(text.to_owned())),
+            None => Err(match in_ascii(text) {
+                Some(ascii) => ServerError::Unicode(text.to_owned(), ascii),
+                None => ServerError::Malformed(text.to_owned()),
+            }),
         }
     }
+
+    fn at(ip: IpAddr, written: &str) -> Result<Self, ServerError> {
+        if let Some(why) = unusable(ip) {
+            return Err(ServerError::Unusable(written.to_owned(), why));
+        }
+        // With its interface, too: what connects knows addresses only.
+        if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            return Err(ServerError::LinkLocal(written.to_owned()));
+        }
+        if written.contains('%') {
+            return Err(ServerError::Malformed(written.to_owned()));
+        }
+        Ok(Self { written: written.into(), host: Host::Ip(ip) })
+    }
+}
+
+/// `fe80::1%eth0` without `%eth0` (RFC 4007, section 11).
+fn without_zone(text: &str) -> &str {
+    match text.split_once('%') {
+        Some((address, zone)) if address.contains(':') && !zone.is_empty() => address,
+        _ => text,
+    }
+}
+
+/// A name that has other letters than ASCII's in the form that DNS carries (RFC 5891), when that is a name.
+fn in_ascii(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
+    dns_name(&idna::domain_to_ascii_strict(text.strip_suffix('.').unwrap_or(text)).ok()?)
 }
 
 /// The DNS name in lower case and without its final dot, when `text` is one (RFC 1123, underscores allowed).
@@ -127,5 +170,54 @@ mod tests {
         refused("app example", ServerError::Malformed);
         refused("[10.0.0.4]", ServerError::Malformed);
         refused("a\nb", ServerError::Malformed);
+    }
+
+    #[test]
+    fn an_address_that_no_server_can_have_is_none() {
+        for (text, written, why) in [
+            ("0.0.0.0", "0.0.0.0", "unspecified"),
+            ("::", "::", "unspecified"),
+            ("[::]", "::", "unspecified"),
+            ("::ffff:0.0.0.0", "::ffff:0.0.0.0", "unspecified"),
+            ("224.0.0.1", "224.0.0.1", "multicast"),
+            ("ff02::1", "ff02::1", "multicast"),
+            ("255.255.255.255", "255.255.255.255", "broadcast"),
+        ] {
+            let said =
+                format!("no server can have the address `{written}` ({why}); write the server's own address or name");
+            assert_eq!(Server::parse(text).unwrap_err().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn a_link_local_address_cannot_be_given_its_interface() {
+        for text in ["fe80::1", "[fe80::1]", "fe80::1%eth0", "[fe80::1%lo]", "fe80::1%25eth0", "febf::7%2"] {
+            let error = Server::parse(text).unwrap_err();
+            assert!(matches!(error, ServerError::LinkLocal(_)), "{text}: {error}");
+        }
+        for text in ["fc00::1%eth0", "10.0.0.4%eth0", "app.example.com%eth0", "fe80::1%"] {
+            let error = Server::parse(text).unwrap_err();
+            assert!(matches!(error, ServerError::Malformed(_)), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_told_how_it_is_written() {
+        for (text, ascii) in [
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.Example", "xn--bcher-kva.example"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+            ("straße.example.", "xn--strae-oqa.example"),
+        ] {
+            let said = format!("`{text}` has letters that DNS does not carry; write it as `{ascii}`");
+            assert_eq!(Server::parse(text).unwrap_err().to_string(), said);
+        }
+        assert!(Server::parse("xn--bcher-kva.example").is_ok());
+        for text in
+            ["bü cher.example", "bücher..example", "-bücher-.example", "bücher.example:443", "\u{202e}a.example"]
+        {
+            let error = Server::parse(text).unwrap_err();
+            assert!(!matches!(error, ServerError::Unicode(..)), "{text}: {error}");
+        }
     }
 }

@@ -122,6 +122,9 @@ fn host_and_port(text: &str) -> Result<(Server, Option<u16>), String> {
         Err(ServerError::Url(_) | ServerError::Malformed(_)) => {
             return Err(format!("`{text}` is neither an IP address nor a host name, with or without a port"));
         }
+        Err(error @ (ServerError::Unusable(..) | ServerError::LinkLocal(_) | ServerError::Unicode(..))) => {
+            return Err(error.to_string());
+        }
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     let server = Server::parse(host).map_err(|error| error.to_string())?;

@@ -310,7 +310,7 @@ fn what_this_host_does_itself_is_never_booked_on_a_server() {
         let why = "the next hop fd77:1::99 does not answer on the local network";
         cases.add("next hop of the other family", 80, 5, ours, ("10.77.41.5", why), ("fd77:41::5", why));
     }
-    let v6 = ("fe80::1", "a link-local address means nothing without its network interface");
+    let v6 = ("fd77:33::6", "this host has no route to it");
     let broadcast = ("10.77.1.255", "it is a broadcast address, which nobody can connect to");
     cases.add("no server's address", 80, 5, ours, broadcast, v6);
 
