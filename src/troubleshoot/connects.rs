@@ -92,18 +92,23 @@ pub(super) async fn to_each(addresses: &[IpAddr], port: u16, tries: u32, deadlin
     done.into_iter().map(|(_, connects)| connects).collect()
 }
 
-/// The next try begins when the one before has ended or has kept us waiting for a moment, so that silence takes no longer
-/// than a few seconds in all.
+/// One try after the other, a moment apart whether or not the one before has ended: silence takes no longer than a few
+/// seconds in all, and a small server that takes its connections one at a time is not what our own tries overrun.
 async fn to_one(address: SocketAddr, tries: u32, deadline: Instant) -> Vec<Dial> {
     let mut under_way = JoinSet::new();
     let mut done = Vec::new();
+    // Fewer tries tell less than tries that are closer together.
+    let moment = MOMENT.min(deadline.saturating_duration_since(Instant::now()) / tries.max(1));
     for number in 0..tries {
         let patience = PATIENCE.min(deadline.saturating_duration_since(Instant::now()));
         if patience < SHORTEST && number > 0 {
             break;
         }
         under_way.spawn(async move { (number, dial(address, patience.max(SHORTEST)).await) });
-        if let Ok(Some(Ok(ended))) = tokio::time::timeout(MOMENT, under_way.join_next()).await {
+        if number + 1 < tries {
+            tokio::time::sleep(moment).await;
+        }
+        while let Some(Ok(ended)) = under_way.try_join_next() {
             done.push(ended);
         }
     }
@@ -115,13 +120,41 @@ async fn to_one(address: SocketAddr, tries: u32, deadline: Instant) -> Vec<Dial>
 /// Longer than a router asks in vain for a neighbour, and than the first two SYNs may get lost.
 const PATIENCE: Duration = Duration::from_millis(3_500);
 
-const MOMENT: Duration = Duration::from_millis(100);
+/// Between two tries; a queue of five connections (`listen(5)`) outlasts a server that needs three times as long for each.
+const MOMENT: Duration = Duration::from_millis(200);
 
 const SHORTEST: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+
+    /// `each`: how long a connection keeps the server.
+    fn one_at_a_time(queue: i32, each: Duration) -> SocketAddr {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(queue).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        std::thread::spawn(move || {
+            while let Ok((connection, _)) = listener.accept() {
+                std::thread::sleep(each);
+                drop(connection);
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn the_short_queue_of_a_small_server_is_not_overrun_by_our_own_tries() {
+        for (queue, each) in [(5, 300), (5, 150), (1, 150)] {
+            let address = one_at_a_time(queue, Duration::from_millis(each));
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let all = to_each(&[address.ip()], address.port(), 10, deadline).await;
+            assert_eq!((all[0].opened(), all[0].failed(), all[0].resent()), (10, 0, 0), "{queue}, {each} ms: {all:?}");
+        }
+    }
 
     #[test]
     fn latency_is_told_of_what_opened() {
