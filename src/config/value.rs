@@ -66,7 +66,7 @@ const UNITS: [(&str, u64); 7] = [
 /// A status code (`204`) or a range of them (`200-399`), both ends included.
 pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
     let code = |text: &str| match text.parse::<u16>() {
-        Ok(code) if text.len() == 3 && (100..=599).contains(&code) => Some(code),
+        Ok(code) if text.len() == 3 && (100..=999).contains(&code) => Some(code),
         Ok(_) | Err(_) => None,
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -74,7 +74,7 @@ pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
         (Some(first), Some(last)) if first <= last => Ok((first, last)),
         (Some(first), Some(last)) => Err(format!("the range {first}-{last} is reversed; write {last}-{first}")),
         (None, _) | (_, None) => Err(format!(
-            "{} is no status code; write a code or a range from 100 to 599, like 204 or 200-399",
+            "{} is no status code; write a code or a range from 100 to 999, like 204 or 200-399",
             quote(text)
         )),
     }
@@ -287,18 +287,19 @@ mod tests {
     }
 
     #[test]
-    fn status_codes_are_codes_and_ranges_from_100_to_599() {
+    fn status_codes_are_codes_and_ranges_from_100_to_999() {
         let check = |text: &str, codes| assert_eq!(status_codes(text), Ok(codes), "{text}");
         check("200", (200, 200));
         check("200-399", (200, 399));
         check("200 - 204", (200, 204));
-        check("100-599", (100, 599));
+        check("100-999", (100, 999));
+        check("999", (999, 999));
         let check = |text: &str, fragment: &str| {
             let message = status_codes(text).expect_err(text);
             assert!(message.contains(fragment), "{text}: {message}");
         };
         check("399-200", "reversed; write 200-399");
-        for wrong in ["", "2xx", "99", "600", "0200", "+20", "200-", "-200", "200-399-500", "200,204", "ok"] {
+        for wrong in ["", "2xx", "99", "1000", "0200", "+20", "200-", "-200", "200-399-500", "200,204", "ok"] {
             check(wrong, "is no status code");
         }
     }
@@ -375,8 +376,8 @@ mod tests {
         }
 
         #[test]
-        fn a_written_status_range_reads_the_same(first in 100_u16..=599, more in 0_u16..500) {
-            let codes = (first, (first + more).min(599));
+        fn a_written_status_range_reads_the_same(first in 100_u16..=999, more in 0_u16..900) {
+            let codes = (first, (first + more).min(999));
             prop_assert_eq!(status_codes(&format_status_codes(codes)), Ok(codes));
         }
 

@@ -254,10 +254,10 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                 key(
                     "status_codes",
                     "`[\"200-399\"]`",
-                    "codes and ranges from 100 to 599",
+                    "codes and ranges from 100 to 999",
                     "Status codes that count as healthy.",
-                    &["[200]", "[\"100-599\"]", "[200, 301-302]"],
-                    &["[99]", "[600]", "[\"399-200\"]", "[ok]", "[]"],
+                    &["[200]", "[\"100-999\"]", "[200, 301-302]"],
+                    &["[99]", "[1000]", "[\"399-200\"]", "[ok]", "[]"],
                 ),
                 key(
                     "body",
