@@ -295,6 +295,40 @@ pub fn length_and_chunks() -> Script {
     answer("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nready\n\r\n0\r\n\r\n")
 }
 
+/// A port for HTTPS that is asked in plain HTTP, as nginx answers it.
+#[must_use]
+pub fn wants_tls() -> Script {
+    status(400, "<center>The plain HTTP request was sent to HTTPS port</center>\n")
+}
+
+/// A port for HTTP/2 with prior knowledge that is asked in HTTP/1.1: SETTINGS at once, then GOAWAY (RFC 9113, sections
+/// 6.5 and 6.8).
+#[must_use]
+pub fn wants_http2() -> Script {
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100];
+    let go_away = b"\0\0\x17\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01Invalid preface";
+    Script::new([Step::send(settings), Step::Await(Mark::RequestHead), Step::send(go_away), Step::Finish])
+}
+
+/// A body with a `Content-Length` that is one too large, on a connection that stays open.
+#[must_use]
+pub fn length_too_large() -> Script {
+    after_request([Step::send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nready\n"), Step::Hold])
+}
+
+/// A body without length and chunks, on a connection that stays open.
+#[must_use]
+pub fn never_closes() -> Script {
+    after_request([Step::send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nready\n"), Step::Hold])
+}
+
+/// This status, the beginning of a body, and RST.
+#[must_use]
+pub fn status_then_reset(status: u16) -> Script {
+    let begun = format!("HTTP/1.1 {status} \r\nContent-Length: 1000\r\n\r\nthe first words");
+    after_request([Step::send(begun), Step::Pause(Duration::from_millis(50)), Step::Reset])
+}
+
 /// A header field that goes on in the next line (RFC 9112, section 5.2).
 #[must_use]
 pub fn folded_header() -> Script {

@@ -1,6 +1,6 @@
 //! Takes the framing off a response's body, as the bytes come in.
 
-use super::{HttpFault, MAX_KEPT_BYTES};
+use super::{BodyEnd, HttpFault, MAX_KEPT_BYTES};
 
 /// How a body ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ const MAX_LINE: usize = 4096;
 /// A body on its way in.
 pub(super) struct Body {
     expects: Expects,
-    announced: Option<u64>,
+    awaited: BodyEnd,
     received: u64,
 }
 
@@ -36,13 +36,18 @@ enum Expects {
 
 impl Body {
     pub(super) fn new(framing: Framing) -> Self {
-        let (expects, announced) = match framing {
-            Framing::Empty => (Expects::Bytes(0), None),
-            Framing::Length(length) => (Expects::Bytes(length), Some(length)),
-            Framing::Chunked => (Expects::ChunkSize, None),
-            Framing::UntilClose => (Expects::UntilClose, None),
+        let (expects, awaited) = match framing {
+            Framing::Empty => (Expects::Bytes(0), BodyEnd::Length(0)),
+            Framing::Length(length) => (Expects::Bytes(length), BodyEnd::Length(length)),
+            Framing::Chunked => (Expects::ChunkSize, BodyEnd::LastChunk),
+            Framing::UntilClose => (Expects::UntilClose, BodyEnd::Close),
         };
-        Self { expects, announced, received: 0 }
+        Self { expects, awaited, received: 0 }
+    }
+
+    /// What ends it.
+    pub(super) fn awaited(&self) -> BodyEnd {
+        self.awaited
     }
 
     /// Bytes of body so far, without the framing.
@@ -124,9 +129,7 @@ impl Body {
             | Expects::Chunk(_)
             | Expects::ChunkEnd
             | Expects::ChunkSize
-            | Expects::Trailer { .. } => {
-                Err(HttpFault::BodyCutShort { received: self.received, announced: self.announced })
-            }
+            | Expects::Trailer { .. } => Err(HttpFault::BodyCutShort { received: self.received, end: self.awaited }),
         }
     }
 }
@@ -191,7 +194,7 @@ mod tests {
     fn a_body_that_ends_early_is_cut_short() {
         let mut body = Body::new(Framing::Length(10));
         body.take(&mut b"abc".to_vec(), &mut Vec::new()).unwrap();
-        assert_eq!(body.end(), Err(HttpFault::BodyCutShort { received: 3, announced: Some(10) }));
+        assert_eq!(body.end(), Err(HttpFault::BodyCutShort { received: 3, end: BodyEnd::Length(10) }));
         assert_eq!(Body::new(Framing::UntilClose).end(), Ok(()));
         assert!(Body::new(Framing::Chunked).end().is_err());
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::io::BufRead;
 
 use nix::libc;
+use rustls::ProtocolVersion;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -74,8 +75,9 @@ impl Connection {
         }
     }
 
-    /// Appends what is there, at least one byte; 0 at the end, with or without a TLS farewell.
-    pub(super) async fn read(&mut self, into: &mut Vec<u8>) -> Result<usize, Broken> {
+    /// Appends what is there, at least one byte; 0 at the end, with or without a TLS farewell. Tells in `renegotiation` when
+    /// the server asks for that.
+    pub(super) async fn read(&mut self, into: &mut Vec<u8>, renegotiation: &mut bool) -> Result<usize, Broken> {
         loop {
             // A server that always has more to say must not keep the deadline from being looked at.
             tokio::task::coop::consume_budget().await;
@@ -97,8 +99,9 @@ impl Connection {
                     }
                     Ok(_) => {
                         tls.process_new_packets().map_err(Broken::Tls)?;
-                        // Answers to key updates.
+                        // Answers to key updates; before TLS 1.3 there is none but the refusal to renegotiate.
                         if tls.wants_write() {
+                            *renegotiation |= tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
                             let _ = tls.write_tls(&mut Socket(&self.stream));
                         }
                         continue;
@@ -220,11 +223,11 @@ mod tests {
             while has_budget_remaining() {
                 let _ = pin!(consume_budget()).poll(context);
             }
-            assert!(pin!(connection.read(&mut bytes)).poll(context).is_pending(), "nobody else had a turn");
+            assert!(pin!(connection.read(&mut bytes, &mut false)).poll(context).is_pending(), "nobody else had a turn");
             Poll::Ready(())
         })
         .await;
-        assert!(matches!(connection.read(&mut bytes).await, Ok(4)));
+        assert!(matches!(connection.read(&mut bytes, &mut false).await, Ok(4)));
         assert_eq!(bytes, b"more");
     }
 }

@@ -99,8 +99,9 @@ impl Lateness {
             Fault::AfterProxyLine(AfterProxyLine::NotTls(_) | AfterProxyLine::Alert(_))
             | Fault::Tls(TlsFault::Timeout | TlsFault::Rustls(_) | TlsFault::AlertAfterHandshake(_))
             | Fault::Http(
-                HttpFault::Timeout(_)
+                HttpFault::Timeout { .. }
                 | HttpFault::Malformed(_)
+                | HttpFault::BadField(_)
                 | HttpFault::NotHttp(_)
                 | HttpFault::HeadTooLarge
                 | HttpFault::TooManyInterimResponses,

@@ -6,9 +6,11 @@
 mod body;
 mod clock;
 mod connection;
+mod content;
 mod dial;
 mod dns;
 mod explore;
+mod head;
 mod http;
 mod icmp;
 mod lateness;
@@ -31,13 +33,15 @@ mod memo;
 
 pub use crate::resolver::{DnsFault, Host, Stale};
 pub use clock::Clock;
+pub use content::Coding;
 pub use dial::{Dial, HopAnswer, Opened, Over, Passage, Said, dial, hop, packet};
 pub use explore::{Exploration, Wish};
+pub use head::OddField;
 pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
 pub use observation::{
-    AfterProxyLine, ConnectFault, FailedAddress, Fault, HttpFault, IcmpReason, LocalFault, MAX_KEPT_BYTES, Observation,
-    Response, ResponseProgress, TlsFacts, TlsFault,
+    AfterProxyLine, BodyEnd, ConnectFault, FailedAddress, Fault, HttpFault, IcmpReason, LocalFault, MAX_KEPT_BYTES,
+    Observation, Response, ResponseProgress, TlsFacts, TlsFault,
 };
 pub use outlook::{Outlook, Route, outlook};
 pub use phases::{Part, Phases};
@@ -46,5 +50,5 @@ pub use route::Neighbour;
 pub use run::Prober;
 pub use scan::ScanFacts;
 pub use spec::{Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};
-pub(crate) use tls::looks_like_tls;
+pub(crate) use tls::{alert_in_clear, looks_like_tls};
 pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};

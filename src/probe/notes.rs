@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use super::{FailedAddress, Phases, Response, ResponseProgress, Stale, TlsFacts};
 
+/// How long a server itself may take to close or reset after a PROXY line or a client certificate that it does not like.
+const REJECTION_WINDOW: Duration = Duration::from_millis(250);
+
 /// What is known so far; outlives the stages when the deadline cuts them off.
 pub(super) struct Notes {
     pub(super) deadline: Instant,
@@ -20,9 +23,13 @@ pub(super) struct Notes {
     pub(super) failed_addresses: Vec<FailedAddress>,
     pub(super) stale: Option<Stale>,
     pub(super) tls: Option<Box<TlsFacts>>,
-    pub(super) response: Option<Response>,
+    /// See [`TlsFacts::renegotiation_requested`].
+    pub(super) renegotiation_requested: bool,
+    pub(super) response: Option<Box<Response>>,
     /// What of the response is in.
     pub(super) progress: ResponseProgress,
+    /// When the last bytes of it came.
+    pub(super) heard: Instant,
     /// Bytes that a segment may have at most, when that is not the network's own choice.
     pub(super) segment: Option<u32>,
     /// Filled when somebody wants to see the exchange itself.
@@ -70,8 +77,10 @@ impl Notes {
             failed_addresses: Vec::new(),
             stale: None,
             tls: None,
+            renegotiation_requested: false,
             response: None,
             progress: ResponseProgress::Nothing,
+            heard: start,
             segment: None,
             transcript: None,
         }
@@ -86,6 +95,12 @@ impl Notes {
             Phase::Dns | Phase::Transfer | Phase::Watch | Phase::Over => false,
         };
         is_silent.then(|| self.deadline.saturating_duration_since(self.phase_start))
+    }
+
+    /// How long a server that has nothing to say is waited for, in case it says no: what a refusal takes to come here is
+    /// what everything else took, and a little more when a packet is lost.
+    pub(super) fn rejection_window(&self) -> Duration {
+        REJECTION_WINDOW + self.phases.connect.max(self.phases.tls) * 2
     }
 
     /// Ends the current phase and begins the next one.

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 
+use super::content::Coding;
+use super::head::OddField;
 use super::memo::Acceptance;
 use super::phases::Phases;
 use super::scan::ScanFacts;
@@ -55,6 +57,8 @@ pub struct TlsFacts {
     pub judged_for: Option<SystemTime>,
     /// The server asked for a client certificate.
     pub client_certificate_requested: bool,
+    /// After the handshake it asked to renegotiate, as TLS up to 1.2 allows, which is not done.
+    pub renegotiation_requested: bool,
     /// The first bytes that the server sent, at most 512.
     pub received: Vec<u8>,
 }
@@ -67,7 +71,13 @@ pub struct Response {
     pub version: &'static str,
     /// The `Location` of a redirect, at most 256 bytes.
     pub location: Option<String>,
-    /// The first 64 KiB at most, without the framing.
+    /// What it would rather speak, at most 256 bytes.
+    pub upgrade: Option<String>,
+    /// What was around the body.
+    pub coding: Coding,
+    /// Fields that were taken although they are not as they should be, at most 8.
+    pub odd_fields: Vec<OddField>,
+    /// The first 64 KiB at most, without the framing, and without a coding that could be taken off.
     pub body: Vec<u8>,
 }
 
@@ -149,8 +159,11 @@ pub enum TlsFault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpFault {
-    /// What of the response was in by then.
-    Timeout(ResponseProgress),
+    /// What of the response was in by then, and for how long nothing more had come.
+    Timeout {
+        progress: ResponseProgress,
+        quiet: Duration,
+    },
     /// A reset at any time.
     Reset(ResponseProgress),
     /// Closed before a whole head.
@@ -159,11 +172,13 @@ pub enum HttpFault {
     },
     /// Not HTTP or broken framing; what is wrong, in our words, never the backend's.
     Malformed(&'static str),
+    /// A field of the head that no client takes.
+    BadField(OddField),
     /// Not HTTP at all: the first bytes, at most 256.
     NotHttp(Vec<u8>),
     BodyCutShort {
         received: u64,
-        announced: Option<u64>,
+        end: BodyEnd,
     },
     HeadTooLarge,
     TooManyInterimResponses,
@@ -177,7 +192,17 @@ pub enum ResponseProgress {
     /// Bytes of an incomplete head.
     Head { received: usize },
     /// Bytes of an incomplete body.
-    Body { received: u64 },
+    Body { received: u64, end: BodyEnd },
+}
+
+/// What ends a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// So many bytes, which the head announced.
+    Length(u64),
+    LastChunk,
+    /// Neither was announced: the connection's end.
+    Close,
 }
 
 impl ResponseProgress {

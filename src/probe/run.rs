@@ -19,9 +19,6 @@ use super::{
 };
 use crate::resolver::Resolver;
 
-/// How long a server may take to close or reset after a PROXY line or a client certificate that it does not like.
-const REJECTION_WINDOW: Duration = Duration::from_millis(250);
-
 /// The line that a load balancer's health check sends (PROXY protocol 1, section 2.1).
 const PROXY_LINE: &[u8] = b"PROXY UNKNOWN\r\n";
 
@@ -100,6 +97,9 @@ impl Prober {
             }
         };
         notes.enter(Phase::Over);
+        if let Some(tls) = &mut notes.tls {
+            tls.renegotiation_requested = notes.renegotiation_requested;
+        }
         let transcript = notes.transcript.take();
         let observation = Observation {
             at,
@@ -109,7 +109,7 @@ impl Prober {
             failed_addresses: notes.failed_addresses,
             stale: notes.stale,
             tls: notes.tls,
-            response: notes.response,
+            response: notes.response.map(|response| *response),
             fault,
             scan: None,
         };
@@ -146,7 +146,7 @@ impl Prober {
         match (&spec.tls, &spec.request) {
             (None, None) if spec.proxy_protocol => {
                 notes.enter(Phase::Watch);
-                Box::pin(watch_after_proxy_line(stream)).await
+                Box::pin(watch_after_proxy_line(stream, notes.rejection_window())).await
             }
             (None, None) => Ok(()),
             (None, Some(request)) => {
@@ -186,11 +186,12 @@ impl Prober {
             }
             None if client_certificate_in_question => {
                 notes.enter(Phase::Watch);
-                watch_after_handshake(&mut connection).await
+                watch_after_handshake(&mut connection, notes).await
             }
             None => Ok(()),
         };
         connection.close();
+        let client_certificate_in_question = client_certificate_in_question || notes.renegotiation_requested;
         ended.map_err(|fault| match fault {
             Fault::Http(HttpFault::Reset(progress)) if client_certificate_in_question && progress.is_nothing() => {
                 Fault::Tls(TlsFault::EndAfterHandshake { reset: true })
@@ -217,7 +218,10 @@ impl Prober {
             }
             Phase::Watch => return None,
             Phase::Tls => Fault::Tls(TlsFault::Timeout),
-            Phase::FirstByte | Phase::Transfer | Phase::Over => Fault::Http(HttpFault::Timeout(notes.progress)),
+            Phase::FirstByte | Phase::Transfer | Phase::Over => {
+                let quiet = notes.deadline.saturating_duration_since(notes.heard);
+                Fault::Http(HttpFault::Timeout { progress: notes.progress, quiet })
+            }
         };
         // The network may have gone after the connection was there.
         match notes.address.map(tcp::silence) {
@@ -278,50 +282,49 @@ pub(super) async fn send_proxy_line(stream: &TcpStream) -> Result<(), Fault> {
 }
 
 /// Plain TCP after the PROXY line: a server that cannot read it closes or resets at once.
-async fn watch_after_proxy_line(stream: TcpStream) -> Result<(), Fault> {
+async fn watch_after_proxy_line(stream: TcpStream, window: Duration) -> Result<(), Fault> {
     let mut connection = Connection::plain(stream);
     let mut bytes = Vec::new();
     let watch = async {
         loop {
             bytes.clear();
-            match connection.read(&mut bytes).await {
+            match connection.read(&mut bytes, &mut false).await {
                 Ok(0) => return Fault::AfterProxyLine(AfterProxyLine::Closed),
                 Ok(_) => {}
                 Err(_) => return Fault::AfterProxyLine(AfterProxyLine::Reset),
             }
         }
     };
-    tokio::time::timeout(REJECTION_WINDOW, watch).await.map_or(Ok(()), Err)
+    tokio::time::timeout(window, watch).await.map_or(Ok(()), Err)
 }
 
 /// TLS after a handshake in which the server asked for a client certificate: under TLS 1.3 its refusal comes only now.
-async fn watch_after_handshake(connection: &mut Connection) -> Result<(), Fault> {
+async fn watch_after_handshake(connection: &mut Connection, notes: &mut Notes) -> Result<(), Fault> {
+    let window = notes.rejection_window();
     let mut bytes = Vec::new();
     let watch = async {
         loop {
             bytes.clear();
-            match connection.read(&mut bytes).await {
+            match connection.read(&mut bytes, &mut notes.renegotiation_requested).await {
                 Ok(0) => return Fault::Tls(TlsFault::EndAfterHandshake { reset: false }),
                 Ok(_) => {}
                 Err(error) => return error.before_a_response(super::ResponseProgress::Nothing, true),
             }
         }
     };
-    tokio::time::timeout(REJECTION_WINDOW, watch).await.map_or(Ok(()), Err)
+    tokio::time::timeout(window, watch).await.map_or(Ok(()), Err)
 }
 
 /// A handshake that failed before the server said anything in TLS: the PROXY line is to blame.
 fn after_proxy_line(fault: Fault, received: &[u8]) -> Fault {
     // A warning alert, such as a farewell, does not end the handshake by itself.
     let said_nothing = matches!(received.first(), None | Some(&super::tls::ALERT));
+    if let (Fault::Tls(TlsFault::Rustls(_)), Some(alert)) = (&fault, super::tls::alert_in_clear(received)) {
+        return Fault::AfterProxyLine(AfterProxyLine::Alert(alert.into()));
+    }
     match fault {
         Fault::Tls(TlsFault::Closed) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Closed),
         Fault::Tls(TlsFault::Reset) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Reset),
-        Fault::Tls(TlsFault::Rustls(rustls::Error::AlertReceived(alert)))
-            if received.first() == Some(&super::tls::ALERT) =>
-        {
-            Fault::AfterProxyLine(AfterProxyLine::Alert(alert))
-        }
         Fault::Tls(_) if !super::tls::looks_like_tls(received) && !received.is_empty() => {
             Fault::AfterProxyLine(AfterProxyLine::NotTls(received[..received.len().min(256)].to_vec()))
         }

@@ -253,7 +253,7 @@ async fn speaks_tls(prober: &Prober, spec: &ProbeSpec, tls: &TlsSpec, addresses:
         let reply = prober.greet(spec, &greeting, SocketAddr::new(*address, spec.port), patience).await;
         if let Ok(reply) = reply {
             // An alert or a handshake record; a single byte could be anything.
-            return matches!(reply.first.as_slice(), [21 | 22, 3, ..]);
+            return matches!(reply.first.as_slice(), [21 | 22, 3, ..]) || reply.flight.alert.is_some();
         }
     }
     false

@@ -518,7 +518,25 @@ table! {
         shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
-            Gateway "If the port speaks TLS, set `protocol: https` in the backend setting `{setting}` and in its probe; if it speaks no HTTP at all, set `protocol: tcp` or the right `port`.",
+            Gateway "If the port speaks no HTTP at all, set `protocol: tcp` in the backend setting `{setting}` and in its probe, or the right `port`: now it is {port}.",
+        ]
+    HttpToTlsPort "http_to_tls_port" Http Gateway
+        "Plain HTTP to TLS port"
+        "Plain HTTP was sent to a port that speaks TLS."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Gateway "Set `protocol: https` in the backend setting `{setting}` and in its probe, and `host_name` to the name in the server's certificate.",
+            Gateway "If plain HTTP is on another port, set `port` in the backend setting or in its probe: now it is {port}.",
+            Server "Or let port {port} speak plain HTTP: nginx `listen {port};` without `ssl`, HAProxy `bind :{port}` without `ssl`, Apache `SSLEngine off`, IIS a binding of type http.",
+        ]
+    HttpVersionMismatch "http_version_mismatch" Http Gateway
+        "Another version of HTTP"
+        "The port does not take the HTTP/1.1 of the probe, but another version only, as gRPC servers and HTTP/2 with prior knowledge do."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}.",
+            Gateway "If it has none, set `protocol: tcp` there (`protocol: tls` where the port speaks TLS): that asks whether the port is open. See that HTTP/2 answers: `curl -gvk --http2-prior-knowledge --connect-to ::{endpoint} -H Host:{host} {url}`",
+            Server "Or let the port speak HTTP/1.1, too: Envoy `codec_type: AUTO`, nginx `http2 on;` (1.25.1 or later), HAProxy `bind :{port}` without `proto h2`, Kestrel `Http1AndHttp2`, Go `h2c.NewHandler`.",
         ]
 }
 
@@ -572,6 +590,13 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
         [
             Server "Have the certificate that the detail names issued anew, without what the detail names.",
+        ]
+    HttpOddHeader "http_odd_header" Http Server
+        "Odd header field"
+        "The response was accepted, although a field of its head is not as HTTP has it, which stricter clients and proxies refuse."
+        shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Correct the field that the detail names, where the application or a proxy in front of it sets it: names hold letters, digits and `-`, values no control characters, and Content-Length never stands beside Transfer-Encoding.",
         ]
     RevocationListStale "revocation_list_stale" Tls Gateway
         "Revocation list out of date"

@@ -1,10 +1,15 @@
 //! What a failed handshake means: a total reading of rustls' errors and of the alerts of RFC 8446, section 6.
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, ProtocolVersion};
+use rustls::{
+    AlertDescription, CertificateError, Error, HandshakeType, InvalidMessage, PeerIncompatible, ProtocolVersion,
+};
 
+use super::http::NO_RENEGOTIATION;
 use super::text::{millis, quoted};
 use super::{Cause, Facts, Slot, TlsSession, offer};
-use crate::probe::{Fault, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault, TlsSpec, looks_like_tls};
+use crate::probe::{
+    Fault, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault, TlsSpec, VerifiedName, alert_in_clear, looks_like_tls,
+};
 
 /// The cause and the detail.
 pub(super) fn judge(
@@ -15,18 +20,44 @@ pub(super) fn judge(
     scan: Option<&ScanFacts>,
 ) -> (Cause, String) {
     let (cause, detail) = without_scan(spec, facts, fault, probe);
-    let explanation = scan.and_then(|scan| scan.flight.hello.map(|hello| (hello, &scan.flight)));
-    match explanation.and_then(|(hello, flight)| offer::missing(hello, flight, cause)) {
-        Some((cause, why)) => (cause, format!("{detail}; {why}")),
-        None => (cause, detail),
+    let Some(scan) = scan else { return (cause, detail) };
+    let flight = &scan.flight;
+    match (flight.hello, flight.alert.map(AlertDescription::from)) {
+        (Some(hello), _) => match offer::missing(hello, flight, minds_the_offer(fault, facts)) {
+            Some((cause, why)) => (cause, format!("{detail}; {why}")),
+            None => (cause, detail),
+        },
+        // It was told everything that there is, and says now what it minds.
+        (None, Some(AlertDescription::UnrecognisedName)) => (
+            Cause::TlsUnrecognizedName,
+            format!(
+                "{detail}; offered everything, it sent the alert {}",
+                alert_name(AlertDescription::UnrecognisedName)
+            ),
+        ),
+        (None, Some(alert)) if cause == Cause::TlsAlert => (
+            cause,
+            format!(
+                "{detail}; offered every version, suite and group, it sent the alert {}, so that these are not the reason",
+                alert_name(alert)
+            ),
+        ),
+        (None, _) => (cause, detail),
     }
+}
+
+/// Whether it is an alert by which servers say that nothing of an offer suits them.
+fn minds_the_offer(fault: &TlsFault, facts: &TlsFacts) -> bool {
+    let alert = alert_of(fault, facts);
+    matches!(alert, Some(AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity))
 }
 
 /// The number of the alert that ended a handshake without saying what the server would have needed.
 #[must_use]
 pub fn unexplained_alert(observation: &Observation) -> Option<u8> {
-    let Some(Fault::Tls(TlsFault::Rustls(Error::AlertReceived(alert)))) = &observation.fault else { return None };
+    let Some(Fault::Tls(fault)) = &observation.fault else { return None };
     let facts = observation.tls.as_ref()?;
+    let alert = alert_of(fault, facts)?;
     let may_be_the_offer = matches!(
         alert,
         AlertDescription::HandshakeFailure
@@ -37,10 +68,27 @@ pub fn unexplained_alert(observation: &Observation) -> Option<u8> {
             | AlertDescription::DecodeError
             | AlertDescription::MissingExtension
     );
-    (may_be_the_offer && facts.version.is_none() && !facts.client_certificate_requested).then(|| u8::from(*alert))
+    (may_be_the_offer && facts.version.is_none() && !facts.client_certificate_requested).then(|| u8::from(alert))
+}
+
+/// The alert that ended the handshake: what the library understood, or one that came in a record of an odd version.
+fn alert_of(fault: &TlsFault, facts: &TlsFacts) -> Option<AlertDescription> {
+    match fault {
+        TlsFault::Rustls(Error::AlertReceived(alert)) => Some(*alert),
+        TlsFault::Rustls(Error::InvalidMessage(_)) => alert_in_clear(&facts.received).map(AlertDescription::from),
+        TlsFault::Rustls(_)
+        | TlsFault::AlertAfterHandshake(_)
+        | TlsFault::EndAfterHandshake { .. }
+        | TlsFault::Timeout
+        | TlsFault::Closed
+        | TlsFault::Reset => None,
+    }
 }
 
 fn without_scan(spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault, probe: &ProbeSpec) -> (Cause, String) {
+    if let Some(alert) = alert_of(fault, facts) {
+        return of_alert(alert, spec, facts);
+    }
     if !looks_like_tls(&facts.received) {
         return (Cause::TlsNotTls, not_tls(&facts.received));
     }
@@ -57,28 +105,25 @@ fn without_scan(spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault, probe: &Prob
         ),
         TlsFault::Closed => (Cause::TlsClosed, format!("the server closed the connection {}", how_far(facts))),
         TlsFault::Reset => (Cause::TlsClosed, format!("the server reset the connection {}", how_far(facts))),
-        TlsFault::AlertAfterHandshake(alert) => of_alert(*alert, spec, facts, "right after the handshake"),
+        TlsFault::AlertAfterHandshake(alert) => of_late_alert(*alert, spec, facts),
         TlsFault::EndAfterHandshake { reset } => {
             let did = if *reset { "reset" } else { "closed" };
-            // Under TLS 1.2 a finished handshake means that the server was content with our answer.
-            match (facts.version, sent) {
-                (Some(ProtocolVersion::TLSv1_3), false) => (
-                    Cause::TlsClientCertificateRequired,
-                    format!(
-                        "the server asked for a client certificate, got none, and {did} the connection right after the handshake"
-                    ),
-                ),
-                (Some(ProtocolVersion::TLSv1_3), true) => (
-                    Cause::TlsClientCertificateRejected,
-                    format!("the server {did} the connection right after it got our client certificate"),
-                ),
-                (_, _) if probe.request.is_some() => {
-                    (Cause::TcpReset, format!("the server {did} the connection without a response"))
-                }
-                (_, _) => (Cause::TlsClosed, format!("the server {did} the connection right after the handshake")),
+            if facts.renegotiation_requested {
+                let detail = format!("the server asked to renegotiate TLS, and then {did} the connection");
+                return (Cause::TlsClientCertificateRequired, format!("{detail}{NO_RENEGOTIATION}"));
+            }
+            let when = if probe.request.is_some() { "without a response" } else { "right after the handshake" };
+            if sent {
+                let detail =
+                    format!("the server asked for a client certificate, got ours, and {did} the connection {when}");
+                (Cause::TlsClientCertificateRejected, detail)
+            } else {
+                let detail =
+                    format!("the server asked for a client certificate, got none, and {did} the connection {when}");
+                (Cause::TlsClientCertificateRequired, detail)
             }
         }
-        TlsFault::Rustls(error) => of_error(error, spec, facts),
+        TlsFault::Rustls(error) => of_error(error),
     }
 }
 
@@ -132,9 +177,8 @@ fn not_tls(received: &[u8]) -> String {
     format!("the port speaks {speaks}: it answered {}", quoted(received))
 }
 
-fn of_error(error: &Error, spec: &TlsSpec, facts: &TlsFacts) -> (Cause, String) {
+fn of_error(error: &Error) -> (Cause, String) {
     match error {
-        Error::AlertReceived(alert) => of_alert(*alert, spec, facts, "in the handshake"),
         Error::PeerIncompatible(why) => incompatible(why),
         Error::InvalidCertificate(why) => (Cause::CertInvalid, invalid_certificate(why)),
         Error::NoCertificatesPresented => (Cause::CertLeafMissing, "the server sent no certificate at all".to_owned()),
@@ -153,6 +197,11 @@ fn of_error(error: &Error, spec: &TlsSpec, facts: &TlsFacts) -> (Cause, String) 
         Error::InappropriateMessage { got_type, .. } => {
             (Cause::TlsProtocolError, format!("the server sent a TLS message out of turn ({got_type:?})"))
         }
+        // Not within a handshake: there the library takes it.
+        Error::InappropriateHandshakeMessage { got_type: HandshakeType::CertificateRequest, .. } => (
+            Cause::TlsClientCertificateRequired,
+            "the server asked for a client certificate after the handshake, which is not done".to_owned(),
+        ),
         Error::InappropriateHandshakeMessage { got_type, .. } => {
             (Cause::TlsProtocolError, format!("the server sent a handshake message out of turn ({got_type:?})"))
         }
@@ -205,15 +254,65 @@ fn incompatible(why: &PeerIncompatible) -> (Cause, String) {
     }
 }
 
-fn of_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts, when: &str) -> (Cause, String) {
+fn of_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts) -> (Cause, String) {
     let name = alert_name(alert);
-    let asked = facts.client_certificate_requested;
-    let sent = spec.client_certificate.is_some();
+    if facts.client_certificate_requested
+        && let Some(refused) = of_client_certificate(alert, spec, "in the handshake")
+    {
+        return refused;
+    }
     match alert {
         AlertDescription::CertificateRequired => {
-            (Cause::TlsClientCertificateRequired, format!("the server sent the alert {name} {when}"))
+            (Cause::TlsClientCertificateRequired, format!("the server sent the alert {name} in the handshake"))
         }
-        // Having asked, the server had already agreed on version and suite: it is our certificate that it minds.
+        AlertDescription::InsufficientSecurity => (
+            Cause::TlsCipherMismatch,
+            format!("the server sent the alert {name}: our suites and groups are too weak for it"),
+        ),
+        AlertDescription::ProtocolVersion => {
+            (Cause::TlsVersionMismatch, format!("the server sent the alert {name}; we offer TLS 1.2 and 1.3"))
+        }
+        AlertDescription::UnrecognisedName => {
+            (Cause::TlsUnrecognizedName, format!("the server sent the alert {name}; {}", name_sent(spec)))
+        }
+        AlertDescription::HandshakeFailure => (
+            Cause::TlsAlert,
+            format!("the server sent the alert {name}, which does not say what it minds; {}", name_sent(spec)),
+        ),
+        _ => (Cause::TlsAlert, format!("the server sent the alert {name} in the handshake; {}", name_sent(spec))),
+    }
+}
+
+/// What the server was told of the name that it is asked for.
+fn name_sent(spec: &TlsSpec) -> String {
+    match &spec.name {
+        VerifiedName::Dns(name) => format!("the name sent (SNI) was {name}"),
+        VerifiedName::Ip(_) => "no name was sent (SNI), because an address is none".to_owned(),
+    }
+}
+
+/// After the handshake version, suite and name are agreed on: what is left to mind is our certificate.
+fn of_late_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts) -> (Cause, String) {
+    const WHEN: &str = "right after the handshake";
+    let name = alert_name(alert);
+    if facts.renegotiation_requested {
+        let detail = format!("the server asked to renegotiate TLS, and then sent the alert {name}");
+        return (Cause::TlsClientCertificateRequired, format!("{detail}{NO_RENEGOTIATION}"));
+    }
+    let refused = of_client_certificate(alert, spec, WHEN);
+    match refused.filter(|_| facts.client_certificate_requested) {
+        Some(refused) => refused,
+        None if alert == AlertDescription::CertificateRequired => {
+            (Cause::TlsClientCertificateRequired, format!("the server sent the alert {name} {WHEN}"))
+        }
+        None => (Cause::TlsAlert, format!("the server sent the alert {name} {WHEN}")),
+    }
+}
+
+/// Having asked for a certificate, the server had already agreed on version and suite: these alerts are about ours.
+fn of_client_certificate(alert: AlertDescription, spec: &TlsSpec, when: &str) -> Option<(Cause, String)> {
+    let name = alert_name(alert);
+    match alert {
         AlertDescription::HandshakeFailure
         | AlertDescription::NoCertificate
         | AlertDescription::BadCertificate
@@ -222,29 +321,15 @@ fn of_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts, when: &st
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
-        | AlertDescription::AccessDenied
-            if asked =>
-        {
-            if sent {
-                let detail = format!("the server answered our client certificate with the alert {name} {when}");
-                (Cause::TlsClientCertificateRejected, detail)
-            } else {
-                let detail =
-                    format!("the server asked for a client certificate, got none, and sent the alert {name} {when}");
-                (Cause::TlsClientCertificateRequired, detail)
-            }
-        }
-        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => (
-            Cause::TlsCipherMismatch,
-            format!("the server sent the alert {name}: no cipher suite, group or signature scheme of ours suits it"),
-        ),
-        AlertDescription::ProtocolVersion => {
-            (Cause::TlsVersionMismatch, format!("the server sent the alert {name}; we offer TLS 1.2 and 1.3"))
-        }
-        AlertDescription::UnrecognisedName => {
-            (Cause::TlsUnrecognizedName, format!("the server sent the alert {name} for {}", spec.name))
-        }
-        _ => (Cause::TlsAlert, format!("the server sent the alert {name} {when}")),
+        | AlertDescription::AccessDenied => Some(if spec.client_certificate.is_some() {
+            let detail = format!("the server answered our client certificate with the alert {name} {when}");
+            (Cause::TlsClientCertificateRejected, detail)
+        } else {
+            let detail =
+                format!("the server asked for a client certificate, got none, and sent the alert {name} {when}");
+            (Cause::TlsClientCertificateRequired, detail)
+        }),
+        _ => None,
     }
 }
 
@@ -358,11 +443,11 @@ mod tests {
         for number in 0..=u8::MAX {
             let alert = AlertDescription::from(number);
             for (ours, spec) in &certificates {
-                let expected = match (number, ours) {
+                let in_handshake = match (number, ours) {
                     (116, _) | (40..=46 | 48 | 49, Ours::Missing) => Cause::TlsClientCertificateRequired,
                     // 42 to 46, 48 and 49 say so by their names; 40 and 41 come where nothing else is left to mind.
                     (40..=46 | 48 | 49, Ours::Sent) => Cause::TlsClientCertificateRejected,
-                    (40 | 71, _) => Cause::TlsCipherMismatch,
+                    (71, _) => Cause::TlsCipherMismatch,
                     (70, _) => Cause::TlsVersionMismatch,
                     (112, _) => Cause::TlsUnrecognizedName,
                     _ => Cause::TlsAlert,
@@ -370,7 +455,12 @@ mod tests {
                 let facts =
                     TlsFacts { client_certificate_requested: *ours != Ours::NotAskedFor, ..TlsFacts::default() };
                 let tls = spec.tls.as_ref().unwrap();
-                for fault in [TlsFault::Rustls(Error::AlertReceived(alert)), TlsFault::AlertAfterHandshake(alert)] {
+                // Version, suite and name were agreed on by then.
+                let after = if matches!(number, 70 | 71 | 112) { Cause::TlsAlert } else { in_handshake };
+                for (fault, expected) in [
+                    (TlsFault::Rustls(Error::AlertReceived(alert)), in_handshake),
+                    (TlsFault::AlertAfterHandshake(alert), after),
+                ] {
                     let (cause, detail) = judge(tls, &facts, &fault, spec, None);
                     assert_eq!(cause, expected, "alert {number}, {ours:?}: {detail}");
                     assert!(detail.contains(&number.to_string()), "alert {number}: {detail}");
@@ -495,9 +585,15 @@ mod tests {
             let end = TlsFault::EndAfterHandshake { reset };
             check(end.clone(), Ours::Missing, facts(hello, tls13), Cause::TlsClientCertificateRequired, did);
             check(end.clone(), Ours::Sent, facts(hello, tls13), Cause::TlsClientCertificateRejected, did);
-            check(end.clone(), Ours::Missing, facts(hello, tls12), closed, did);
+            check(end.clone(), Ours::Missing, facts(hello, tls12), Cause::TlsClientCertificateRequired, did);
+            check(end.clone(), Ours::Sent, facts(hello, tls12), Cause::TlsClientCertificateRejected, did);
             let (cause, detail) = judged_over(Protocol::Https, &end, Ours::Missing, facts(hello, tls12));
-            assert_eq!(cause, Cause::TcpReset, "{detail}");
+            assert_eq!(cause, Cause::TlsClientCertificateRequired, "{detail}");
+            assert!(detail.contains("without a response"), "{detail}");
+            let asked_late = TlsFacts { renegotiation_requested: true, ..facts(hello, tls12) };
+            let (cause, detail) = judged_over(Protocol::Https, &end, Ours::NotAskedFor, asked_late);
+            assert_eq!(cause, Cause::TlsClientCertificateRequired, "{detail}");
+            assert!(detail.contains("asked to renegotiate"), "{detail}");
         }
     }
 

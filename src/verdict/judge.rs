@@ -7,11 +7,11 @@ use super::diagnosis::Diagnosis;
 use super::text::{millis, quoted};
 use super::{
     Attempt, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
-    certificate_notices, handshake, text,
+    certificate_notices, handshake, http, text,
 };
 use crate::probe::{
-    AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec,
-    Response, ResponseProgress, TlsFacts, TlsFault, looks_like_tls,
+    AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, LocalFault, Observation, ProbeSpec, TlsFacts,
+    TlsFault,
 };
 
 /// Bytes of a body that the report keeps.
@@ -91,7 +91,14 @@ fn conclude(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
         None => {}
     }
     if let Some(response) = &observation.response {
-        findings.extend(of_response(spec, response, observation.fault.is_none()));
+        let found = http::of_response(spec, observation.tls.as_deref(), response, observation.fault.is_none());
+        // A server that says what is wrong, and then breaks off, has said why.
+        let is_broken_off = matches!(observation.fault, Some(Fault::Http(_)));
+        let found = found.into_iter().filter(|finding| findings.iter().all(|other| other.code != finding.code));
+        let found: Vec<_> = found.collect();
+        let place = if is_broken_off { 0 } else { findings.len() };
+        findings.splice(place..place, found);
+        warnings.extend(http::notices(response).map(|(code, detail)| notice(code, detail)));
     }
     warnings.extend(network_warnings(observation));
     let mut findings = findings.into_iter();
@@ -150,7 +157,7 @@ fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
             (Some(tls), Some(facts)) => handshake::judge(tls, facts, fault, spec, observation.scan.as_deref()),
             (None, _) | (_, None) => (Cause::TlsProtocolError, "TLS without a handshake".to_owned()),
         },
-        Fault::Http(fault) => of_http(spec, fault),
+        Fault::Http(fault) => http::of_fault(spec, fault, observation.tls.as_deref()),
     };
     let facts = match (fault, reading.sent.first()) {
         (Fault::Tls(fault), Some(first)) if code == Cause::CertInvalid => {
@@ -220,78 +227,6 @@ fn after_proxy_line(what: &AfterProxyLine) -> String {
     }
 }
 
-fn of_http(spec: &ProbeSpec, fault: &HttpFault) -> (Cause, String) {
-    let timeout = millis(spec.timeout);
-    match fault {
-        HttpFault::Timeout(progress) => {
-            let came = match progress {
-                ResponseProgress::Nothing => "not a byte of the response came".to_owned(),
-                ResponseProgress::Head { received } => format!("only {received} bytes of an incomplete head came"),
-                ResponseProgress::Body { received } => format!("only {received} bytes of an incomplete body came"),
-            };
-            (Cause::HttpTimeout, format!("{came} within {timeout}"))
-        }
-        HttpFault::Reset(progress) => {
-            let when = match progress {
-                ResponseProgress::Nothing => "before the response",
-                ResponseProgress::Head { .. } => "within the response's head",
-                ResponseProgress::Body { .. } => "within the response's body",
-            };
-            (Cause::TcpReset, format!("the server reset the connection {when}"))
-        }
-        HttpFault::ClosedBeforeHead { received: 0 } => {
-            (Cause::TcpReset, "the server closed the connection without a response".to_owned())
-        }
-        HttpFault::ClosedBeforeHead { received } => {
-            (Cause::TcpReset, format!("the server closed the connection after {received} bytes of an incomplete head"))
-        }
-        HttpFault::Malformed(what) => (Cause::HttpMalformed, (*what).to_owned()),
-        HttpFault::NotHttp(bytes) if looks_like_tls(bytes) => {
-            (Cause::HttpMalformed, "the port answered in TLS, not in plain HTTP".to_owned())
-        }
-        HttpFault::NotHttp(bytes) => (Cause::HttpMalformed, format!("the response begins with {}", quoted(bytes))),
-        HttpFault::BodyCutShort { received, announced: Some(announced) } => {
-            (Cause::HttpMalformed, format!("the body ended after {received} of {announced} bytes"))
-        }
-        HttpFault::BodyCutShort { received, announced: None } => {
-            (Cause::HttpMalformed, format!("the connection ended within the chunked body, after {received} bytes"))
-        }
-        HttpFault::HeadTooLarge => (Cause::HttpMalformed, "the response's heads are larger than 64 KiB".to_owned()),
-        HttpFault::TooManyInterimResponses => {
-            (Cause::HttpMalformed, "more than 16 interim (1xx) responses came before the real one".to_owned())
-        }
-    }
-}
-
-/// What is not as expected of a response; of the body only when it is complete.
-fn of_response(spec: &ProbeSpec, response: &Response, complete: bool) -> Vec<Finding<Cause>> {
-    let mut findings = Vec::new();
-    let expected = &spec.expectation;
-    if !expected.status_codes.iter().any(|(first, last)| (*first..=*last).contains(&response.status)) {
-        let codes: Vec<String> = expected
-            .status_codes
-            .iter()
-            .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
-            .collect();
-        let codes = codes.join(", ");
-        let redirect = response.location.as_ref().map(|to| format!(", a redirect to {}", quoted(to.as_bytes())));
-        let detail = format!("expected status {codes}, received {}{}", response.status, redirect.unwrap_or_default());
-        let facts = Facts::default().with(Slot::Expected, codes).with(Slot::Received, response.status.to_string());
-        findings.push(Finding::new(Cause::HttpStatusMismatch, detail).with(facts));
-    }
-    if complete && !contains(&response.body, expected.body.as_bytes()) {
-        let wanted = quoted(expected.body.as_bytes());
-        let detail = format!("expected {wanted} in the body, received {} bytes without it", response.body.len());
-        let facts = Facts::default().with(Slot::Expected, wanted);
-        findings.push(Finding::new(Cause::HttpBodyMismatch, detail).with(facts));
-    }
-    findings
-}
-
-fn contains(body: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
-}
-
 fn network_warnings(observation: &Observation) -> Vec<Finding<Code>> {
     let stale = observation.stale.iter().map(|stale| {
         let age = text::rough(stale.age);
@@ -322,7 +257,7 @@ pub(super) mod tests {
     use rustls::AlertDescription;
 
     use super::*;
-    use crate::probe::{Expectation, Host, IcmpReason, Phases, Protocol, Stale};
+    use crate::probe::{Expectation, Host, HttpFault, IcmpReason, Phases, Protocol, ResponseProgress, Stale};
     use crate::verdict::ProbeResult;
 
     /// Without a request and TLS.
@@ -339,7 +274,7 @@ pub(super) mod tests {
         }
     }
 
-    fn observed(fault: Option<Fault>) -> Observation {
+    pub(in crate::verdict) fn observed(fault: Option<Fault>) -> Observation {
         Observation {
             at: SystemTime::UNIX_EPOCH,
             duration: Duration::from_secs(1),
@@ -439,34 +374,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn faults_of_http_say_how_far_the_response_had_come() {
-        let http = |fault, cause, detail| check(Fault::Http(fault), cause, detail);
-        let (nothing, head) = (ResponseProgress::Nothing, ResponseProgress::Head { received: 9 });
-        let body = ResponseProgress::Body { received: 12 };
-        let timeout = Cause::HttpTimeout;
-        http(HttpFault::Timeout(nothing), timeout, "not a byte of the response came within 30 s");
-        http(HttpFault::Timeout(head), timeout, "only 9 bytes of an incomplete head came within 30 s");
-        http(HttpFault::Timeout(body), timeout, "only 12 bytes of an incomplete body came within 30 s");
-        let reset = Cause::TcpReset;
-        http(HttpFault::Reset(nothing), reset, "the server reset the connection before the response");
-        http(HttpFault::Reset(head), reset, "the server reset the connection within the response's head");
-        http(HttpFault::Reset(body), reset, "the server reset the connection within the response's body");
-        let closed = |received| HttpFault::ClosedBeforeHead { received };
-        http(closed(0), reset, "the server closed the connection without a response");
-        http(closed(9), reset, "the server closed the connection after 9 bytes of an incomplete head");
-        let malformed = Cause::HttpMalformed;
-        http(HttpFault::Malformed("it is odd"), malformed, "it is odd");
-        http(HttpFault::NotHttp(vec![21, 3, 1, 0, 2]), malformed, "the port answered in TLS, not in plain HTTP");
-        http(HttpFault::NotHttp(b"220 hi".to_vec()), malformed, "the response begins with \"220 hi\"");
-        let short = |announced| HttpFault::BodyCutShort { received: 12, announced };
-        http(short(Some(40)), malformed, "the body ended after 12 of 40 bytes");
-        http(short(None), malformed, "the connection ended within the chunked body, after 12 bytes");
-        http(HttpFault::HeadTooLarge, malformed, "the response's heads are larger than 64 KiB");
-        let interim = "more than 16 interim (1xx) responses came before the real one";
-        http(HttpFault::TooManyInterimResponses, malformed, interim);
-    }
-
-    #[test]
     fn a_backends_own_words_are_escaped_and_cut() {
         let check = |bytes: &[u8], shown: &str| assert_eq!(quoted(bytes), shown);
         check(b"", "\"\"");
@@ -508,7 +415,7 @@ pub(super) mod tests {
         for fault in [
             None,
             Some(Fault::Connect(ConnectFault::Timeout)),
-            Some(Fault::Http(HttpFault::Timeout(ResponseProgress::Nothing))),
+            Some(Fault::Http(HttpFault::Timeout { progress: ResponseProgress::Nothing, quiet: Duration::ZERO })),
         ] {
             let observation = Observation { failed_addresses: failed_addresses.clone(), ..observed(fault) };
             let verdict = judge(&spec(Protocol::Http), &observation);

@@ -11,6 +11,7 @@ mod fault;
 mod finding;
 mod flaws;
 mod handshake;
+mod http;
 mod offer;
 mod judge;
 mod links;

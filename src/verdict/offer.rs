@@ -7,7 +7,7 @@ use super::Cause;
 use crate::probe::scan::flight::{Flight, Hello};
 
 /// What the server's choice says is missing from our offer: the cause, and the reason in words.
-pub(super) fn missing(hello: Hello, flight: &Flight, before: Cause) -> Option<(Cause, String)> {
+pub(super) fn missing(hello: Hello, flight: &Flight, is_about_the_offer: bool) -> Option<(Cause, String)> {
     let version = version_name(hello.version);
     let suite = suite_name(hello.suite);
     if hello.version < u16::from(ProtocolVersion::TLSv1_2) {
@@ -23,7 +23,7 @@ pub(super) fn missing(hello: Hello, flight: &Flight, before: Cause) -> Option<(C
         ));
     }
     if let Some(group) = hello.group.or(flight.key_exchange_group)
-        && !aws_lc_rs::ALL_KX_GROUPS.iter().any(|ours| u16::from(ours.name()) == group)
+        && !aws_lc_rs::default_provider().kx_groups.iter().any(|ours| u16::from(ours.name()) == group)
     {
         return Some((
             Cause::TlsCipherMismatch,
@@ -35,12 +35,12 @@ pub(super) fn missing(hello: Hello, flight: &Flight, before: Cause) -> Option<(C
         ));
     }
     // Suite and group are ours: what is left of an offer is the signature schemes.
-    (before == Cause::TlsCipherMismatch).then(|| {
+    is_about_the_offer.then(|| {
         (
             Cause::TlsCipherMismatch,
             format!(
-                "offered every signature scheme, it goes on with {suite} ({version}): its certificate or key needs a \
-                 scheme that we do not offer, such as SHA-1, DSA or an unusual curve"
+                "offered every signature scheme, too, it goes on with {suite} ({version}), which we offer: what is left is \
+                 a scheme that its certificate or key needs and we do not offer, such as SHA-1, DSA or an unusual curve"
             ),
         )
     })
@@ -108,7 +108,7 @@ mod tests {
     fn the_servers_choice_tells_what_our_offer_lacks() {
         let check = |version, suite, group, cause, words: &str| {
             let hello = Hello { version, suite, group };
-            let (found, why) = missing(hello, &Flight::default(), Cause::TlsCipherMismatch).expect(words);
+            let (found, why) = missing(hello, &Flight::default(), true).expect(words);
             assert_eq!(found, cause, "{why}");
             assert!(why.contains(words), "{why}");
         };
@@ -119,6 +119,7 @@ mod tests {
         check(0x0304, 0x1304, None, cipher, "of that version we offer TLS_AES_256_GCM_SHA384");
         check(0x0304, 0x1301, Some(25), cipher, "it chose secp521r1");
         check(0x0303, 0xc02f, Some(26), cipher, "it chose brainpoolP256r1");
+        check(0x0304, 0x1301, Some(0x0201), cipher, "it chose MLKEM768");
         check(0x0303, 0xc02f, Some(999), cipher, "it chose the group 0x03e7");
         check(0x0303, 0x00a8, None, cipher, "it chose TLS_PSK_WITH_AES_128_GCM_SHA256");
         check(0x0303, 0xc02f, Some(23), cipher, "signature scheme");
@@ -127,6 +128,6 @@ mod tests {
     #[test]
     fn a_choice_of_ours_explains_no_other_alert() {
         let hello = Hello { version: 0x0303, suite: 0xc02f, group: None };
-        assert_eq!(missing(hello, &Flight::default(), Cause::TlsAlert), None);
+        assert_eq!(missing(hello, &Flight::default(), false), None);
     }
 }

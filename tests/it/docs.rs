@@ -16,7 +16,7 @@ use backend_health_exporter::probe::{NameSource, Prober, Protocol, Request, TlsS
 use backend_health_exporter::resolver::Resolver;
 use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{
-    Case, Cause, Code, Facts, Finding, Notice, Side, Slot, Stage, Verdict, Words, judge,
+    Case, Cause, Code, Facts, Finding, Notice, Side, Slot, Stage, Verdict, Words, judge, unexplained_alert,
 };
 use backend_health_exporter::view::remedy::Remedy;
 use backend_health_exporter::{app, resolver};
@@ -66,6 +66,8 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("http_status_mismatch", "http", "server"),
     ("http_body_mismatch", "http", "server"),
     ("http_malformed", "http", "server"),
+    ("http_to_tls_port", "http", "gateway"),
+    ("http_version_mismatch", "http", "gateway"),
 ];
 
 /// The rows of both tables.
@@ -507,7 +509,11 @@ const SIGNS: &[(&str, &[&str])] = &[
 /// Probes until it shows what it must: this host may be busy.
 async fn verdict(prober: Arc<Prober>, target: Arc<Target>, cause: Option<&'static str>) -> Verdict {
     for _ in 0..20 {
-        let verdict = judge(&target.probe, &prober.probe(&target.probe).await);
+        let mut observation = prober.probe(&target.probe).await;
+        if let (Some(_), Some(address)) = (unexplained_alert(&observation), observation.address) {
+            observation.scan = prober.scan(&target.probe, address).await.map(Arc::new);
+        }
+        let verdict = judge(&target.probe, &observation);
         if verdict.cause.as_ref().map(|finding| finding.code.code()) == cause {
             return verdict;
         }
@@ -691,6 +697,7 @@ fn query(notice: Notice) -> Option<&'static str> {
         | Notice::AddressFailed
         | Notice::ChainOutOfOrder
         | Notice::ChainQuestionable
+        | Notice::HttpOddHeader
         | Notice::RevocationListStale => None,
     }
 }

@@ -26,6 +26,9 @@ mod openssl;
 mod hostile;
 mod fuzz;
 
+// What servers as they are installed answer.
+mod servers;
+
 // The lab's backends do what their names say.
 mod lab;
 

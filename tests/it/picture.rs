@@ -53,6 +53,7 @@ fn faulty_parts(cause: Cause) -> &'static [&'static str] {
         Cause::HttpTimeout | Cause::HttpStatusMismatch | Cause::HttpBodyMismatch | Cause::HttpMalformed => {
             &["HTTP request", "HTTP response"]
         }
+        Cause::HttpToTlsPort | Cause::HttpVersionMismatch => &["Protocol", "HTTP request"],
     }
 }
 

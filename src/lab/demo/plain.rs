@@ -41,6 +41,8 @@ fn shop() -> Pool {
         Server::at("127.20.1.8", "sends less than it announced", http::short_body(), [Unhealthy("http_malformed")]),
         Server::at("127.20.1.9", "an SSH server on this port", tcp::ssh_banner(), [Unhealthy("http_malformed")]),
         Server::at("127.20.1.10", "stopped: nothing listens", Behaviour::Refused, [Unhealthy("tcp_refused")]),
+        Server::at("127.20.1.11", "takes HTTPS only", http::wants_tls(), [Unhealthy("http_to_tls_port")]),
+        Server::at("127.20.1.12", "takes HTTP/2 only", http::wants_http2(), [Unhealthy("http_version_mismatch")]),
     ];
     Pool { name: "shop", purpose: "The web shop: what goes wrong in an application.", settings: vec![&HTTP], servers }
 }

@@ -167,11 +167,11 @@ fn banking(material: &Material) -> anyhow::Result<Pool> {
 fn legacy(material: &Material) -> anyhow::Result<Pool> {
     let host = "legacy.lab.test";
     let old = material.https_on_terms(host, Terms { versions: Versions::Tls12, ..Terms::default() })?;
-    let odd = material.https_on_terms(host, Terms { offer: Offer::RsaSuites, ..Terms::default() })?;
+    let odd = material.https_on_terms(host, Terms { offer: Offer::RareGroup, ..Terms::default() })?;
     let servers = vec![
         Server::at("127.20.10.1", "TLS 1.2 only, which is fine", old, [Healthy]),
         Server::at("127.20.10.2", "TLS 1.0 only", tls::tls10_alert(), [Unhealthy("tls_version_mismatch")]),
-        Server::at("127.20.10.3", "suites that do not fit its key", odd, [Unhealthy("tls_cipher_mismatch")]),
+        Server::at("127.20.10.3", "a key exchange that hardly anybody offers", odd, [Unhealthy("tls_cipher_mismatch")]),
         Server::at("127.20.10.4", "plain HTTP on this port", tls::answers_plain_http(), [Unhealthy("tls_not_tls")]),
         Server::at(
             "127.20.10.5",

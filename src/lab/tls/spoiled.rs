@@ -9,6 +9,12 @@ pub fn alert(code: u8) -> Script {
     after_hello([Step::send(alert_record(0x03, code)), Step::Finish])
 }
 
+/// A fatal alert in a record of a version that there is not.
+#[must_use]
+pub fn alert_of_odd_version(version: [u8; 2], code: u8) -> Script {
+    after_hello([Step::send([21, version[0], version[1], 0, 2, 2, code]), Step::Finish])
+}
+
 /// Does not know the name in the SNI: alert 112. Written by hand because rustls sends 49 in this case.
 #[must_use]
 pub fn unrecognized_name() -> Script {

@@ -4,6 +4,8 @@
 
 use rustls::pki_types::CertificateDer;
 
+use crate::probe::tls::alert_in_clear;
+
 /// A server's first flight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flight {
@@ -162,7 +164,11 @@ impl<'a> Reader<'a> {
 
     /// A whole record: its type and content. What is no TLS or not whole stays.
     fn record(&mut self) -> Option<(u8, &'a [u8])> {
-        let [kind @ 20..=23, 3, _, ..] = self.0 else { return None };
+        let (kind @ 20..=23, true) =
+            (self.0.first()?, matches!(self.0, [_, 3, _, ..]) || alert_in_clear(self.0).is_some())
+        else {
+            return None;
+        };
         let mut ahead = Reader(&self.0[3..]);
         let fragment = ahead.counted()?;
         self.0 = ahead.0;

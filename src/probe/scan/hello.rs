@@ -115,9 +115,12 @@ pub(super) const SUITES: [u16; 120] = [
     0x003b, 0x0002, 0xc006, 0xc010, // without encryption
 ];
 
-/// The groups of RFC 8422, RFC 7919, brainpool and the older curves.
-const GROUPS: [u16; 21] =
-    [29, 23, 24, 25, 30, 22, 26, 27, 28, 31, 32, 33, 19, 21, 14, 13, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
+/// The groups of RFC 8422, RFC 7919, brainpool, the older curves and ML-KEM.
+const GROUPS: [u16; 27] = [
+    29, 23, 24, 25, 30, 22, 26, 27, 28, 31, 32, 33, 19, 21, 14, 13, // curves
+    0x0100, 0x0101, 0x0102, 0x0103, 0x0104, // finite fields
+    0x11ec, 0x11eb, 0x11ed, 0x0200, 0x0201, 0x0202, // ML-KEM, with a curve and alone
+];
 
 /// RFC 8446, section 4.2.3, and the older pairs of hash and signature.
 const SCHEMES: [u16; 22] = [

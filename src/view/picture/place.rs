@@ -137,6 +137,12 @@ pub fn of_cause(cause: Cause) -> &'static [(Place, Saying)] {
         Cause::HttpStatusMismatch => &[(Response, Words("this status is not expected")), (Line, Words("wrong status"))],
         Cause::HttpBodyMismatch => &[(Response, Words("without the expected text")), (Line, Words("wrong body"))],
         Cause::HttpMalformed => &[(Response, Words("not valid HTTP")), (Line, Words("not valid HTTP"))],
+        Cause::HttpToTlsPort => {
+            &[(Place::Protocol, Words("this port speaks TLS")), (Line, Words("plain HTTP to a TLS port"))]
+        }
+        Cause::HttpVersionMismatch => {
+            &[(Place::Protocol, Words("the port speaks another version")), (Line, Words("another version of HTTP"))]
+        }
     }
 }
 
@@ -150,6 +156,7 @@ pub fn of_notice(notice: Notice) -> &'static [(Place, Saying)] {
         Notice::ChainExtraCertificate => &[(Certificate, Words("not needed, and outside its dates"))],
         Notice::ChainOutOfOrder => &[(Place::Chain, Words("valid, but not in order"))],
         Notice::ChainQuestionable => &[(Place::Chain, Detail)],
+        Notice::HttpOddHeader => &[(Response, Detail)],
         Notice::RevocationListStale => &[(Trust, Words("a revocation list is out of date"))],
     }
 }

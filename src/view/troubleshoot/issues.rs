@@ -62,6 +62,8 @@ fn of_cause(cause: Cause, detail: &str) -> &'static str {
         | Cause::ProxyProtocolRejected
         | Cause::TlsNotTls
         | Cause::HttpTimeout
+        | Cause::HttpToTlsPort
+        | Cause::HttpVersionMismatch
         | Cause::HttpMalformed => "InvalidResponseFromServer",
         Cause::HttpStatusMismatch => "StatusCodeValidationFailed",
         Cause::HttpBodyMismatch => "ContentValidationFailed",

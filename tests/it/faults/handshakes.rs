@@ -7,8 +7,8 @@ use backend_health_exporter::lab::tls::{
 };
 use backend_health_exporter::lab::{Script, Service, http, tcp, tls};
 use backend_health_exporter::probe::ClientCertificate;
-use backend_health_exporter::verdict::Cause;
 use backend_health_exporter::verdict::Role::{Intermediate, Leaf};
+use backend_health_exporter::verdict::{Cause, unexplained_alert};
 
 use super::{Expected, HOST, Part, Probe, Row, Secure, check, fails, judged, prober, row, succeeds};
 
@@ -66,7 +66,8 @@ async fn alerts_are_named_with_their_number() {
         (10, other, "unexpected_message (10)"),
         (20, other, "bad_record_mac (20)"),
         (22, other, "record_overflow (22)"),
-        (40, Cause::TlsCipherMismatch, "handshake_failure (40)"),
+        // It does not say what it minds, and nothing else is known.
+        (40, other, "handshake_failure (40)"),
         // Nobody asked us for a certificate, so it cannot be ours.
         (42, other, "bad_certificate (42)"),
         (46, other, "certificate_unknown (46)"),
@@ -108,7 +109,7 @@ async fn versions_and_suites_in_common_are_healthy_and_others_not() {
     }
     for offer in [Offer::RsaSuites, Offer::RareGroup] {
         let service = serving(Terms { offer, ..Terms::default() });
-        let expected = fault(Cause::TlsCipherMismatch, "handshake_failure (40)");
+        let expected = fault(Cause::TlsAlert, "handshake_failure (40)");
         rows.push(row(format!("{offer:?}"), service.clone(), Probe::https(&secure.trust), expected.clone()));
         rows.push(row(format!("{offer:?}"), service, Probe::tls(&secure.trust), expected));
     }
@@ -138,6 +139,130 @@ async fn version_and_suite_are_kept_also_when_the_certificate_is_refused() {
             let session = verdict.evidence.tls.unwrap_or_else(|| panic!("{versions:?} {chain:?}: no session"));
             assert_eq!(session.version, version);
             assert!(session.cipher.starts_with(suite), "{}", session.cipher);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_alert_is_one_whatever_version_its_record_has() {
+    let secure = Secure::new();
+    let mut rows = Vec::new();
+    for version in [[0, 0], [3, 0], [3, 5], [2, 0], [0x7f, 0x1c], [255, 255]] {
+        let odd = |code| tls::alert_of_odd_version(version, code);
+        for (code, cause, words) in [
+            (40, Cause::TlsAlert, "handshake_failure (40)"),
+            (70, Cause::TlsVersionMismatch, "protocol_version (70)"),
+            (112, Cause::TlsUnrecognizedName, "unrecognized_name (112)"),
+        ] {
+            rows.extend(both(&format!("{version:?} {code}"), &odd(code), &secure, &fault(cause, words)));
+        }
+    }
+    check(rows).await;
+}
+
+#[tokio::test]
+async fn what_an_extra_hello_does_not_prove_is_not_said() {
+    let secure = Secure::new();
+    let prober = prober();
+    let identity = secure.pki.identity(Chain::Good, HOST).unwrap();
+    let rare = ServerTls::with(&identity, Terms { offer: Offer::RareGroup, ..Terms::default() }).unwrap();
+    let unfit = ServerTls::with(&identity, Terms { offer: Offer::RsaSuites, ..Terms::default() }).unwrap();
+    let refuses = tls::alert(40);
+    let table: [(super::Behaviour, &str, Cause, &[&str]); 5] = [
+        (Service::tls(&rare, http::ok()).into(), HOST, Cause::TlsCipherMismatch, &["it chose MLKEM768"]),
+        // Refused whatever was offered: suites and groups are not the reason.
+        (
+            Service::tls(&unfit, http::ok()).into(),
+            HOST,
+            Cause::TlsAlert,
+            &["the name sent (SNI) was app.lab.test", "these are not the reason"],
+        ),
+        (refuses.clone().into(), HOST, Cause::TlsAlert, &["SNI) was app.lab.test", "these are not the reason"]),
+        (refuses.into(), "127.0.0.1", Cause::TlsAlert, &["no name was sent (SNI)", "these are not the reason"]),
+        (tls::alert(112).into(), HOST, Cause::TlsUnrecognizedName, &["SNI) was app.lab.test"]),
+    ];
+    for (behaviour, name, cause, words) in table {
+        let backend = super::Backend::start(super::LOCALHOST, behaviour).unwrap();
+        let spec = Probe::https(&secure.trust).named(name).of(backend.address());
+        let (mut observation, _) = judged(&prober, &spec).await;
+        if unexplained_alert(&observation).is_some() {
+            observation.scan = prober.scan(&spec, backend.address()).await.map(Arc::new);
+        }
+        let verdict = super::judge(&spec, &observation);
+        let finding = verdict.cause.expect("a fault");
+        assert_eq!(finding.code, cause, "{}", finding.detail);
+        for words in words {
+            assert!(finding.detail.contains(words), "{words}: {}", finding.detail);
+        }
+    }
+}
+
+/// Carries bytes to the server behind it, and back, each this much later.
+async fn slow_road(to: std::net::SocketAddr, one_way: std::time::Duration) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    async fn carry(
+        mut from: tokio::net::tcp::OwnedReadHalf,
+        mut to: tokio::net::tcp::OwnedWriteHalf,
+        one_way: std::time::Duration,
+    ) {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
+        tokio::spawn(async move {
+            while let Some((due, bytes)) = receiver.recv().await {
+                tokio::time::sleep_until(due).await;
+                if bytes.is_empty() || to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        });
+        loop {
+            let mut buffer = vec![0; 16 * 1024];
+            let count = from.read(&mut buffer).await.unwrap_or(0);
+            buffer.truncate(count);
+            if sender.send((tokio::time::Instant::now() + one_way, buffer)).is_err() || count == 0 {
+                return;
+            }
+        }
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(to).await.expect("the server takes connections");
+            let ((client_in, client_out), (server_in, server_out)) = (client.into_split(), server.into_split());
+            tokio::spawn(carry(client_in, server_out, one_way));
+            tokio::spawn(carry(server_in, client_out, one_way));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_late_refusal_is_waited_for_as_long_as_the_road_takes() {
+    let secure = Secure::new();
+    let identity = secure.pki.identity(Chain::Good, HOST).unwrap();
+    let ours = client_certificate(&secure.pki.root);
+    let serving = |client| {
+        let terms = Terms { versions: Versions::Tls13, client, ..Terms::default() };
+        let tls = ServerTls::with(&identity, terms).unwrap();
+        super::Backend::start(super::LOCALHOST, Service::tls(&tls, tcp::holds())).unwrap()
+    };
+    let required = serving(ClientAuthentication::Required(secure.pki.root.der()));
+    let others = serving(ClientAuthentication::Required(secure.pki.strange_root.der()));
+    let optional = serving(ClientAuthentication::Optional(secure.pki.root.der()));
+    let prober = prober();
+    for one_way in [0, 100, 150, 300].map(std::time::Duration::from_millis) {
+        for (backend, certificate, cause) in [
+            (&required, None, Some(Cause::TlsClientCertificateRequired)),
+            (&others, Some(&ours), Some(Cause::TlsClientCertificateRejected)),
+            (&required, Some(&ours), None),
+            (&optional, None, None),
+        ] {
+            let road = slow_road(backend.address(), one_way).await;
+            let probe = Probe::tls(&secure.trust);
+            let probe = certificate.into_iter().fold(probe, Probe::showing);
+            let (_, verdict) = judged(&prober, &probe.of(road)).await;
+            let found = verdict.cause.as_ref().map(|finding| finding.code);
+            assert_eq!(found, cause, "{one_way:?} each way: {:?}", super::told(&verdict));
         }
     }
 }
@@ -222,13 +347,9 @@ async fn a_server_that_asked_and_ends_right_after_the_handshake_minds_the_certif
         let after = |cause| move |probe: &Probe| fails(cause, part(probe)).saying(did);
         rows.extend(asking(&secure, terms(Versions::Tls13), None, after(Cause::TlsClientCertificateRequired)));
         rows.extend(asking(&secure, terms(Versions::Tls13), Some(&ours), after(Cause::TlsClientCertificateRejected)));
-        // Under TLS 1.2 it has accepted our answer before the handshake was over.
-        let tls12 = |probe: &Probe| match probe.spec.request {
-            Some(_) => fails(Cause::TcpReset, Part::FirstByte).saying(did),
-            None => fails(Cause::TlsClosed, Part::Tls).saying(did),
-        };
-        rows.extend(asking(&secure, terms(Versions::Tls12), None, tls12));
-        rows.extend(asking(&secure, terms(Versions::Tls12), Some(&ours), tls12));
+        // So do servers that look at the certificate by themselves, after a handshake that takes any.
+        rows.extend(asking(&secure, terms(Versions::Tls12), None, after(Cause::TlsClientCertificateRequired)));
+        rows.extend(asking(&secure, terms(Versions::Tls12), Some(&ours), after(Cause::TlsClientCertificateRejected)));
         // Who did not ask may close as it likes.
         let terms = Asking { versions: Versions::Tls13, client: ClientAuthentication::None, script: script.clone() };
         rows.extend(asking(&secure, terms, None, |probe| match probe.spec.request {

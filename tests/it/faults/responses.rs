@@ -1,9 +1,9 @@
 //! HTTP responses: what is healthy, what is not as expected, and what is not HTTP.
 
-use backend_health_exporter::lab::http::{Placement, answer};
+use backend_health_exporter::lab::http::{Placement, answer, response};
 use backend_health_exporter::lab::tls::{Chain, ServerTls};
 use backend_health_exporter::lab::{Script, Service, http, tcp};
-use backend_health_exporter::verdict::Cause;
+use backend_health_exporter::verdict::{Cause, Notice};
 
 use super::{Expected, HOST, Part, Probe, Row, Secure, check, fails, row, succeeds};
 
@@ -83,6 +83,8 @@ async fn status_codes_are_matched_as_they_are_written() {
         row("600", http::status_text("600"), Probe::http(), no(600, "received 600")),
         row("999", http::status_text("999"), Probe::http(), no(999, "received 999")),
         row("600 wanted", http::status_text("600"), Probe::http().wanting(&[(600, 600)], ""), ok(600)),
+        row("999 wanted", http::status_text("999"), Probe::http().wanting(&[(100, 999)], ""), ok(999)),
+        row("700 is outside", http::status_text("700"), Probe::http().wanting(&[(100, 699)], ""), no(700, "100-699")),
         row("101", http::switching_protocols(), Probe::http(), no(101, "received 101")),
         // 199 is an interim response; the real one never comes.
         row("199", http::status(199, ""), Probe::http(), fails(Cause::TcpReset, Part::Transfer).saying("closed")),
@@ -141,9 +143,8 @@ async fn broken_framing_is_malformed() {
             answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nready\r\n0\r\n\r\n"),
             "longer than its announced size",
         ),
-        malformed("NUL in a field", http::nul_in_header(), "invalid value"),
+        malformed("NUL in a field", http::nul_in_header(), "the header field \"X-Odd\" holds a NUL"),
         malformed("differing lengths", http::differing_content_lengths(), "Content-Length"),
-        malformed("length and chunks", http::length_and_chunks(), "both Transfer-Encoding and Content-Length"),
         malformed(
             "a length that is no number",
             answer("HTTP/1.1 200 OK\r\nContent-Length: six\r\n\r\nready\n"),
@@ -154,7 +155,17 @@ async fn broken_framing_is_malformed() {
             answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
             "HTTP/1.0",
         ),
-        malformed("a field without a colon", answer("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "header field"),
+        malformed(
+            "a field without a colon",
+            answer("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
+            "the header field \"no colon\" has no colon",
+        ),
+        malformed("a bare CR", answer("HTTP/1.1 200 OK\r\nX-Odd: a\rb\r\n\r\n"), "\"X-Odd\" holds a carriage return"),
+        malformed(
+            "a length beside another coding",
+            answer("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: gzip\r\n\r\nabc"),
+            "beside a Transfer-Encoding that is not chunked",
+        ),
     ])
     .await;
 }
@@ -184,8 +195,164 @@ async fn plain_http_on_a_tls_port_is_told_so() {
         "a TLS port",
         Service::tls(&tls, http::ok()),
         Probe::http(),
-        fails(Cause::HttpMalformed, Part::Transfer).saying("answered in TLS, not in plain HTTP"),
+        fails(Cause::HttpToTlsPort, Part::Transfer).saying("answered plain HTTP with the TLS alert"),
     )])
+    .await;
+    let says_so = |name: &str, status: u16, body: &str| {
+        let expected = fails(Cause::HttpToTlsPort, Part::Transfer).status(status).saying("the port is for TLS");
+        row(name, http::status(status, body), Probe::http().wanting_body("ready"), expected)
+    };
+    let in_tls = |name: &str, bytes: &[u8]| {
+        let expected = fails(Cause::HttpToTlsPort, Part::Transfer).saying("plain HTTP");
+        row(name, answer(bytes), Probe::http(), expected)
+    };
+    check([
+        row("the lab's own", http::wants_tls(), Probe::http(), fails(Cause::HttpToTlsPort, Part::Transfer).status(400)),
+        says_so("nginx", 400, "<title>400 The plain HTTP request was sent to HTTPS port</title>"),
+        says_so("nginx' own status", 497, "odd"),
+        says_so("Apache", 400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />"),
+        says_so("Apache, in two lines", 400, "You&#39;re speaking plain HTTP to an\n SSL-enabled server port."),
+        says_so("Go, Caddy, Traefik", 400, "Client sent an HTTP request to an HTTPS server.\n"),
+        says_so("Tomcat", 400, "Bad Request\r\nThis combination of host and port requires TLS.\r\n"),
+        says_so(
+            "Cheroot",
+            400,
+            "The client sent a plain HTTP request, but this server only speaks HTTPS on this port.",
+        ),
+        in_tls("an alert", &[21, 3, 1, 0, 2, 2, 70]),
+        in_tls("a warning", &[21, 3, 3, 0, 2, 1, 0]),
+        in_tls("an alert of an odd version", &[21, 0, 0, 0, 2, 2, 10]),
+        in_tls("a handshake record", &[22, 3, 3, 0, 4, 0, 0, 0, 0]),
+        row("another 400", http::status(400, "Bad Request: no Host"), Probe::http(), wrong_status(400, "received 400")),
+        row(
+            "a 400 that is wanted",
+            http::wants_tls(),
+            Probe::http().wanting(&[(400, 400)], ""),
+            succeeds().status(400),
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn ports_for_another_version_of_http_are_told_so() {
+    let frames = |name: &str, bytes: &[u8], words: &str| {
+        row(name, answer(bytes), Probe::http(), fails(Cause::HttpVersionMismatch, Part::Transfer).saying(words))
+    };
+    let says_so = |name: &str, status: u16, fields: &[(&str, &str)], body: &str, words: &str| {
+        let expected = fails(Cause::HttpVersionMismatch, Part::Transfer).status(status).saying(words);
+        row(name, answer(response(status, fields, body)), Probe::http(), expected)
+    };
+    let at_once = fails(Cause::HttpVersionMismatch, Part::Transfer).saying("a frame of HTTP/2 (SETTINGS)");
+    check([
+        row("SETTINGS at once", http::wants_http2(), Probe::http(), at_once),
+        frames("empty SETTINGS", &[0, 0, 0, 4, 0, 0, 0, 0, 0], "SETTINGS"),
+        frames("GOAWAY", b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", "GOAWAY"),
+        frames("a preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "preface"),
+        says_so("505", 505, &[], "", "505: HTTP version not supported"),
+        says_so("an upgrade", 426, &[("Upgrade", "h2c")], "", "upgrade to \"h2c\""),
+        says_so("Kestrel", 400, &[], "An HTTP/1.x request was sent to an HTTP/2 only endpoint.", "only HTTP/2"),
+        says_so("Node", 403, &[], "Unknown ALPN Protocol, expected `h2` to be available.", "only HTTP/2"),
+        row("an upgrade to TLS", http::status(426, ""), Probe::http(), wrong_status(426, "received 426")),
+        malformed("zeros", answer([0; 64]), "the response begins with"),
+        malformed(
+            "zeros and a length",
+            answer(*b"\0\0\x05\x04\0\0\0\0\0 not SETTINGS at all"),
+            "the response begins with",
+        ),
+    ])
+    .await;
+    let secure = Secure::new();
+    let tls = ServerTls::new(&secure.pki.identity(Chain::Good, HOST).unwrap()).unwrap();
+    let chain = [backend_health_exporter::verdict::Role::Leaf, backend_health_exporter::verdict::Role::Intermediate];
+    check([row(
+        "gRPC within TLS",
+        Service::tls(&tls, http::wants_http2()),
+        Probe::https(&secure.trust),
+        fails(Cause::HttpVersionMismatch, Part::Transfer).saying("SETTINGS").chain(&chain),
+    )])
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_told_by_what_should_end_it() {
+    let slow = |name: &str, script: Script, words: &str| {
+        let expected = fails(Cause::HttpTimeout, Part::Transfer).status(200).saying(words);
+        row(name, script, Probe::http().within(super::SHORT), expected)
+    };
+    check([
+        slow(
+            "a length too large",
+            http::length_too_large(),
+            "6 of 7 bytes of the body came within 1 s, and nothing more",
+        ),
+        slow("no end", http::never_closes(), "neither Content-Length nor chunks"),
+        slow(
+            "no end, though asked for",
+            http::never_closes(),
+            "did not close within 1 s, although asked to; nothing more",
+        ),
+        slow(
+            "no last chunk",
+            Script::new([
+                backend_health_exporter::lab::script::Step::send(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nready\n\r\n",
+                ),
+                backend_health_exporter::lab::script::Step::Hold,
+            ]),
+            "not the last chunk",
+        ),
+        slow("dripping", http::drips_body(std::time::Duration::from_millis(20)), "more was still coming"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_decoded_or_said_to_be_compressed() {
+    use std::io::Write;
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zlib = |text: &str| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let coded = |name: &str, coding: &str, body: Vec<u8>, expected: Expected| {
+        let script = answer(response(200, &[("Content-Encoding", coding)], body));
+        row(name, script, Probe::http().wanting_body("is well"), expected.status(200))
+    };
+    let missing = || fails(Cause::HttpBodyMismatch, Part::Transfer).saying("expected \"is well\" in the body");
+    check([
+        coded("gzip", "gzip", gzip("all is well"), succeeds()),
+        coded("x-gzip", "X-GZIP", gzip("all is well"), succeeds()),
+        coded("deflate", "deflate", zlib("all is well"), succeeds()),
+        coded("without the text", "gzip", gzip("all is bad"), missing().saying("received 10 bytes without it")),
+        coded("brotli", "br", b"\x0b\x05\x80all is well\x03".to_vec(), succeeds()),
+        coded("brotli, hidden", "br", b"\x0b\x05\x80\x03".to_vec(), missing().saying("coding \"br\", which is not")),
+        coded("zstd", "zstd", b"\x28\xb5\x2f\xfd".to_vec(), missing().saying("coding \"zstd\", which is not decoded")),
+        coded("not gzip", "gzip", b"all is bad".to_vec(), missing().saying("which are not \"gzip\", as the head says")),
+        coded("only said to be gzip", "gzip", b"all is well".to_vec(), succeeds()),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_odd_field_that_clients_take_is_a_warning() {
+    let odd = |name: &str, script: Script| {
+        row(name, script, Probe::http().wanting_body("ready"), succeeds().status(200).warned(Notice::HttpOddHeader))
+    };
+    let field = |field: &str| answer(format!("HTTP/1.1 200 OK\r\n{field}\r\nContent-Length: 6\r\n\r\nready\n"));
+    check([
+        odd("a blank in a name", field("X Odd: a")),
+        odd("no name", field(": a")),
+        odd("a control character", field("X-Odd: a\u{1}b")),
+        odd("a blank before the colon", field("X-Odd : a")),
+        odd("letters that are not ASCII", field("X-Größe: a")),
+        odd("length and chunks", http::length_and_chunks()),
+    ])
     .await;
 }
 

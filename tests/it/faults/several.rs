@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use backend_health_exporter::lab::http::{answer, response};
+use backend_health_exporter::lab::script::Step;
 use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Usage, Validity};
-use backend_health_exporter::lab::{Service, http};
+use backend_health_exporter::lab::{Script, Service, http};
 use backend_health_exporter::probe::{Trust, TrustMode};
 use backend_health_exporter::verdict::Role::{Intermediate, Leaf, Root};
 use backend_health_exporter::verdict::{Cause, Role};
@@ -135,7 +136,7 @@ async fn an_unknown_root_and_a_wrong_name_are_both_told() {
 }
 
 #[tokio::test]
-async fn a_wrong_status_stands_before_a_wrong_body_and_after_a_broken_response() {
+async fn a_wrong_status_stands_before_a_wrong_body_and_before_a_broken_response() {
     let wanting = || Probe::http().wanting_body("ready");
     let broken = "HTTP/1.1 503 Busy\r\nContent-Length: 1000\r\n\r\nready or not";
     check([
@@ -149,7 +150,31 @@ async fn a_wrong_status_stands_before_a_wrong_body_and_after_a_broken_response()
             "short body and status",
             answer(broken),
             wanting(),
-            fails(Cause::HttpMalformed, Part::Transfer).also(&[Cause::HttpStatusMismatch]).status(503),
+            fails(Cause::HttpStatusMismatch, Part::Transfer).also(&[Cause::HttpMalformed]).status(503),
+        ),
+        row(
+            "status and reset",
+            http::status_then_reset(503),
+            wanting(),
+            fails(Cause::HttpStatusMismatch, Part::Transfer).also(&[Cause::TcpReset]).status(503),
+        ),
+        row(
+            "another status and reset",
+            http::status_then_reset(413),
+            wanting(),
+            fails(Cause::HttpStatusMismatch, Part::Transfer).also(&[Cause::TcpReset]).status(413),
+        ),
+        row(
+            "good status and reset",
+            http::status_then_reset(200),
+            wanting(),
+            fails(Cause::TcpReset, Part::Transfer).saying("after 15 of 1000 bytes").status(200),
+        ),
+        row(
+            "status and a body that does not end",
+            Script::new([Step::send("HTTP/1.1 500 \r\n\r\nhalf"), Step::Hold]),
+            wanting().within(super::SHORT),
+            fails(Cause::HttpStatusMismatch, Part::Transfer).also(&[Cause::HttpTimeout]).status(500),
         ),
     ])
     .await;
