@@ -176,6 +176,152 @@ cases! {
             Server "Have {subject} issued anew with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
         ]
 
+    RequiredLate of Cause TlsClientCertificateRequired Gateway
+        "The server asks for a client certificate only after the request, by renegotiation or post-handshake authentication, which is not done."
+        shown by "echo Q | openssl s_client -connect {endpoint} {servername}"
+        [
+            Gateway "Set a `path` in the probe for which the server wants no client certificate: it asks for one only after it has read the request."
+                or "Ask for a path for which the server wants no client certificate: it asks for one only after it has read the request.",
+            Server "Or let the server ask in the handshake: Apache `SSLVerifyClient` for the whole virtual host, not in `<Location>` or `<Directory>`; IIS and http.sys `clientcertnegotiation=enable` in the binding (`netsh http show sslcert`). Then set `client_certificate` in the backend setting `{setting}`.",
+        ]
+    AlertName of Cause TlsAlert Gateway
+        "The server refused the handshake without saying why, whatever was offered: the name that was sent is what is left to look at first."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "Check that the server knows the name {name}, which comes from {name_source}; if it has another one, set `sni_name` or `host_name` in the backend setting `{setting}`. Many servers and CDNs refuse an unknown name in this way."
+                or "Check that the server knows the name {name}: many servers and CDNs refuse an unknown name in this way.",
+            Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
+            Server "Look for a key and certificate that do not fit the suites or groups that the server allows: an RSA certificate needs ECDHE-RSA suites, an ECDSA one ECDHE-ECDSA suites.",
+        ]
+    AlertWithoutName of Cause TlsAlert Gateway
+        "The server refused the handshake without saying why, and no server name was sent, because an address is none."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Servers with several names, and CDNs, often refuse who sends none."
+                or "Ask for the server by the name that it has a certificate for: servers with several names, and CDNs, often refuse who sends none.",
+            Server "Or give the server a certificate for those who send no name: nginx `default_server`, HAProxy the first `crt` and no `strict-sni`, Caddy `default_sni`.",
+            Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
+        ]
+    AlertProtocol of Cause TlsAlert Server
+        "The server takes none of the application protocols (ALPN) that the probe offers, which is http/1.1."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Server "Allow http/1.1 in ALPN: HAProxy `alpn h2,http/1.1`, Envoy `alpn_protocols: [h2, http/1.1]`, Go `NextProtos`.",
+            Gateway "If the port is for HTTP/2 or gRPC only, probe it with `protocol: tls`, which offers no application protocol, or set `port` to one that speaks HTTP/1.1; now it is {port}."
+                or "If the port is for HTTP/2 or gRPC only, look at it with `openssl s_client -connect {endpoint} {servername} -alpn h2 </dev/null`",
+        ]
+    ClosedWithoutName of Cause TlsClosed Gateway
+        "The server closed the connection in answer to our greeting, and no server name was sent, because an address is none."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Many servers, IIS and http.sys among them, close without a word when they have no certificate for who sends no name."
+                or "Ask for the server by the name that it has a certificate for: many servers, IIS and http.sys among them, close without a word when they have none for who sends no name.",
+            Server "Read the server's TLS log, and check its access lists: the exporter's address may not be allowed.",
+            Network "Look for a device in between that inspects TLS, or blocks it by name.",
+        ]
+    TimeoutLength of Cause HttpTimeout Server
+        "The response announces more bytes of body than came, and then the server was silent."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Correct the Content-Length of {path}: it must be the number of bytes that follow. Look at what sets it: the application (characters counted instead of bytes?), or a proxy that changes the body.",
+            Server "If the length is right, the application stopped in the middle of the response: read its log.",
+            Network "If the whole body comes on the server itself, look at the way: a wrong MTU (`tracepath -n {address}`), a device that holds back data.",
+        ]
+    TimeoutNoEnd of Cause HttpTimeout Server
+        "The response has neither a length nor chunks, so that only the end of the connection ends it, and the server keeps the connection open."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Let the server send Content-Length or chunks, or close the connection after the response: the probe asks for that with `Connection: close`.",
+            Server "If {path} is a stream that has no end, offer a path for health checks that has one.",
+            Gateway "Then set that `path` in the probe; now it is {path}."
+                or "Then ask for that path; now it is {path}.",
+        ]
+    StatusRedirect of Cause HttpStatusMismatch Gateway
+        "The server sends the probe elsewhere (3xx), and such an answer is not expected."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Gateway "Follow the redirect in the settings: set `path` ({path}), `host` ({host}) or `protocol` to where the server points; probes do not follow it by themselves."
+                or "Ask where the server points: a redirect is not followed by itself.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+            Server "Or answer {path} without a redirect: leave the health check out of the rules for HTTPS, login and canonical names.",
+        ]
+    StatusAuthentication of Cause HttpStatusMismatch Server
+        "The server wants a login (401, 407)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Let the health check in without a login, or offer a path for it that needs none: {path} is answered with {received}.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusForbidden of Cause HttpStatusMismatch Server
+        "The server does not let the probe in (403)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Let the exporter's address in: access lists, a web application firewall, rules for host names or user agents; for files also their permissions.",
+            Server "Or offer a path for health checks that everybody may see: {path} is answered with {received}.",
+            Gateway "Check that `host` ({host}) and `path` ({path}) in the probe are what the server expects."
+                or "Check that {host} and {path} are what the server expects.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusNotFound of Cause HttpStatusMismatch Server
+        "The server answers, but has nothing at the path that is asked for (404, 410)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "See on the server what there is at {path} for the host {host}: a route that is not deployed, another virtual host, a prefix that a proxy adds or takes away.",
+            Gateway "If the path is another one, correct `path` ({path}) or `host` ({host}) in the probe."
+                or "If the path is another one, ask for that: {path} is answered with {received}.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusRequest of Cause HttpStatusMismatch Server
+        "The server answers, but does not take the request (4xx)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Read the server's log for why {path} with the host {host} is answered with {received}: 400 and 421 are often about the host, 405 about the method, 406 about the kind of answer.",
+            Gateway "Correct `host` ({host}) or `path` ({path}) in the probe to what the server expects."
+                or "Ask with the host and path that the server expects.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusThrottled of Cause HttpStatusMismatch Server
+        "The server has had too many requests (429)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Leave the health check out of the limit of requests, or let the exporter's address have more.",
+            Gateway "Lengthen `interval` in the probe: every row asks by itself."
+                or "Ask less often.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusUnavailable of Cause HttpStatusMismatch Server
+        "The server says that it cannot serve now (503)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "See whether it is meant so: a deployment, maintenance, a readiness check that fails because of something that the application needs. Read its log for {path}.",
+            Server "From a proxy or load balancer: it has no server behind it that is ready; look at those, and at its own health checks.",
+            Server "Overloaded: look for queues, limits of connections or workers, and memory.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusGateway of Cause HttpStatusMismatch Server
+        "What answers is a proxy, and the server behind it fails (502, 504)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Look at the server behind the proxy that answers: 502 is one that refuses, breaks off or answers wrongly, 504 one that does not answer in time. The proxy's error log names it.",
+            Server "Probe that server itself, without the proxy, to see which of them it is.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    StatusError of Cause HttpStatusMismatch Server
+        "The application fails (5xx)."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Read the application's log for {path} at the time of the probe: it, or something that it needs, fails.",
+            Server "Compare with another path: if that one works, it is what the health check itself looks at.",
+            Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
+        ]
+    BodyCoded of Cause HttpBodyMismatch Server
+        "The body came with a coding that could not be taken off, so that no text is found in it."
+        shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Send {path} without compression, or with gzip: the probe does not ask for any (it sends no Accept-Encoding).",
+            Gateway "Or leave out `match.body`, and match the status only."
+                or "Or look at the status only.",
+        ]
     NameOnlyCommon of Cause CertNameMismatch Server
         "The certificate has the name that we expect only as its Common Name, which does not count (RFC 9525)."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"

@@ -525,7 +525,8 @@ table! {
         "Plain HTTP was sent to a port that speaks TLS."
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Gateway "Set `protocol: https` in the backend setting `{setting}` and in its probe, and `host_name` to the name in the server's certificate.",
+            Gateway "Set `protocol: https` in the backend setting `{setting}` and in its probe, and `host_name` to the name in the server's certificate."
+                or "Ask with https:// instead of http://.",
             Gateway "If plain HTTP is on another port, set `port` in the backend setting or in its probe: now it is {port}.",
             Server "Or let port {port} speak plain HTTP: nginx `listen {port};` without `ssl`, HAProxy `bind :{port}` without `ssl`, Apache `SSLEngine off`, IIS a binding of type http.",
         ]
@@ -534,7 +535,8 @@ table! {
         "The port does not take the HTTP/1.1 of the probe, but another version only, as gRPC servers and HTTP/2 with prior knowledge do."
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}.",
+            Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}."
+                or "Look at a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics; now it is {port}.",
             Gateway "If it has none, set `protocol: tcp` there (`protocol: tls` where the port speaks TLS): that asks whether the port is open. See that HTTP/2 answers: `curl -gvk --http2-prior-knowledge --connect-to ::{endpoint} -H Host:{host} {url}`",
             Server "Or let the port speak HTTP/1.1, too: Envoy `codec_type: AUTO`, nginx `http2 on;` (1.25.1 or later), HAProxy `bind :{port}` without `proto h2`, Kestrel `Http1AndHttp2`, Go `h2c.NewHandler`.",
         ]

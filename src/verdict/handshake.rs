@@ -6,7 +6,7 @@ use rustls::{
 
 use super::http::NO_RENEGOTIATION;
 use super::text::{millis, quoted};
-use super::{Cause, Facts, Slot, TlsSession, offer};
+use super::{Case, Cause, Facts, Slot, TlsSession, offer};
 use crate::probe::{
     Fault, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault, TlsSpec, VerifiedName, alert_in_clear, looks_like_tls,
 };
@@ -128,17 +128,37 @@ fn without_scan(spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault, probe: &Prob
 }
 
 /// What is particular to this failure: the alert, when one ended it.
-pub(super) fn facts(fault: &TlsFault) -> Facts {
-    match fault {
-        TlsFault::Rustls(Error::AlertReceived(alert)) | TlsFault::AlertAfterHandshake(alert) => {
-            Facts::default().with(Slot::Alert, alert_name(*alert))
+pub(super) fn facts(fault: &TlsFault, facts: Option<&TlsFacts>) -> Facts {
+    let alert = match fault {
+        TlsFault::AlertAfterHandshake(alert) => Some(*alert),
+        other => facts.and_then(|facts| alert_of(other, facts)),
+    };
+    alert.map_or_else(Facts::default, |alert| Facts::default().with(Slot::Alert, alert_name(alert)))
+}
+
+/// What the facts make of it: who sends no name, or one that a server may not know, looks there first.
+pub(super) fn case(cause: Cause, spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault) -> Option<Case> {
+    let has_no_name = matches!(spec.name, VerifiedName::Ip(_));
+    let is_first_answer = facts.version.is_none();
+    match (cause, alert_of(fault, facts)) {
+        (Cause::TlsClientCertificateRequired, _) if !facts.client_certificate_requested && is_late(fault, facts) => {
+            Some(Case::RequiredLate)
         }
-        TlsFault::Rustls(_)
-        | TlsFault::Timeout
-        | TlsFault::Closed
-        | TlsFault::Reset
-        | TlsFault::EndAfterHandshake { .. } => Facts::default(),
+        (Cause::TlsAlert, Some(AlertDescription::NoApplicationProtocol)) => Some(Case::AlertProtocol),
+        (Cause::TlsAlert, Some(AlertDescription::HandshakeFailure | AlertDescription::InternalError))
+            if has_no_name && is_first_answer =>
+        {
+            Some(Case::AlertWithoutName)
+        }
+        (Cause::TlsAlert, Some(AlertDescription::HandshakeFailure)) => Some(Case::AlertName),
+        (Cause::TlsClosed, None) if has_no_name && is_first_answer => Some(Case::ClosedWithoutName),
+        (_, _) => None,
     }
+}
+
+/// Whether the certificate was asked for after the handshake.
+fn is_late(fault: &TlsFault, facts: &TlsFacts) -> bool {
+    facts.renegotiation_requested || matches!(fault, TlsFault::Rustls(Error::InappropriateHandshakeMessage { .. }))
 }
 
 /// Version and cipher suite in the field's names, as soon as both are known.

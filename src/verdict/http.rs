@@ -2,7 +2,7 @@
 
 use super::handshake::alert_name;
 use super::text::{millis, quoted};
-use super::{Cause, Facts, Finding, Notice, Slot};
+use super::{Case, Cause, Facts, Finding, Notice, Slot};
 use crate::probe::{
     BodyEnd, Coding, HttpFault, ProbeSpec, Response, ResponseProgress, TlsFacts, alert_in_clear, looks_like_tls,
 };
@@ -84,6 +84,25 @@ pub(super) fn of_fault(spec: &ProbeSpec, fault: &HttpFault, tls: Option<&TlsFact
     }
 }
 
+/// What the facts make of it: a body that does not end for a reason that is seen.
+pub(super) fn case_of_fault(spec: &ProbeSpec, cause: Cause, fault: &HttpFault, tls: Option<&TlsFacts>) -> Option<Case> {
+    match fault {
+        HttpFault::Timeout { progress: ResponseProgress::Body { received: 1.., end }, quiet }
+            if is_over(*quiet, spec) =>
+        {
+            match end {
+                BodyEnd::Length(_) => Some(Case::TimeoutLength),
+                BodyEnd::Close => Some(Case::TimeoutNoEnd),
+                BodyEnd::LastChunk => None,
+            }
+        }
+        _ if cause == Cause::TlsClientCertificateRequired => {
+            tls.is_some_and(|facts| facts.renegotiation_requested).then_some(Case::RequiredLate)
+        }
+        _ => None,
+    }
+}
+
 /// Whether a silence this long means that no more is on its way.
 fn is_over(quiet: std::time::Duration, spec: &ProbeSpec) -> bool {
     quiet >= spec.timeout / 4
@@ -161,11 +180,30 @@ fn of_status(spec: &ProbeSpec, tls: Option<&TlsFacts>, response: &Response) -> (
         (Some(_), None) => None,
     };
     if let Some((cause, detail)) = explained.or_else(|| other_version(response, &said)) {
-        return (Finding::new(cause, detail).with(facts), false);
+        let asked_in_time = tls.is_some_and(|facts| facts.client_certificate_requested);
+        let is_late = cause == Cause::TlsClientCertificateRequired && !asked_in_time;
+        let case = is_late.then_some(Case::RequiredLate);
+        return (Finding::new(cause, detail).with(facts).in_case(case), false);
     }
     let redirect = response.location.as_ref().map(|to| format!(", a redirect to {}", quoted(to.as_bytes())));
     let detail = format!("expected status {codes}, received {status}{}", redirect.unwrap_or_default());
-    (Finding::new(Cause::HttpStatusMismatch, detail).with(facts), true)
+    (Finding::new(Cause::HttpStatusMismatch, detail).with(facts).in_case(case_of_status(status)), true)
+}
+
+/// Which steps fit a status.
+fn case_of_status(status: u16) -> Option<Case> {
+    Some(match status {
+        300..=399 => Case::StatusRedirect,
+        401 | 407 => Case::StatusAuthentication,
+        403 => Case::StatusForbidden,
+        404 | 410 => Case::StatusNotFound,
+        429 => Case::StatusThrottled,
+        400..=499 => Case::StatusRequest,
+        502 | 504 => Case::StatusGateway,
+        503 => Case::StatusUnavailable,
+        500..=599 => Case::StatusError,
+        _ => return None,
+    })
 }
 
 /// A client certificate is what the server minds.
@@ -298,7 +336,9 @@ fn of_body(spec: &ProbeSpec, response: &Response) -> Option<Finding<Cause>> {
         }
     };
     let facts = Facts::default().with(Slot::Expected, wanted.clone());
-    Some(Finding::new(Cause::HttpBodyMismatch, format!("expected {wanted} in the body, {came}")).with(facts))
+    let is_coded = matches!(response.coding, Coding::Encoded { .. } | Coding::Broken { .. });
+    let finding = Finding::new(Cause::HttpBodyMismatch, format!("expected {wanted} in the body, {came}"));
+    Some(finding.with(facts).in_case(is_coded.then_some(Case::BodyCoded)))
 }
 
 fn contains(body: &[u8], wanted: &[u8]) -> bool {

@@ -161,14 +161,19 @@ fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
     };
     let facts = match (fault, reading.sent.first()) {
         (Fault::Tls(fault), Some(first)) if code == Cause::CertInvalid => {
-            handshake::facts(fault).and(Facts::of(&first.certificate))
+            handshake::facts(fault, observation.tls.as_deref()).and(Facts::of(&first.certificate))
         }
-        (Fault::Tls(fault), _) => handshake::facts(fault),
+        (Fault::Tls(fault), _) => handshake::facts(fault, observation.tls.as_deref()),
         (Fault::Local(_) | Fault::Dns(_) | Fault::Connect(_) | Fault::AfterProxyLine(_) | Fault::Http(_), _) => {
             Facts::default()
         }
     };
-    Finding::new(code, detail).with(facts)
+    let case = match (fault, &spec.tls, observation.tls.as_deref()) {
+        (Fault::Tls(fault), Some(tls), Some(facts)) => handshake::case(code, tls, facts, fault),
+        (Fault::Http(fault), _, facts) => http::case_of_fault(spec, code, fault, facts),
+        (_, _, _) => None,
+    };
+    Finding::new(code, detail).with(facts).in_case(case)
 }
 
 fn of_local(fault: &LocalFault) -> (Cause, String) {

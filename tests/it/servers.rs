@@ -1,5 +1,5 @@
-//! Real servers as Debian has them, each set up in a way that people report: nginx, Apache and HAProxy, and what is made of
-//! their answers.
+//! Servers as Debian has them, each set up in a way that people report, and what is made of their answers: nginx, Apache and
+//! `HAProxy`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -100,8 +100,7 @@ impl Server {
         let spec: ProbeSpec = probe.of(self.address);
         let (_, verdict) = judged(&prober(), &spec).await;
         let found = verdict.cause.as_ref();
-        let sees =
-            (found.map(|finding| (finding.code, finding.code.side())), expected.map(|(code, side, _)| (code, side)));
+        let sees = (found.map(|finding| (finding.code, finding.side())), expected.map(|(code, side, _)| (code, side)));
         assert_eq!(sees.0, sees.1, "{what}: {:?}\n{}", told(&verdict), self.log());
         if let (Some(finding), Some((_, _, words))) = (found, expected) {
             assert!(finding.detail.contains(words), "{what}: {:?}, without {words:?}", told(&verdict));

@@ -235,6 +235,39 @@ async fn plain_http_on_a_tls_port_is_told_so() {
 }
 
 #[tokio::test]
+async fn the_first_step_fits_the_status() {
+    use backend_health_exporter::view::remedy::Remedy;
+    let prober = super::prober();
+    for (status, words) in [
+        (301, "Follow the redirect"),
+        (302, "Follow the redirect"),
+        (400, "is answered with 400"),
+        (401, "without a login"),
+        (403, "Let the exporter's address in"),
+        (404, "what there is at /healthz"),
+        (410, "what there is at /healthz"),
+        (418, "is answered with 418"),
+        (429, "limit of requests"),
+        (500, "Read the application's log"),
+        (502, "server behind the proxy"),
+        (503, "a deployment, maintenance"),
+        (504, "server behind the proxy"),
+        (599, "Read the application's log"),
+    ] {
+        let backend = super::Backend::start(super::LOCALHOST, http::status(status, "x")).unwrap();
+        let spec = Probe::http().wanting(&[(200, 200)], "").of(backend.address());
+        let (_, verdict) = super::judged(&prober, &spec).await;
+        let finding = verdict.cause.expect("a fault");
+        let row = crate::sample::new_row("web", "http-80", "127.0.0.1", spec.protocol);
+        let target = backend_health_exporter::target::Target { probe: spec, ..(*row.target).clone() };
+        let remedy = Remedy::of(&finding, &target, verdict.evidence.address);
+        let first = remedy.first_step().expect("a step");
+        assert!(first.contains(words), "{status}: {first}");
+        assert!(remedy.steps()[0].ends_with(&first), "{status}: {:?}", remedy.steps());
+    }
+}
+
+#[tokio::test]
 async fn ports_for_another_version_of_http_are_told_so() {
     let frames = |name: &str, bytes: &[u8], words: &str| {
         row(name, answer(bytes), Probe::http(), fails(Cause::HttpVersionMismatch, Part::Transfer).saying(words))

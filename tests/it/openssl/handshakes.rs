@@ -147,7 +147,7 @@ async fn suites_without_certificate_or_encryption_are_named_too() {
 async fn a_server_that_takes_only_pre_shared_keys_does_not_say_what_it_minds() {
     let servers = Servers::new();
     let expected =
-        fails(Cause::TlsAlert, Side::Server).saying("handshake_failure (40)").saying("these are not the reason");
+        fails(Cause::TlsAlert, Side::Gateway).saying("handshake_failure (40)").saying("these are not the reason");
     check(vec![servers.bare("-nocert -tls1_3 -psk 1a2b", expected)]).await;
 }
 
