@@ -1,11 +1,11 @@
 //! Whatever comes by chance: what reads a server's bytes neither panics nor contradicts itself nor grows, for as many
-//! cases as fit into a few seconds, or into `FUZZ_SECONDS`.
+//! cases as a core can try in some seconds, or in `FUZZ_MINUTES`.
 
 mod mutation;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::lab::script::{Mark, Step};
 use backend_health_exporter::lab::tls::{Chain, Identity, KeyAlgorithm};
@@ -28,20 +28,19 @@ use webpki::EndEntityCert;
 use self::mutation::{mutated, mutation};
 use crate::faults::{HOST, LOCALHOST, Probe, Secure, judged, prober};
 
-/// Tries cases until the time is over. A failure is shrunk and shown.
-fn try_until_time_is_over<S: Strategy<Value: Debug>>(cases: &S, test: impl Fn(S::Value) -> TestCaseResult) {
-    let seconds = std::env::var("FUZZ_SECONDS").ok();
-    let seconds = seconds.map_or(3, |seconds| seconds.parse().expect("FUZZ_SECONDS is a number"));
-    let end = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        // A few at a time: proptest counts cases, not seconds.
+/// Tries as many cases as a core had time for in so many minutes, when that was measured; or in `FUZZ_MINUTES`. A failure is
+/// shrunk and shown.
+fn try_cases<S: Strategy<Value: Debug>>(a_minute: u32, cases: &S, test: impl Fn(S::Value) -> TestCaseResult) {
+    let minutes = std::env::var("FUZZ_MINUTES").ok();
+    let minutes: f64 = minutes.map_or(0.05, |minutes| minutes.parse().expect("FUZZ_MINUTES is a number"));
+    let mut left = minutes * f64::from(a_minute);
+    while left > 0.0 {
+        // A few at a time: each run begins with another seed.
         let few = Config { cases: 64, failure_persistence: None, ..Config::default() };
         if let Err(failure) = TestRunner::new(few).run(cases, &test) {
             panic!("{failure}");
         }
-        if Instant::now() >= end {
-            return;
-        }
+        left -= 64.0;
     }
 }
 
@@ -153,7 +152,7 @@ fn no_chain_of_certificates_makes_the_reader_panic_or_contradict_webpki() {
         -400..400_i64,
     );
     let tls = Probe::tls(&secure.trust).of(([127, 0, 0, 1], 443).into());
-    try_until_time_is_over(&cases, |(mut chain, changes, stranger, turn, validate, name, days)| {
+    try_cases(25_000, &cases, |(mut chain, changes, stranger, turn, validate, name, days)| {
         for (which, change) in changes {
             let size = chain.len();
             change.apply(&mut chain[which.index(size)]);
@@ -256,7 +255,7 @@ fn no_answer_to_a_hello_makes_the_scanner_panic_or_take_back_what_it_read() {
     assert_eq!(old.count(), 8, "of TLS 1.2 there is more to see");
 
     let cases = (mutated(flights), any::<Index>());
-    try_until_time_is_over(&cases, |(bytes, cut)| {
+    try_cases(350_000, &cases, |(bytes, cut)| {
         let flight = flight::read(&bytes);
         let kept: usize = flight.certificates.iter().map(|der| der.len()).sum();
         prop_assert!(kept <= bytes.len() && flight.certificates.len() <= 100);
@@ -288,7 +287,7 @@ fn no_response_makes_the_http_reader_panic_hang_or_go_without_a_verdict() {
         (prober(), Backend::start(LOCALHOST, Script::new([Step::Finish])).expect("the backend starts"))
     });
     let spec = Probe::http().within(Duration::from_secs(10)).of(backend.address());
-    try_until_time_is_over(&cases, |(bytes, cut, reset)| {
+    try_cases(70_000, &cases, |(bytes, cut, reset)| {
         let (first, rest) = bytes.split_at(cut.index(bytes.len() + 1));
         let end = if reset { Step::Reset } else { Step::Finish };
         let script = Script::new([Step::Await(Mark::RequestHead), Step::send(first), Step::send(rest), end]);

@@ -32,6 +32,9 @@ mod servers;
 // The lab's backends do what their names say.
 mod lab;
 
+// CPU time, for bounds that hold on a busy machine.
+mod effort;
+
 // A server on all addresses that notes when it was asked.
 mod everywhere;
 

@@ -120,12 +120,24 @@ fn the_service_monitor_scrapes_under_the_job_that_the_alerts_look_for() {
     assert_eq!(named, 2, "the alerts about exporters that do not answer");
 }
 
-/// The file with only the recording rules and this alert, changed by `change`.
+/// The file with only this alert, changed by `change`, and the recording rules that it or its annotations ask for.
 pub(super) fn with_only(alert: &str, change: impl Fn(&mut Value)) -> Value {
     let mut file = yaml_of(FILE);
+    let all = all();
+    let mut needed: BTreeSet<&str> = BTreeSet::from([alert]);
+    let mut open = vec![alert];
+    while let Some(name) = open.pop() {
+        let rule = all.iter().find(|rule| rule.name == name).expect("there is such a rule");
+        let asks_for =
+            |other: &str| rule.expr.contains(other) || rule.annotations.values().any(|text| text.contains(other));
+        let records = all.iter().filter(|other| !other.is_alert && asks_for(&other.name));
+        open.extend(records.map(|rule| rule.name.as_str()).filter(|name| needed.insert(name)));
+    }
     for group in file["groups"].as_array_mut().expect("there are groups") {
         let rules = group["rules"].as_array_mut().expect("a group has rules");
-        rules.retain(|rule| rule["alert"].is_null() || rule["alert"] == alert);
+        rules.retain(|rule| {
+            rule["alert"].as_str().or(rule["record"].as_str()).is_some_and(|name| needed.contains(name))
+        });
         rules.iter_mut().filter(|rule| rule["alert"] == alert).for_each(&change);
     }
     file
