@@ -637,4 +637,117 @@ mod tests {
         assert!(transitions.is_empty());
         assert_eq!((row.state, row.probes, row.transitions), (State::Unknown, 0, [0; 3]));
     }
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn failed(cause: Cause) -> Verdict {
+        Verdict { cause: Some(Finding::new(cause, "why")), ..success() }
+    }
+
+    #[test]
+    fn every_probe_is_counted_once_in_its_row_and_in_its_pool() {
+        let table = HealthTable::new();
+        let target = target("/", 2, 80);
+        table.replace(std::slice::from_ref(&target), at(0));
+        assert!(!table.is_ready());
+        let beats = [
+            success(),
+            failed(Cause::TcpRefused),
+            failed(Cause::HttpTimeout),
+            failed(Cause::TcpRefused),
+            failed(Cause::LocalNetwork),
+            success(),
+        ];
+        let mut changes = Vec::new();
+        for (second, verdict) in (1..).zip(beats) {
+            let change = table.record(&target, verdict, at(second));
+            let cause = |change: &Transition| change.cause.as_ref().map(|cause| cause.code);
+            changes.extend(change.map(|change| (change.at, change.number, change.from, change.to, cause(&change))));
+            assert!(table.is_ready());
+        }
+        let expected = [
+            (at(1), 1, State::Unknown, State::Healthy, None),
+            (at(3), 2, State::Healthy, State::Unhealthy, Some(Cause::HttpTimeout)),
+            (at(6), 3, State::Unhealthy, State::Healthy, None),
+        ];
+        assert_eq!(changes, expected);
+        let numbers: Vec<u64> = table.transitions().iter().map(|change| change.number).collect();
+        assert_eq!(numbers, [3, 2, 1]);
+
+        let Snapshot { at: taken, revision, changed_at, rows, pools } = table.snapshot(at(9));
+        assert_eq!((taken, revision, changed_at, table.revision()), (at(9), 7, at(6), 7));
+        let row = &rows[0];
+        assert_eq!((row.state, row.since, row.last_transition), (State::Healthy, at(6), Some(at(6))));
+        assert_eq!((row.probes, row.consecutive_failures, row.transitions), (6, 0, [2, 1, 0]));
+        let causes = [(Cause::TcpRefused, 2), (Cause::HttpTimeout, 1), (Cause::LocalNetwork, 1)];
+        assert_eq!(row.failures, causes);
+        let counted = pools[0].failures.iter().copied().filter(|(_, count)| *count > 0);
+        let counted: HashMap<Cause, u64> = counted.collect();
+        assert_eq!(counted, HashMap::from(causes));
+        assert_eq!((pools[0].latency.counts.iter().sum::<u64>(), pools[0].latency.counts[2]), (2, 2));
+        assert_eq!(pools[0].latency.sum, Duration::from_millis(6));
+    }
+
+    #[test]
+    fn a_duration_belongs_to_the_first_bucket_that_has_room_for_it() {
+        for (micros, bucket) in [(0, 0), (1_000, 0), (1_001, 1), (2_500, 1), (60_000_000, 14), (60_000_001, 15)] {
+            let mut histogram = LatencyHistogram::default();
+            histogram.observe(Duration::from_micros(micros));
+            assert_eq!(histogram.counts.iter().position(|count| *count == 1), Some(bucket), "{micros}");
+        }
+    }
+
+    #[test]
+    fn an_unexplained_alert_is_looked_into_every_ten_minutes() {
+        let table = HealthTable::new();
+        let target = target("/", 3, 80);
+        table.replace(std::slice::from_ref(&target), at(0));
+        let facts = Arc::new(ScanFacts::default());
+        assert_eq!(table.scan_memory(&target, 40, at(1_000)), ScanMemory::Due);
+        table.remember_scan(&target, 40, facts.clone(), at(1_000));
+        for (alert, second, expected) in [
+            (40, 1_000, ScanMemory::Found(facts.clone())),
+            (40, 1_599, ScanMemory::Found(facts)),
+            (70, 1_599, ScanMemory::TooSoon),
+            (40, 1_600, ScanMemory::Due),
+            (70, 1_600, ScanMemory::Due),
+            (40, 999, ScanMemory::Due),
+        ] {
+            assert_eq!(table.scan_memory(&target, alert, at(second)), expected, "{alert} at {second}");
+        }
+    }
+
+    #[test]
+    fn the_same_certificates_are_kept_once_and_the_latest_changes_are_remembered() {
+        let table = HealthTable::new();
+        let target = target("/", 1, 80);
+        table.replace(std::slice::from_ref(&target), at(0));
+        let with = |trusted_root: Option<String>| {
+            let chain = Arc::new(PresentedChain { certificates: Vec::new(), trusted_root });
+            let evidence = Evidence { chain: Some(chain), ..success().evidence };
+            Verdict { evidence, ..success() }
+        };
+        let kept = || table.snapshot(at(1)).rows.remove(0).presented.expect("certificates were sent").chain;
+        table.record(&target, with(None), at(1));
+        let first = kept();
+        table.record(&target, with(None), at(2));
+        assert!(Arc::ptr_eq(&first, &kept()));
+        table.record(&target, with(Some("CN=Root".to_owned())), at(3));
+        assert!(!Arc::ptr_eq(&first, &kept()));
+        table.record(&target, success(), at(4));
+        assert!(!Arc::ptr_eq(&first, &kept()), "what was seen last stays");
+
+        for second in 0..REMEMBERED_TRANSITIONS as u64 {
+            let verdict = if second % 2 == 0 { failed(Cause::TcpRefused) } else { success() };
+            table.record(&target, verdict, at(second)).expect("with a threshold of 1 each of them changes the state");
+        }
+        let changes = table.transitions();
+        assert_eq!((changes.len(), changes[0].number), (REMEMBERED_TRANSITIONS, REMEMBERED_TRANSITIONS as u64 + 1));
+        table.replace(&[], at(5));
+        assert!(table.record(&target, success(), at(6)).is_none(), "the row is gone");
+        assert!(table.record_skip(&target, Cause::LocalExhausted, "", at(6)).is_none());
+        assert_eq!(table.scan_memory(&target, 40, at(6)), ScanMemory::Due);
+    }
 }

@@ -344,4 +344,39 @@ mod tests {
         let well_known = WellKnown::of(found(vec![b"junk".to_vec().into(), good.clone()]));
         assert_eq!((well_known.certificates, well_known.fallback), (vec![good], None));
     }
+
+    fn pem(labels: &[&str]) -> Vec<u8> {
+        let block = |label: &&str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+        labels.iter().map(block).collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn a_private_key_is_known_by_its_label_and_what_else_there_is_is_said() {
+        let kind = |labels: &[&str]| {
+            key(&pem(labels)).map(|key| match key {
+                PrivateKeyDer::Pkcs8(_) => "PKCS #8",
+                PrivateKeyDer::Pkcs1(_) => "PKCS #1",
+                PrivateKeyDer::Sec1(_) => "SEC 1",
+                _ => "another",
+            })
+        };
+        assert_eq!(kind(&["PRIVATE KEY"]), Ok("PKCS #8"));
+        assert_eq!(kind(&["RSA PRIVATE KEY"]), Ok("PKCS #1"));
+        assert_eq!(kind(&["EC PRIVATE KEY"]), Ok("SEC 1"));
+        assert_eq!(kind(&["CERTIFICATE", "EC PRIVATE KEY"]), Ok("SEC 1"));
+        for (labels, held) in [
+            (&["CERTIFICATE"], "a certificate"),
+            (&["X509 CRL"], "a revocation list"),
+            (&["CERTIFICATE REQUEST"], "a certificate request"),
+            (&["PUBLIC KEY"], "a public key"),
+            (&["DH PARAMETERS"], "other PEM blocks"),
+        ] {
+            assert_eq!(kind(labels), Err(format!("holds {held} and no private key")), "{labels:?}");
+        }
+        for two in [["PRIVATE KEY", "PRIVATE KEY"], ["RSA PRIVATE KEY", "EC PRIVATE KEY"]] {
+            assert!(kind(&two).is_err_and(|why| why.contains("several private keys")), "{two:?}");
+        }
+        let certificates = certificates(&pem(&["EC PRIVATE KEY"])).map(|found| found.len());
+        assert_eq!(certificates, Err("holds a private key and no certificate".to_owned()));
+    }
 }

@@ -295,3 +295,25 @@ fn certificates(count: usize) -> String {
 
 /// Faults that are listed.
 const MAX_FAULTS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(cause: Cause, detail: &str, element: usize) -> Fault {
+        Fault::new(cause, detail.to_owned(), Some(element))
+    }
+
+    #[test]
+    fn the_weightiest_fault_comes_first_and_each_is_told_once() {
+        let expired = fault(Cause::CertExpired, "expired", 1);
+        let early = fault(Cause::CertNotYetValid, "early", 0);
+        let invalid = fault(Cause::CertInvalid, "invalid", 2);
+        let mismatch = fault(Cause::CertIssuerMismatch, "mismatch", 1);
+        let all = [&mismatch, &early, &expired, &mismatch, &invalid, &early].map(Clone::clone).to_vec();
+        assert_eq!(in_order(all), [invalid, early, expired, mismatch], "dates are one kind, and keep their order");
+        let many = (0..100).map(|number| fault(Cause::CertInvalid, &number.to_string(), number)).collect();
+        let kept = in_order(many);
+        assert_eq!((kept.len(), kept.last().and_then(|fault| fault.element)), (MAX_FAULTS, Some(MAX_FAULTS - 1)));
+    }
+}

@@ -13,7 +13,7 @@ fn taken() -> Duration {
 pub(crate) fn cpu_time(work: impl FnOnce()) -> Duration {
     let before = taken();
     work();
-    taken() - before
+    taken().saturating_sub(before)
 }
 
 #[test]

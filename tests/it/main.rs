@@ -6,6 +6,7 @@
 
 // Who may name whom, and what is pure.
 mod architecture;
+mod contributing;
 
 // The configuration file, and that of whoever asks a running exporter.
 mod config;

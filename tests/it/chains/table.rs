@@ -130,6 +130,11 @@ fn each_certificate_is_told_for_what_it_is() {
     let (root, intermediate, server) = good();
     let verdict = check("roles", configured(&[&root]), &sent(&[&server, &intermediate, &root, &server]), &[]);
     let chain = verdict.evidence.chain.unwrap();
+    for (element, der) in chain.certificates.iter().zip(sent(&[&server, &intermediate, &root, &server])) {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+        let bytes = (0..32).map(|byte| u8::from_str_radix(&element.fingerprint_sha256[2 * byte..][..2], 16));
+        assert_eq!(bytes.collect::<Result<Vec<_>, _>>().as_deref(), Ok(digest.as_ref()));
+    }
     let roles: Vec<_> = chain.certificates.iter().map(|element| (element.position, element.role)).collect();
     assert_eq!(roles, [(0, Role::Leaf), (1, Role::Intermediate), (2, Role::Root), (3, Role::Leaf)]);
 }
