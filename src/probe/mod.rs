@@ -20,6 +20,7 @@ mod run;
 mod notes;
 mod observation;
 mod outlook;
+mod own;
 mod phases;
 mod protocol;
 mod search;
@@ -44,6 +45,7 @@ pub use observation::{
     Observation, Response, ResponseProgress, TlsFacts, TlsFault,
 };
 pub use outlook::{Outlook, Route, outlook};
+pub(crate) use own::covers;
 pub use phases::{Part, Phases};
 pub use protocol::{Feature, Protocol, Stage};
 pub use route::Neighbour;

@@ -49,6 +49,9 @@ pub struct TlsFacts {
     pub path: Option<Result<AcceptedPath, webpki::Error>>,
     /// webpki's verdict on the name; `None` when no certificate came.
     pub name: Option<Result<(), webpki::Error>>,
+    /// Whether the handshake is signed with the key of the first certificate, also when path or name were refused;
+    /// `None` when it did not come to that.
+    pub signature: Option<Result<(), rustls::Error>>,
     /// The leaf is, byte for byte, one of the trusted certificates.
     pub leaf_is_trusted_itself: bool,
     /// Present when path and name were accepted, and by what the acceptance was remembered.

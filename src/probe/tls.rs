@@ -24,6 +24,12 @@ pub(super) const ALERT: u8 = 21;
 const KEPT_FIRST_BYTES: usize = 512;
 
 impl TlsFacts {
+    /// The handshake is signed with the key of the first certificate: so it is the server's own.
+    #[must_use]
+    pub fn is_signed_by_first(&self) -> bool {
+        matches!(self.signature, Some(Ok(())))
+    }
+
     /// What a handshake would show of these certificates at `at`: for chains that come from elsewhere.
     #[must_use]
     pub fn of_chain(spec: &TlsSpec, chain: &[CertificateDer<'_>], at: SystemTime) -> Self {
@@ -121,6 +127,7 @@ impl Handshake {
         if let Some(presented) = recorder.presented() {
             facts.take(presented);
         }
+        facts.signature = recorder.signature().cloned();
         outcome.map_err(Fault::Tls)?;
         Ok(Connection::over_tls(stream, connection))
     }

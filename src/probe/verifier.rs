@@ -7,15 +7,14 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
-use webpki::EndEntityCert;
-use x509_parser::extensions::GeneralName;
+use webpki::{EndEntityCert, RawPublicKeyEntity};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::memo::{Acceptance, AcceptedChains};
-use super::{AcceptedPath, ClientCertificate, TlsSpec, Trust, memo};
+use super::{AcceptedPath, ClientCertificate, TlsSpec, Trust, memo, own};
 
 /// A verifier for one handshake.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub(super) struct Recorder {
     validate_name: bool,
     memo: Arc<AcceptedChains>,
     presented: OnceLock<Presented>,
+    /// What became of the handshake's signature.
+    signature: OnceLock<Result<(), rustls::Error>>,
 }
 
 /// What was presented, and what webpki says of it.
@@ -49,17 +50,67 @@ impl Recorder {
             validate_chain: spec.validate_chain,
             validate_name: spec.validate_name,
             presented: OnceLock::new(),
+            signature: OnceLock::new(),
         }
     }
 
     /// Trusts nothing; stands in the template that each handshake's configuration is made from.
     pub(super) fn placeholder(provider: Arc<CryptoProvider>) -> Self {
-        let (memo, presented) = (Arc::default(), OnceLock::new());
-        Self { provider, trust: None, validate_chain: true, validate_name: true, memo, presented }
+        let (memo, presented, signature) = (Arc::default(), OnceLock::new(), OnceLock::new());
+        Self { provider, trust: None, validate_chain: true, validate_name: true, memo, presented, signature }
     }
 
     pub(super) fn presented(&self) -> Option<&Presented> {
         self.presented.get()
+    }
+
+    /// Whether the handshake is signed with the key of the first certificate; `None` when it did not come to that.
+    pub(super) fn signature(&self) -> Option<&Result<(), rustls::Error>> {
+        self.signature.get()
+    }
+
+    /// Keeps what became of the signature; the faults of the chain and the name come first, as if they had stopped the
+    /// handshake before it.
+    fn conclude(
+        &self,
+        signature: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let _ = self.signature.set(signature.as_ref().map(|_| ()).map_err(Clone::clone));
+        match self.presented.get().map(|presented| self.objection(presented)) {
+            Some(Err(error)) => Err(error),
+            Some(Ok(())) | None => signature,
+        }
+    }
+
+    /// The error only chooses the alert that the server gets; the verdict reads what was recorded.
+    fn objection(&self, presented: &Presented) -> Result<(), rustls::Error> {
+        if self.validate_chain
+            && let Err(error) = &presented.path
+        {
+            return Err(rustls::Error::InvalidCertificate(alert_for(error)));
+        }
+        if self.validate_name && presented.name.is_err() {
+            return Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName));
+        }
+        Ok(())
+    }
+
+    /// A certificate that webpki does not read (version 1, a critical extension) has a key all the same.
+    fn verify_with_key(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Option<Result<HandshakeSignatureValid, rustls::Error>> {
+        EndEntityCert::try_from(certificate).err()?;
+        let (_, read) = X509Certificate::from_der(certificate).ok()?;
+        let key = SubjectPublicKeyInfoDer::from(read.public_key().raw);
+        let key = RawPublicKeyEntity::try_from(&key).ok()?;
+        let algorithms = self.provider.signature_verification_algorithms.mapping.iter();
+        let mut algorithms = algorithms.filter(|(scheme, _)| *scheme == signed.scheme).flat_map(|(_, all)| *all);
+        let is_good = algorithms.any(|algorithm| key.verify_signature(*algorithm, message, signed.signature()).is_ok());
+        let bad = rustls::Error::InvalidCertificate(CertificateError::BadSignature);
+        Some(if is_good { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad) })
     }
 }
 
@@ -97,10 +148,18 @@ impl Presented {
         now: UnixTime,
     ) -> Self {
         let own_root = trust.and_then(|trust| trust.roots().iter().position(|root| root == leaf));
-        // A trusted CA that was sent first is not the server's own certificate.
-        let own_root = own_root.filter(|_| can_be_a_servers(leaf));
+        // A trusted CA that was sent first is not the server's own certificate, unless it is all that was sent and signed
+        // by itself.
+        let is_alone = intermediates.iter().all(|other| other == leaf);
+        let own_root = own_root.filter(|_| own::can_be_a_servers(leaf, is_alone));
         let (path, name) = match EndEntityCert::try_from(leaf) {
-            Err(error) => (Err(error.clone()), Err(error)),
+            // Nobody asks more of a certificate that is trusted as it stands than webpki needs to issue by it.
+            Err(error) => {
+                let path = own_root.ok_or_else(|| error.clone());
+                let path =
+                    path.and_then(|root| within_dates(leaf, now).map(|()| AcceptedPath { links: vec![0], root }));
+                (path, if own::is_named(leaf, name) { Ok(()) } else { Err(error) })
+            }
             Ok(parsed) => {
                 let path = match (trust, own_root) {
                     (_, Some(root)) => within_dates(leaf, now).map(|()| AcceptedPath { links: vec![0], root }),
@@ -129,18 +188,10 @@ impl ServerCertVerifier for Recorder {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let presented = self.presented.get_or_init(|| {
+        self.presented.get_or_init(|| {
             Presented::judge_again(&self.memo, self.trust.as_deref(), end_entity, intermediates, server_name, now)
         });
-        // The error only chooses the alert that the server gets; the verdict reads what was recorded.
-        if self.validate_chain
-            && let Err(error) = &presented.path
-        {
-            return Err(rustls::Error::InvalidCertificate(alert_for(error)));
-        }
-        if self.validate_name && presented.name.is_err() {
-            return Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName));
-        }
+        // rustls asks for the handshake's signature next, before anything is sent: then it is refused.
         Ok(ServerCertVerified::assertion())
     }
 
@@ -150,7 +201,8 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let usual = || verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms);
+        self.conclude(self.verify_with_key(message, cert, dss).unwrap_or_else(usual))
     }
 
     fn verify_tls13_signature(
@@ -159,22 +211,13 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let usual = || verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms);
+        self.conclude(self.verify_with_key(message, cert, dss).unwrap_or_else(usual))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// Not a CA, or with the name of a server.
-fn can_be_a_servers(certificate: &CertificateDer<'_>) -> bool {
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };
-    let names = parsed.subject_alternative_name().ok().flatten();
-    let has_name = names.is_some_and(|names| {
-        names.value.general_names.iter().any(|name| matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_)))
-    });
-    has_name || !parsed.is_ca()
 }
 
 /// The dates of a certificate that is its own anchor, which webpki does not look at.

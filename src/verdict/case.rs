@@ -153,6 +153,25 @@ cases! {
             Gateway "Or replace the copy by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
                 or "Or trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}.",
         ]
+    RootMismatchPinned of Cause CertRootMismatch Gateway
+        "The settings trust a copy of the server's own certificate, and the server has a new one, with its CA's root."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Gateway "List the root of {issuer} in `trusted_root_certificates` of the backend setting `{setting}`, in place of the old copy of {subject}: then the next renewal needs no change here."
+                or "Trust the root of {issuer} in place of the old copy of {subject}.",
+            Gateway "Or replace the copy by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+                or "Or trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}.",
+        ]
+    IntermediatePinned of Cause CertIntermediateMissing Gateway
+        "The settings trust a copy of the server's own certificate, and the server has a new one, without intermediates."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        [
+            Gateway "Replace the old copy of {subject} in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+                or "Trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}, in place of the old copy of {subject}.",
+            Gateway "Or list the root of {issuer} there, once the server sends its intermediates: then a renewal needs no change here."
+                or "Or trust the root of {issuer}, once the server sends its intermediates.",
+            Server "Send the intermediates with the certificate: the file must hold the server's own certificate first, then {issuer}.",
+        ]
     IssuerMismatchPowerless of Cause CertIssuerMismatch Gateway
         "A certificate of the settings made the signature, but it is not one that may issue others."
         shown by "openssl x509 -noout -subject -ext basicConstraints,keyUsage -in {root_file}"

@@ -1,19 +1,22 @@
 //! Reads one certificate: what stands in it, as far as it matters to whether and why a chain is refused.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::asn1_rs::Any;
+use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
+use x509_parser::nom::Err as Nom;
 use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Version;
 
-use super::text::{cut, distinguished_name, hex, oid, shown};
+use super::text::{attribute_text, cut, distinguished_name, hex, oid, shown};
 
 /// A certificate, read.
 pub(super) struct Certificate<'a> {
@@ -114,8 +117,33 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    pub(super) fn common_name(&self) -> Option<&str> {
-        self.parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok())
+    pub(super) fn common_name(&self) -> Option<Cow<'_, str>> {
+        self.parsed.subject().iter_common_name().next().and_then(attribute_text)
+    }
+
+    /// Which part of it is not X.509, when it cannot be read.
+    pub(super) fn why_unreadable(der: &CertificateDer<'_>) -> &'static str {
+        match X509Certificate::from_der(der) {
+            Err(Nom::Error(error) | Nom::Failure(error)) => match error {
+                X509Error::InvalidVersion => "its version is not one of X.509",
+                X509Error::InvalidSerial => "its serial number is malformed",
+                X509Error::InvalidAlgorithmIdentifier => "the name of its signature's algorithm is malformed",
+                X509Error::InvalidX509Name => "its subject's or issuer's name is malformed",
+                X509Error::InvalidDate => "its dates are not written as X.509 has them",
+                X509Error::InvalidSPKI => "its public key is malformed",
+                X509Error::InvalidSubjectUID | X509Error::InvalidIssuerUID => "its unique identifiers are malformed",
+                X509Error::InvalidExtensions | X509Error::DuplicateExtensions => "its extensions are malformed",
+                X509Error::InvalidSignatureValue => "its signature is malformed",
+                _ if der.first() == Some(&0x30) => "its encoding is broken",
+                _ => "it is not X.509",
+            },
+            Ok(_) | Err(_) => "it is cut off",
+        }
+    }
+
+    /// It is signed with its own key, under its own name.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.raw_subject() == self.raw_issuer()
     }
 
     /// What its certificates below may be named; `None` when it sets no bounds.
@@ -188,7 +216,8 @@ impl<'a> Certificate<'a> {
 
     fn first_name(&self) -> Option<String> {
         let ip = || self.ip_addresses().next().map(|ip| ip.to_string());
-        let name = self.dns_names().next().map(shown).or_else(ip).or_else(|| self.common_name().map(shown))?;
+        let name =
+            self.dns_names().next().map(shown).or_else(ip).or_else(|| self.common_name().map(|name| shown(&name)))?;
         (!name.is_empty()).then_some(name)
     }
 
@@ -225,7 +254,11 @@ impl<'a> Certificate<'a> {
                 Ok(_) | Err(_) => Key::Other("RSA, unreadable".to_owned()),
             },
             "1.2.840.10045.2.1" => {
-                let curve = spki.algorithm.parameters.as_ref().and_then(|any| any.clone().oid().ok());
+                let parameters = spki.algorithm.parameters.as_ref();
+                if parameters.is_some_and(|any| any.tag() == Tag::Sequence) {
+                    return Key::ExplicitCurve;
+                }
+                let curve = parameters.filter(|any| any.tag() == Tag::Oid).and_then(|any| any.clone().oid().ok());
                 match curve.map(|curve| oid(&curve)).as_deref() {
                     Some("1.2.840.10045.3.1.7") => Key::Usable("ECDSA P-256"),
                     Some("1.3.132.0.34") => Key::Usable("ECDSA P-384"),
@@ -241,6 +274,9 @@ impl<'a> Certificate<'a> {
             "1.3.101.113" => Key::Other("Ed448".to_owned()),
             "1.2.840.113549.1.1.10" => Key::Other("RSA-PSS".to_owned()),
             "1.2.840.10040.4.1" => Key::Other("DSA".to_owned()),
+            "2.16.840.1.101.3.4.3.17" => Key::ForChains("ML-DSA-44"),
+            "2.16.840.1.101.3.4.3.18" => Key::ForChains("ML-DSA-65"),
+            "2.16.840.1.101.3.4.3.19" => Key::ForChains("ML-DSA-87"),
             other => Key::Other(other.to_owned()),
         }
     }
@@ -265,6 +301,9 @@ impl<'a> Certificate<'a> {
             "1.2.840.10045.4.3.4" => "ECDSA with SHA512",
             "1.3.101.112" => "Ed25519",
             "1.3.101.113" => "Ed448",
+            "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
+            "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
+            "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
             other => other,
         };
         name.to_owned()
@@ -273,8 +312,13 @@ impl<'a> Certificate<'a> {
 
 /// A public key, as far as its kind says whether TLS servers and CAs can be verified with it.
 pub(super) enum Key {
-    Rsa { bits: usize },
+    Rsa {
+        bits: usize,
+    },
     Usable(&'static str),
+    /// Signatures of certificates by it are verified, those of handshakes not yet.
+    ForChains(&'static str),
+    ExplicitCurve,
     Other(String),
 }
 
@@ -288,10 +332,24 @@ impl Key {
             Self::Rsa { bits } if *bits > 8192 => {
                 Some(format!("its RSA key has {bits} bits; more than 8192 are not accepted"))
             }
-            Self::Rsa { .. } | Self::Usable(_) => None,
+            Self::Rsa { .. } | Self::Usable(_) | Self::ForChains(_) => None,
+            Self::ExplicitCurve => Some(
+                "its ECDSA key has explicit curve parameters, which RFC 5480 forbids: the curve must be named"
+                    .to_owned(),
+            ),
             Self::Other(kind) => Some(format!(
                 "its key is of a kind that is not accepted ({kind}); RSA, ECDSA with P-256, P-384 or P-521, and Ed25519 are"
             )),
+        }
+    }
+
+    /// Why handshakes signed by it are not accepted.
+    pub(super) fn weakness_of_server(&self) -> Option<String> {
+        match self {
+            Self::ForChains(kind) => Some(format!(
+                "its key is of a kind that this exporter verifies in certificates, but not in handshakes ({kind})"
+            )),
+            other => other.weakness(),
         }
     }
 }
@@ -300,7 +358,8 @@ impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rsa { bits } => write!(f, "RSA {bits}"),
-            Self::Usable(name) => f.write_str(name),
+            Self::Usable(name) | Self::ForChains(name) => f.write_str(name),
+            Self::ExplicitCurve => f.write_str("ECDSA with explicit curve parameters"),
             Self::Other(name) => f.write_str(name),
         }
     }

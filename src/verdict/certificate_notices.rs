@@ -1,14 +1,14 @@
 //! What is worth a warning about certificates that do not fail the probe.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::certificate::Certificate;
 use super::chain::Reading;
 use super::diagnosis::{Diagnosis, outside};
 use super::links::End;
 use super::text::{date, rough};
-use super::{Code, Facts, Finding, Notice, Slot};
-use crate::probe::{TlsFacts, TlsSpec};
+use super::{Case, Code, Facts, Finding, Notice, Slot};
+use crate::probe::{TlsFacts, TlsSpec, TrustMode};
 
 /// All of them, for a handshake that was completed.
 pub(super) fn of(
@@ -20,10 +20,10 @@ pub(super) fn of(
 ) -> Vec<Finding<Code>> {
     let at = facts.judged_for.unwrap_or(at);
     let mut notices = Vec::new();
-    let mut add = |code, detail, facts| notices.push(Finding::new(Code::Notice(code), detail).with(facts));
-    if let Some((detail, facts)) = expires_soon(spec, reading, diagnosis, at) {
-        add(Notice::CertExpiresSoon, detail, facts);
+    if let Some((detail, facts, case)) = expires_soon(spec, reading, diagnosis, at) {
+        notices.push(Finding::new(Code::Notice(Notice::CertExpiresSoon), detail).with(facts).in_case(case));
     }
+    let mut add = |code, detail, facts| notices.push(Finding::new(Code::Notice(code), detail).with(facts));
     let Some(path) = &diagnosis.path else { return notices };
     let path = path.links.as_slice();
     for (what, facts) in needless(reading, path, at) {
@@ -31,8 +31,11 @@ pub(super) fn of(
         add(Notice::ChainExtraCertificate, detail, facts);
     }
     if matches!(facts.path, Some(Ok(_))) {
-        if !path.is_sorted() {
-            let names: Vec<String> = path.iter().map(|index| reading.sent[*index].certificate.title()).collect();
+        // The trusted root need not be sent, but where it was it comes last.
+        let sent_root = diagnosis.sent_root(spec, reading).filter(|root| !path.contains(root));
+        let whole: Vec<usize> = path.iter().copied().chain(sent_root).collect();
+        if !whole.is_sorted() {
+            let names: Vec<String> = whole.iter().map(|index| reading.sent[*index].certificate.title()).collect();
             let detail = format!("in the right order they are {}", names.join(", then "));
             add(Notice::ChainOutOfOrder, detail, Facts::default());
         }
@@ -81,23 +84,42 @@ fn expires_soon(
     reading: &Reading<'_>,
     diagnosis: &Diagnosis,
     at: SystemTime,
-) -> Option<(String, Facts)> {
+) -> Option<(String, Facts, Option<Case>)> {
     let path = diagnosis.path.as_ref()?;
     let links = path.links.iter().map(|index| &reading.sent[*index].certificate);
     let root = match path.end {
         End::Trusted { root } => Some(root),
         _ => None,
     };
-    let ends =
-        links.clone().map(Certificate::not_after).chain(root.and_then(|root| Some(spec.trust.root_dates(root)?.1)));
+    let dates = links.clone().map(|link| (link.not_before(), link.not_after()));
+    let mut dates = dates.chain(root.and_then(|root| spec.trust.root_dates(root)));
     // Most often none does, and then the root need not be read.
-    if ends.min()?.duration_since(at).is_ok_and(|left| left >= spec.expiry_warning) {
+    let is_soon = |(not_before, not_after)| warned_from(not_before, not_after, spec.expiry_warning) < Some(at);
+    if !dates.any(is_soon) {
         return None;
     }
-    let root = root.and_then(|root| Certificate::read(&spec.trust.roots()[root]));
-    let soonest = links.chain(&root).min_by_key(|certificate| certificate.not_after())?;
+    let trusted = root.and_then(|root| Certificate::read(&spec.trust.roots()[root]));
+    let ending = links.chain(&trusted).filter(|one| is_soon((one.not_before(), one.not_after())));
+    let soonest = ending.min_by_key(|certificate| certificate.not_after())?;
     let left = soonest.not_after().duration_since(at).ok()?;
     let is_leaf = path.links.first().is_some_and(|leaf| reading.sent[*leaf].certificate.der == soonest.der);
     let detail = || format!("{} ends in {}, on {}", soonest.described(is_leaf), rough(left), date(soonest.not_after()));
-    (left < spec.expiry_warning).then(|| (detail(), Facts::of(soonest)))
+    let is_ours = spec.trust.mode() == TrustMode::Configured
+        && trusted.as_ref().is_some_and(|trusted| trusted.der == soonest.der);
+    let facts = Facts::of(soonest);
+    let file = root.filter(|_| is_ours).and_then(|root| spec.trust.file(root)).unwrap_or_default();
+    let case = match (is_leaf, is_ours) {
+        (true, _) => None,
+        (false, true) => Some(Case::SoonConfigured),
+        (false, false) if trusted.as_ref().is_some_and(|trusted| trusted.der == soonest.der) => None,
+        (false, false) => Some(Case::SoonIntermediate),
+    };
+    Some((detail(), facts.with(Slot::RootFile, file), case))
+}
+
+/// From when on it is worth a warning that a certificate ends: by `warning` before its end, or by a quarter of its
+/// lifetime where that is shorter.
+pub(super) fn warned_from(not_before: SystemTime, not_after: SystemTime, warning: Duration) -> Option<SystemTime> {
+    let lifetime = not_after.duration_since(not_before).unwrap_or_default();
+    not_after.checked_sub(warning.min(lifetime / 4))
 }

@@ -38,6 +38,8 @@ pub struct PresentedCertificate {
     /// From 0, as sent.
     pub position: usize,
     pub role: Role,
+    /// The path that was accepted, or the one that was judged, goes through it.
+    pub on_path: bool,
     /// RFC 4514, for example `CN=app.example.com,O=Corp`; cut after 1 KiB.
     pub subject: String,
     pub issuer: String,
@@ -85,8 +87,8 @@ pub(super) struct Reading<'a> {
     /// How many certificates were sent.
     pub(super) count: usize,
     pub(super) sent: Vec<Sent<'a>>,
-    /// Positions of those that are not X.509.
-    pub(super) unreadable: Vec<usize>,
+    /// Positions of those that are not X.509, and why.
+    pub(super) unreadable: Vec<(usize, &'static str)>,
 }
 
 /// A certificate as sent.
@@ -101,15 +103,21 @@ impl<'a> Reading<'a> {
         for (position, der) in chain.iter().enumerate().take(MAX_CERTIFICATES) {
             match Certificate::read(der) {
                 Some(certificate) => reading.sent.push(Sent { position, certificate }),
-                None => reading.unreadable.push(position),
+                None => reading.unreadable.push((position, Certificate::why_unreadable(der))),
             }
         }
         reading
     }
 
-    /// Where in `sent` the server's own certificate is: the first one that can be it.
-    pub(super) fn leaf(&self) -> Option<usize> {
-        self.sent.iter().position(|sent| sent.certificate.can_be_leaf())
+    /// Where in `sent` the server's own certificate is: the first one that can be it. Whose key signed the handshake is
+    /// the server's own whatever it says of itself, and so is a lone one that is signed by itself.
+    pub(super) fn leaf(&self, first_signed: bool) -> Option<usize> {
+        let first = self.sent.first()?;
+        let is_alone =
+            self.unreadable.is_empty() && self.sent.iter().all(|sent| sent.certificate.der == first.certificate.der);
+        let is_first = first.position == 0 && (first_signed || (is_alone && first.certificate.is_self_issued()));
+        let named = || self.sent.iter().position(|sent| sent.certificate.can_be_leaf());
+        if is_first { Some(0) } else { named() }
     }
 
     /// Where in `sent` the certificate at this position is.
@@ -122,6 +130,7 @@ impl<'a> Reading<'a> {
         &self,
         leaf: Option<usize>,
         faults: &[(usize, Cause)],
+        on_path: &[usize],
         trusted_root: Option<String>,
     ) -> PresentedChain {
         let leaf_der = leaf.map(|leaf| self.sent[leaf].certificate.der);
@@ -138,16 +147,23 @@ impl<'a> Reading<'a> {
                 faults.iter().filter(|(element, _)| *element == index).map(|(_, cause)| *cause).collect();
             faults.sort_unstable();
             faults.dedup();
-            present(sent.position, certificate, role, faults)
+            present(sent.position, certificate, role, on_path.contains(&index), faults)
         });
         PresentedChain { certificates: certificates.collect(), trusted_root }
     }
 }
 
-fn present(position: usize, certificate: &Certificate<'_>, role: Role, faults: Vec<Cause>) -> PresentedCertificate {
+fn present(
+    position: usize,
+    certificate: &Certificate<'_>,
+    role: Role,
+    on_path: bool,
+    faults: Vec<Cause>,
+) -> PresentedCertificate {
     PresentedCertificate {
         position,
         role,
+        on_path,
         subject: certificate.subject(),
         issuer: certificate.issuer(),
         serial: certificate.serial(),

@@ -8,30 +8,48 @@ use x509_parser::extensions::{GeneralName, NameConstraints};
 use super::certificate::Certificate;
 use super::text::shown;
 
-/// The first name of `certificate` that `constraints` do not allow, in words.
-pub(super) fn violation(certificate: &Certificate<'_>, constraints: &NameConstraints<'_>) -> Option<String> {
+/// What `constraints` do not allow of a certificate.
+pub(super) struct Violation {
+    pub(super) what: String,
+    /// It is only that nobody here can compare such names.
+    pub(super) is_our_limit: bool,
+}
+
+/// The names of `certificate` that `constraints` do not allow, in words.
+pub(super) fn violations(certificate: &Certificate<'_>, constraints: &NameConstraints<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut add = |what: String, is_our_limit| found.push(Violation { what, is_our_limit });
     let permitted: Vec<&GeneralName<'_>> = bases(constraints.permitted_subtrees.as_deref());
     let excluded: Vec<&GeneralName<'_>> = bases(constraints.excluded_subtrees.as_deref());
     let mut comparisons_left = MAX_COMPARISONS;
     for name in certificate.alternative_names() {
-        comparisons_left = comparisons_left.checked_sub(permitted.len() + excluded.len())?;
+        let Some(left) = comparisons_left.checked_sub(permitted.len() + excluded.len()) else { break };
+        comparisons_left = left;
         if permitted.iter().chain(&excluded).any(|base| are_of_an_unsupported_kind(name, base)) {
-            return Some(format!("{}, of a kind whose constraints are not supported", described(name)));
+            add(format!("{}, of a kind whose constraints this exporter cannot check", described(name)), true);
+            continue;
         }
         let mut of_this_kind = permitted.iter().filter_map(|base| within(name, base)).peekable();
         let bounded = of_this_kind.peek().is_some();
         if bounded && !of_this_kind.any(|inside| inside) {
-            return Some(format!("{}, which is not among the names that it may issue for", described(name)));
+            add(format!("{}, which is not among the names that it may issue for", described(name)), false);
         }
         if excluded.iter().any(|base| within(name, base) == Some(true) || wildcard_covers(name, base)) {
-            return Some(format!("{}, which is among the names that it must not issue for", described(name)));
+            add(format!("{}, which is among the names that it must not issue for", described(name)), false);
         }
     }
     let of_directories =
         |bases: &[&GeneralName<'_>]| bases.iter().any(|base| matches!(base, GeneralName::DirectoryName(_)));
-    (of_directories(&permitted) || of_directories(&excluded))
-        .then(|| "subject names, and such constraints are not supported: the certificate is refused".to_owned())
+    if found.is_empty() && (of_directories(&permitted) || of_directories(&excluded)) {
+        let what = "a subject's name, and constraints on those are what this exporter cannot check, so that it refuses";
+        found.push(Violation { what: what.to_owned(), is_our_limit: true });
+    }
+    found.truncate(MAX_VIOLATIONS);
+    found
 }
+
+/// Names of one certificate that are told.
+const MAX_VIOLATIONS: usize = 5;
 
 fn bases<'c, 'a>(subtrees: Option<&'c [x509_parser::extensions::GeneralSubtree<'a>]>) -> Vec<&'c GeneralName<'a>> {
     subtrees.unwrap_or_default().iter().map(|subtree| &subtree.base).collect()

@@ -47,21 +47,27 @@ impl Diagnosis {
                     return Self { name_fault: name::fault(spec, facts, reading, None), ..Self::default() };
                 }
                 let path = Path { links, end: End::Trusted { root: accepted.root } };
-                let others = flaws::refused_by_others(&reading.sent, &path.links);
+                let others = flaws::refused_by_others(&spec.trust, &reading.sent, &path.links, accepted.root);
                 let faults = faults_of(&spec.trust, reading, &path, at);
                 let disagreements = faults.into_iter().map(|fault| fault.detail);
                 let disagreements = disagreements.chain(others.into_iter().map(|flaw| flaw.what)).collect();
                 Self { leaf: Some(path.links[0]), path: Some(path), disagreements, ..Self::default() }
             }
-            Some(Err(refusal)) => Self::of_refusal(&spec.trust, refusal, reading, at),
+            Some(Err(refusal)) => Self::of_refusal(&spec.trust, refusal, reading, facts.is_signed_by_first(), at),
         };
         diagnosis.name_fault = name::fault(spec, facts, reading, diagnosis.leaf);
         diagnosis
     }
 
-    fn of_refusal(trust: &Trust, refusal: &webpki::Error, reading: &Reading<'_>, at: SystemTime) -> Self {
+    fn of_refusal(
+        trust: &Trust,
+        refusal: &webpki::Error,
+        reading: &Reading<'_>,
+        first_signed: bool,
+        at: SystemTime,
+    ) -> Self {
         let mut faults = unreadable(reading);
-        let Some(leaf) = reading.leaf() else {
+        let Some(leaf) = reading.leaf(first_signed) else {
             if faults.is_empty() || !reading.sent.is_empty() {
                 let detail = format!("the server sent {}, and none of its own", certificates(reading.sent.len()));
                 let element = (!reading.sent.is_empty()).then_some(0);
@@ -89,27 +95,50 @@ impl Diagnosis {
             path
         });
         if faults.is_empty() {
-            faults.push(unexplained(refusal, leaf));
+            faults.push(unexplained(refusal, leaf, &sent[leaf].certificate.title()));
         }
         Self { path_faults: in_order(faults), leaf: Some(leaf), path, ..Self::default() }
     }
 
     /// The handshake's own verification failed with the first certificate sent: of its key, or of what it signed.
-    pub(super) fn add_handshake_fault(&mut self, error: &CertificateError, reading: &Reading<'_>) {
+    pub(super) fn add_handshake_fault(&mut self, error: &rustls::Error, reading: &Reading<'_>) {
         let Some(first) = reading.index_of(0) else { return };
         let certificate = &reading.sent[first].certificate;
         let subject = certificate.title();
-        let why = match (certificate.key().weakness(), error) {
-            (Some(weakness), _) => format!("{subject} cannot be used: {weakness}"),
-            (None, CertificateError::BadSignature) => {
-                format!("the handshake is not signed with the key of {subject}: the server has another private key")
-            }
-            (None, _) => match flaws::unreadable(certificate).first() {
-                Some(flaw) => format!("{subject} {flaw}"),
+        let (why, case) = match (certificate.key().weakness_of_server(), error) {
+            (Some(weakness), _) => (format!("{subject} cannot be used: {weakness}"), Some(Case::InvalidKey)),
+            (None, rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => (
+                format!("the handshake is not signed with the key of {subject}: the server has another private key"),
+                Some(Case::OtherPrivateKey),
+            ),
+            (None, rustls::Error::InvalidCertificate(_)) => match flaws::unreadable(certificate).into_iter().next() {
+                Some((flaw, case)) => (format!("{subject} {flaw}"), case),
                 None => return,
             },
+            (None, _) => return,
         };
-        self.handshake_fault = Some(Fault::new(Cause::CertInvalid, why, Some(first)));
+        self.handshake_fault = Some(Fault::new(Cause::CertInvalid, why, Some(first)).in_case(case));
+    }
+
+    /// The trusted certificate that the path leads to, where it was sent, too.
+    pub(super) fn sent_root(&self, spec: &TlsSpec, reading: &Reading<'_>) -> Option<usize> {
+        let End::Trusted { root } = self.path.as_ref()?.end else { return None };
+        let root = &spec.trust.roots()[root];
+        reading.sent.iter().rposition(|sent| sent.certificate.der == root.as_ref())
+    }
+
+    /// Those of the certificates sent that the path goes through, the trusted one too.
+    pub(super) fn on_path(&self, trust: Option<&Trust>, reading: &Reading<'_>) -> Vec<usize> {
+        let Some(path) = &self.path else { return self.leaf.into_iter().collect() };
+        let root = match path.end {
+            End::Trusted { root } | End::Powerless { root } => trust.map(|trust| &trust.roots()[root]),
+            _ => None,
+        };
+        let is_on_path = |sent: &Certificate<'_>| {
+            path.links.iter().any(|link| reading.sent[*link].certificate.der == sent.der)
+                || root.is_some_and(|root| root.as_ref() == sent.der)
+        };
+        (0..reading.sent.len()).filter(|index| is_on_path(&reading.sent[*index].certificate)).collect()
     }
 
     /// The subject of the trusted certificate that the path leads to.
@@ -155,7 +184,8 @@ fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
 /// All faults of one path.
 fn faults_of(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) -> Vec<Fault> {
     let flaws = flaws::of_path(trust, &reading.sent, path).into_iter();
-    let mut faults: Vec<Fault> = flaws.map(|flaw| Fault::new(Cause::CertInvalid, flaw.what, flaw.element)).collect();
+    let mut faults: Vec<Fault> =
+        flaws.map(|flaw| Fault::new(Cause::CertInvalid, flaw.what, flaw.element).in_case(flaw.case)).collect();
     faults.extend(dates(trust, reading, path, at));
     faults.extend(trust::faults(trust, &reading.sent, path));
     faults.extend(revocations(trust, reading, path));
@@ -163,15 +193,17 @@ fn faults_of(trust: &Trust, reading: &Reading<'_>, path: &Path, at: SystemTime) 
 }
 
 fn unreadable(reading: &Reading<'_>) -> Vec<Fault> {
-    let fault = |position: &usize| {
-        let detail = format!("certificate {} of {} cannot be read: it is not X.509", position + 1, reading.count);
+    let fault = |(position, why): &(usize, &str)| {
+        let detail = format!("certificate {} of {} cannot be read: {why}", position + 1, reading.count);
         Fault::new(Cause::CertInvalid, detail, None)
     };
     let mut faults: Vec<Fault> = reading.unreadable.iter().map(fault).collect();
     if reading.count > MAX_CERTIFICATES {
-        let detail =
-            format!("the server sent {} certificates; at most {MAX_CERTIFICATES} are looked at", reading.count);
-        faults.push(Fault::new(Cause::CertInvalid, detail, None));
+        let detail = format!(
+            "the server sent {} certificates; this exporter looks at no more than {MAX_CERTIFICATES}",
+            reading.count
+        );
+        faults.push(Fault::new(Cause::CertInvalid, detail, None).in_case(Case::InvalidForUs));
     }
     faults
 }
@@ -258,7 +290,7 @@ fn revocations(trust: &Trust, reading: &Reading<'_>, path: &Path) -> Vec<Fault> 
 }
 
 /// webpki refuses, and our reading finds nothing: its word counts, and the report says that they differ.
-fn unexplained(refusal: &webpki::Error, leaf: usize) -> Fault {
+fn unexplained(refusal: &webpki::Error, leaf: usize, title: &str) -> Fault {
     use webpki::Error;
     let cause = match refusal {
         Error::CertRevoked => Cause::CertRevoked,
@@ -269,7 +301,7 @@ fn unexplained(refusal: &webpki::Error, leaf: usize) -> Fault {
         | Error::MaximumSignatureChecksExceeded
         | Error::MaximumNameConstraintComparisonsExceeded
         | Error::MaximumPathDepthExceeded => {
-            format!("the chain is too long or too intricate to be verified ({refusal})")
+            format!("the chain is too long or too intricate for this exporter to verify ({refusal})")
         }
         Error::InvalidCrlSignatureForPublicKey
         | Error::IssuerNotCrlSigner
@@ -279,10 +311,23 @@ fn unexplained(refusal: &webpki::Error, leaf: usize) -> Fault {
              may not ({refusal})"
         ),
         other => {
-            format!("certificate verification failed ({other}), though our own reading of the chain finds no fault")
+            format!(
+                "the verification of {title} and its chain failed ({other}), though our own reading of the chain finds no fault"
+            )
         }
     };
-    Fault::new(cause, detail, Some(leaf))
+    let whose = match refusal {
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded
+        | Error::MaximumPathDepthExceeded => Some(Case::InvalidForUs),
+        Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => Some(Case::InvalidList),
+        _ => None,
+    };
+    Fault::new(cause, detail, Some(leaf)).in_case(whose)
 }
 
 fn certificates(count: usize) -> String {

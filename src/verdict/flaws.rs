@@ -10,13 +10,24 @@ use super::certificate::Certificate;
 use super::chain::Sent;
 use super::links::{End, Issuer, Path, is_signed_acceptably};
 use super::text::oid;
-use super::{constraints, text};
-use crate::probe::Trust;
+use super::{Case, constraints, malformed, text};
+use crate::probe::{Trust, TrustMode};
 
 /// A flaw and the certificate that has it: an index into the certificates sent, `None` for a root that was not sent.
 pub(super) struct Flaw {
     pub(super) element: Option<usize>,
     pub(super) what: String,
+    pub(super) case: Option<Case>,
+}
+
+impl Flaw {
+    fn new(element: Option<usize>, what: String) -> Self {
+        Self { element, what, case: None }
+    }
+
+    fn in_case(self, case: Case) -> Self {
+        Self { case: Some(case), ..self }
+    }
 }
 
 /// All flaws of the certificates of `path`, from the server's own up.
@@ -25,30 +36,39 @@ pub(super) fn of_path(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Vec<Flaw
     for (depth, index) in path.links.iter().enumerate() {
         let certificate = &sent[*index].certificate;
         let place = Place::of(trust, sent, path, depth);
-        let mut add = |what: String| {
-            flaws.push(Flaw { element: Some(*index), what: format!("{} {what}", certificate.title()) });
+        let mut add = |what: String, case: Option<Case>| {
+            flaws.push(Flaw { element: Some(*index), what: format!("{} {what}", certificate.title()), case });
         };
         if place != Place::UntrustedRoot || depth == 0 {
-            unreadable(certificate).into_iter().for_each(&mut add);
+            for (what, case) in unreadable(certificate) {
+                add(what, case);
+            }
         }
         match place {
             Place::Server => {
                 if certificate.is_ca {
-                    add("is a CA certificate, which must not be used for a server".to_owned());
+                    add("is a CA certificate, which must not be used for a server".to_owned(), None);
                 }
-                usage(certificate).into_iter().for_each(&mut add);
+                if let Some(what) = usage(certificate) {
+                    add(what, None);
+                }
             }
             Place::Authority => {
-                authority(certificate, depth - 1).into_iter().for_each(&mut add);
-                usage(certificate).into_iter().for_each(&mut add);
+                if let Some(what) = authority(certificate, depth - 1) {
+                    add(what, None);
+                }
+                if let Some(what) = usage(certificate) {
+                    add(what, None);
+                }
             }
             Place::TrustedItself | Place::UntrustedRoot => {}
         }
-        if let Some(why) = certificate.key().weakness() {
-            add(format!("cannot be used: {why}"));
+        let key = certificate.key();
+        if let Some(why) = if depth == 0 { key.weakness_of_server() } else { key.weakness() } {
+            add(format!("cannot be used: {why}"), Some(Case::InvalidKey));
         }
         if matches!(place, Place::Server | Place::Authority) && !is_signed_acceptably(certificate) {
-            add(format!("is signed with {}, which is not accepted", certificate.signature_algorithm()));
+            add(format!("is signed with {}, which is not accepted", certificate.signature_algorithm()), None);
         }
         if depth > 0 {
             flaws.extend(constrained(certificate, Some(*index), sent, &path.links[..depth]));
@@ -65,26 +85,32 @@ pub(super) fn of_path(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Vec<Flaw
             }
         };
         let what = format!("the signature on {} was not made by {by}", sent[last].certificate.title());
-        flaws.push(Flaw { element: Some(last), what });
+        flaws.push(Flaw::new(Some(last), what));
     }
-    if let End::Trusted { root } = path.end
-        && let Some(root) = Certificate::read(&trust.roots()[root])
+    if let End::Trusted { root: index } = path.end
+        && let Some(root) = Certificate::read(&trust.roots()[index])
         && Place::of(trust, sent, path, 0) != Place::TrustedItself
     {
         let element = sent.iter().position(|sent| sent.certificate.der == root.der);
         if let Some(why) = root.key().weakness() {
-            flaws.push(Flaw { element, what: format!("the trusted root {} cannot be used: {why}", root.title()) });
+            let flaw = Flaw::new(element, format!("the trusted root {} cannot be used: {why}", root.title()));
+            let is_ours = trust.mode() == TrustMode::Configured;
+            flaws.push(if is_ours { flaw.in_case(Case::InvalidConfiguredKey) } else { flaw });
         }
         flaws.extend(constrained(&root, element, sent, &path.links));
     }
     let beyond_bounds = match path.end {
-        End::TooLong => {
-            Some(format!("the chain is longer than {} certificates, which is not accepted", path.links.len()))
-        }
+        End::TooLong => Some(format!(
+            "the chain is longer than {} certificates, which is the most that this exporter follows",
+            path.links.len()
+        )),
         End::TooIntricate => {
             let last = &sent[path.links[path.links.len() - 1]].certificate;
             let issuer = last.issuer_title();
-            Some(format!("too many certificates called {issuer} were sent to find the issuer of {}", last.title()))
+            Some(format!(
+                "too many certificates called {issuer} were sent for this exporter to find the issuer of {}",
+                last.title()
+            ))
         }
         End::Trusted { .. }
         | End::Powerless { .. }
@@ -92,7 +118,7 @@ pub(super) fn of_path(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Vec<Flaw
         | End::IssuerMissing { .. }
         | End::Forged { .. } => None,
     };
-    flaws.extend(beyond_bounds.map(|what| Flaw { element: path.links.last().copied(), what }));
+    flaws.extend(beyond_bounds.map(|what| Flaw::new(path.links.last().copied(), what).in_case(Case::InvalidForUs)));
     flaws
 }
 
@@ -126,59 +152,85 @@ fn is_root(trust: &Trust, root: usize, sent: &[Sent<'_>], index: usize) -> bool 
 }
 
 /// What other clients refuse on a path that webpki accepts.
-pub(super) fn refused_by_others(sent: &[Sent<'_>], path: &[usize]) -> Vec<Flaw> {
+pub(super) fn refused_by_others(trust: &Trust, sent: &[Sent<'_>], path: &[usize], root: usize) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
     let issuers = path.iter().skip(1);
     let unauthorised = issuers.filter(|index| {
         let usage = sent[**index].certificate.parsed.key_usage();
         usage.is_ok_and(|usage| usage.is_some_and(|usage| !usage.value.key_cert_sign()))
     });
-    unauthorised
-        .map(|index| Flaw {
-            element: Some(*index),
-            what: format!(
-                "{} issues certificates, but its key usage does not say that it may",
-                sent[*index].certificate.title()
-            ),
-        })
-        .collect()
+    flaws.extend(unauthorised.map(|index| {
+        let title = sent[*index].certificate.title();
+        let what = format!("{title} issues certificates, but its key usage does not say that it may");
+        Flaw::new(Some(*index), what)
+    }));
+    // webpki knows nothing of a trusted certificate's path length.
+    let authorities = path.len() - 1;
+    if let Some(root) = Certificate::read(&trust.roots()[root]).filter(|root| root.is_ca)
+        && path.iter().all(|index| sent[*index].certificate.der != root.der)
+        && let Some(what) = authority(&root, authorities)
+    {
+        let what = format!("the trusted root {} {what}; other verifiers refuse that", root.title());
+        flaws.push(Flaw::new(None, what));
+    }
+    flaws
 }
 
 /// Why webpki does not even read it.
-pub(super) fn unreadable(certificate: &Certificate<'_>) -> Vec<String> {
+pub(super) fn unreadable(certificate: &Certificate<'_>) -> Vec<(String, Option<Case>)> {
     let der = CertificateDer::from(certificate.der);
     let Err(error) = EndEntityCert::try_from(&der) else { return Vec::new() };
     let mut reasons = Vec::new();
     if certificate.version() != 3 {
-        reasons
-            .push(format!("is an X.509 certificate of version {}; only version 3 is accepted", certificate.version()));
+        let version = certificate.version();
+        reasons.push((format!("is an X.509 certificate of version {version}; only version 3 is accepted"), None));
     }
-    let unknown: Vec<String> = certificate
-        .parsed
-        .extensions()
-        .iter()
-        .filter(|extension| extension.critical && !is_understood(&extension.oid))
-        .map(|extension| oid(&extension.oid))
-        .take(MAX_OIDS)
-        .collect();
+    let critical = certificate.parsed.extensions().iter().filter(|extension| extension.critical);
+    let (standard, unknown): (Vec<&Oid<'_>>, Vec<&Oid<'_>>) = critical
+        .map(|extension| &extension.oid)
+        .filter(|oid| !is_understood(oid))
+        .partition(|oid| standard_extension(oid).is_some());
     if !unknown.is_empty() {
-        reasons.push(format!("has a critical extension that is not understood ({})", unknown.join(", ")));
+        let unknown: Vec<String> = unknown.into_iter().take(MAX_OIDS).map(oid).collect();
+        reasons.push((format!("has a critical extension that is not understood ({})", unknown.join(", ")), None));
+    }
+    if !standard.is_empty() {
+        let named = |kind: &Oid<'_>| format!("{}, {}", standard_extension(kind).unwrap_or_default(), oid(kind));
+        let standard: Vec<String> = standard.into_iter().take(MAX_OIDS).map(named).collect();
+        let what = format!("has a critical extension that this exporter cannot check ({})", standard.join("; "));
+        reasons.push((what, Some(Case::InvalidForUs)));
     }
     if certificate.der.len() > MAX_BYTES {
-        reasons.push(format!("has {} bytes; more than {MAX_BYTES} are not accepted", certificate.der.len()));
+        let bytes = certificate.der.len();
+        let what = format!("has {bytes} bytes; this exporter reads no more than {MAX_BYTES} of a certificate");
+        reasons.push((what, Some(Case::InvalidForUs)));
     }
     if certificate.trailing > 0 {
-        reasons.push(format!("is followed by {} bytes that do not belong to it", certificate.trailing));
+        reasons.push((format!("is followed by {} bytes that do not belong to it", certificate.trailing), None));
     }
     if let Some(twice) = repeated_extension(certificate) {
-        reasons.push(format!("has the extension {twice} twice"));
+        reasons.push((format!("has the extension {twice} twice"), None));
     }
     if reasons.is_empty() {
-        reasons.push(match error {
-            webpki::Error::SignatureAlgorithmMismatch => "names two different algorithms for its signature".to_owned(),
-            error => format!("is malformed ({error})"),
-        });
+        reasons.push((malformed::what(&error, certificate), None));
     }
     reasons
+}
+
+/// Extensions of RFC 5280 and RFC 7633 that webpki does not process: others do.
+fn standard_extension(oid: &Oid<'_>) -> Option<&'static str> {
+    Some(match text::oid(oid).as_str() {
+        "2.5.29.32" => "certificate policies",
+        "2.5.29.33" => "policy mappings",
+        "2.5.29.36" => "policy constraints",
+        "2.5.29.54" => "inhibit any policy",
+        "2.5.29.14" => "subject key identifier",
+        "2.5.29.35" => "authority key identifier",
+        "2.5.29.18" => "issuer alternative name",
+        "1.3.6.1.5.5.7.1.1" => "authority information access",
+        "1.3.6.1.5.5.7.1.24" => "TLS feature, called must-staple",
+        _ => return None,
+    })
 }
 
 /// webpki's extensions: those that it acts upon, or knows to be harmless.
@@ -237,18 +289,18 @@ fn authority(certificate: &Certificate<'_>, below: usize) -> Option<String> {
 }
 
 /// Names of the certificates in `below` that `authority` may not vouch for.
-fn constrained(
-    authority: &Certificate<'_>,
-    element: Option<usize>,
-    sent: &[Sent<'_>],
-    below: &[usize],
-) -> Option<Flaw> {
-    let constraints = authority.name_constraints()?;
-    let (culprit, what) = below
-        .iter()
-        .find_map(|index| Some((*index, constraints::violation(&sent[*index].certificate, constraints)?)))?;
-    let what = format!("{} is constrained: {} is for {what}", authority.title(), sent[culprit].certificate.title());
-    Some(Flaw { element: element.or(Some(culprit)), what })
+fn constrained(authority: &Certificate<'_>, element: Option<usize>, sent: &[Sent<'_>], below: &[usize]) -> Vec<Flaw> {
+    let Some(constraints) = authority.name_constraints() else { return Vec::new() };
+    let of_one = |index: &usize| {
+        let found = constraints::violations(&sent[*index].certificate, constraints);
+        let is_our_limit = found.iter().all(|violation| violation.is_our_limit);
+        let names: Vec<String> = found.into_iter().map(|violation| violation.what).collect();
+        let culprit = sent[*index].certificate.title();
+        let what = format!("{} is constrained: {culprit} is for {}", authority.title(), names.join("; and for "));
+        let flaw = Flaw::new(element.or(Some(*index)), what);
+        (!names.is_empty()).then(|| if is_our_limit { flaw.in_case(Case::InvalidForUs) } else { flaw })
+    };
+    below.iter().filter_map(of_one).collect()
 }
 
 /// Of one certificate; webpki reads no longer lengths.

@@ -206,8 +206,8 @@ fn of_error(error: &Error) -> (Cause, String) {
             (Cause::TlsAlert, "the server chose an application protocol that we did not offer".to_owned())
         }
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => (
-            Cause::TlsProtocolError,
-            "a TLS message of the server, as a rule that with its certificates, is larger than the 64 KiB that are read"
+            Cause::CertInvalid,
+            "the server's certificates are larger together than the 64 KiB that this exporter reads of a TLS message"
                 .to_owned(),
         ),
         Error::InvalidMessage(why) => {
@@ -241,7 +241,7 @@ fn invalid_certificate(why: &CertificateError) -> String {
                 .to_owned()
         }
         CertificateError::BadEncoding => "the server's certificate cannot be read".to_owned(),
-        other => format!("the certificate cannot be used in the handshake: {other}"),
+        other => format!("the server's certificate cannot be used in the handshake: {other}"),
     }
 }
 
@@ -504,7 +504,7 @@ mod tests {
         );
         check(Error::InvalidMessage(InvalidMessage::InvalidContentType), broken);
         check(Error::InvalidMessage(InvalidMessage::MessageTooLarge), broken);
-        check(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge), broken);
+        check(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge), Cause::CertInvalid);
         check(Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite), broken);
         check(Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare), broken);
         check(Error::DecryptError, broken);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use rustls::InvalidMessage;
+
 use super::chain::Reading;
 use super::diagnosis::Diagnosis;
 use super::text::{millis, quoted};
 use super::{
-    Attempt, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
+    Attempt, Case, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
     certificate_notices, handshake, http, text,
 };
 use crate::probe::{
@@ -62,9 +64,21 @@ impl Certificates {
                     warnings.extend(faults.map(as_warning));
                 }
             }
-            if let Some(Fault::Tls(TlsFault::Rustls(rustls::Error::InvalidCertificate(error)))) = &observation.fault
-                && findings.is_empty()
-            {
+            let ended_in = match &observation.fault {
+                Some(Fault::Tls(TlsFault::Rustls(error @ rustls::Error::InvalidCertificate(_))))
+                    if findings.is_empty() =>
+                {
+                    Some(error)
+                }
+                _ => None,
+            };
+            // The handshake's signature is verified whatever else was found; that of another than the first certificate is
+            // no fault of its own.
+            let is_anothers =
+                findings.iter().any(|finding| matches!(finding.code, Cause::CertLeafMissing | Cause::CertLeafNotFirst));
+            let unsigned =
+                facts.signature.as_ref().filter(|_| !is_anothers).and_then(|signature| signature.as_ref().err());
+            if let Some(error) = unsigned.or(ended_in) {
                 diagnosis.add_handshake_fault(error, reading);
             }
             if observation.fault.is_none() {
@@ -73,8 +87,10 @@ impl Certificates {
         }
         let trust = spec.tls.as_ref().map(|tls| &*tls.trust);
         let chain = (!reading.sent.is_empty()).then(|| {
-            let leaf = diagnosis.leaf.or(reading.leaf());
-            Arc::new(reading.present(leaf, &diagnosis.elements(), diagnosis.trusted_root(trust)))
+            let first_signed = observation.tls.as_ref().is_some_and(|facts| facts.is_signed_by_first());
+            let leaf = diagnosis.leaf.or(reading.leaf(first_signed));
+            let on_path = diagnosis.on_path(trust, reading);
+            Arc::new(reading.present(leaf, &diagnosis.elements(), &on_path, diagnosis.trusted_root(trust)))
         });
         let handshake = diagnosis.handshake_fault.as_ref().map(|fault| fault.finding(reading));
         Self { findings, warnings, handshake, chain }
@@ -85,8 +101,14 @@ fn conclude(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
     let Certificates { mut findings, mut warnings, handshake, chain } = certificates;
     match &observation.fault {
         // The chain's own faults say it better than the handshake's end that they caused.
+        Some(Fault::Tls(_)) if let Some(fault) = handshake => {
+            // It makes the certificate unusable, which weighs more than what is wrong with path and name.
+            let weightier = findings.iter().take_while(|finding| finding.code < Cause::CertInvalid).count();
+            if findings.iter().all(|finding| finding.detail != fault.detail) {
+                findings.insert(weightier, fault);
+            }
+        }
         Some(Fault::Tls(_)) if !findings.is_empty() => {}
-        Some(Fault::Tls(_)) if let Some(fault) = handshake => findings.push(fault),
         Some(fault) => findings.insert(0, of_fault(spec, observation, reading, fault)),
         None => {}
     }
@@ -159,6 +181,11 @@ fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
         },
         Fault::Http(fault) => http::of_fault(spec, fault, observation.tls.as_deref()),
     };
+    if let Fault::Tls(TlsFault::Rustls(rustls::Error::AlertReceived(_))) = fault
+        && let Some(weak) = unusable_key(observation, reading)
+    {
+        return weak;
+    }
     let facts = match (fault, reading.sent.first()) {
         (Fault::Tls(fault), Some(first)) if code == Cause::CertInvalid => {
             handshake::facts(fault, observation.tls.as_deref()).and(Facts::of(&first.certificate))
@@ -168,12 +195,26 @@ fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
             Facts::default()
         }
     };
+    let is_too_large = matches!(
+        fault,
+        Fault::Tls(TlsFault::Rustls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)))
+    );
     let case = match (fault, &spec.tls, observation.tls.as_deref()) {
+        (Fault::Tls(_), ..) if is_too_large => Some(Case::InvalidForUs),
         (Fault::Tls(fault), Some(tls), Some(facts)) => handshake::case(code, tls, facts, fault),
         (Fault::Http(fault), _, facts) => http::case_of_fault(spec, code, fault, facts),
         (_, _, _) => None,
     };
     Finding::new(code, detail).with(facts).in_case(case)
+}
+
+/// The server's certificate, as the extra `ClientHello` drew it, has a key that no handshake of ours can be signed with.
+fn unusable_key(observation: &Observation, reading: &Reading<'_>) -> Option<Finding<Cause>> {
+    observation.scan.as_ref()?;
+    let certificate =
+        &reading.sent.first().filter(|_| observation.tls.as_ref().is_some_and(|tls| tls.chain.is_empty()))?.certificate;
+    let detail = format!("{} cannot be used: {}", certificate.title(), certificate.key().weakness_of_server()?);
+    Some(Finding::new(Cause::CertInvalid, detail).with(Facts::of(certificate)).in_case(Case::InvalidKey))
 }
 
 fn of_local(fault: &LocalFault) -> (Cause, String) {

@@ -89,6 +89,13 @@ impl<'a> Links<'a> {
         }
         let mut refused = Refused::default();
         let mut powerless = None;
+        // A server's own that its own key signed has no issuer, whoever else has that key: an older copy of it. Only
+        // one that is no CA may be taken for issued by a trusted CA of its name and key.
+        let is_own = links.len() == 1 && child.is_self_issued();
+        let is_self_signed = is_own && self.signature(child, child).ok_or(End::TooIntricate)? != Signature::Bad;
+        if is_self_signed && child.is_ca {
+            return Err(End::UntrustedRoot);
+        }
         for (root, may_issue) in self.trust.roots_named(child.raw_issuer()) {
             let Some(certificate) = Certificate::read(&self.trust.roots()[root]) else { continue };
             let issued = match self.signature(child, &certificate).ok_or(End::TooIntricate)? {
@@ -98,7 +105,8 @@ impl<'a> Links<'a> {
             };
             match (issued, may_issue) {
                 (true, true) => return Err(End::Trusted { root }),
-                (true, false) => powerless = Some(root),
+                (true, false) if !is_self_signed => powerless = Some(root),
+                (true, false) => {}
                 (false, _) => refused.add(Issuer::Root(root), child, &certificate),
             }
         }

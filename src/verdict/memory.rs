@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use super::certificate_notices::warned_from;
 use super::judge::{judge, judge_spotless};
 use super::{PresentedChain, Verdict};
 use crate::probe::{Acceptance, Fault, Observation, ProbeSpec, TlsFacts, TlsSpec};
@@ -80,10 +81,12 @@ fn unchanged_until(tls: &TlsSpec, facts: &TlsFacts, chain: &PresentedChain, at: 
         return None;
     }
     let path = facts.path.as_ref()?.as_ref().ok()?;
-    let (_, root) = tls.trust.root_dates(path.root)?;
+    let root = tls.trust.root_dates(path.root)?;
     // All of them have begun, or there were something to say.
-    let ends = chain.certificates.iter().map(|certificate| certificate.not_after).chain([root]);
-    let ends = ends.map(|end| end.checked_sub(tls.expiry_warning)).collect::<Option<Vec<_>>>()?;
+    let dates = chain.certificates.iter().map(|certificate| (certificate.not_before, certificate.not_after));
+    let ends =
+        dates.chain([root]).map(|(not_before, not_after)| warned_from(not_before, not_after, tls.expiry_warning));
+    let ends = ends.collect::<Option<Vec<_>>>()?;
     let lists = tls.trust.lists_unchanged_until(at);
     let anchors = tls.trust.anchors_unchanged_until(at);
     ends.into_iter().chain(lists).chain(anchors).min().filter(|until| *until >= at)

@@ -15,9 +15,12 @@ mod http;
 mod offer;
 mod judge;
 mod links;
+mod malformed;
 mod memory;
 mod name;
+mod nearly;
 mod right_chain;
+mod spelling;
 mod text;
 mod trust;
 

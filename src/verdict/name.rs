@@ -7,8 +7,8 @@ use super::certificate::Certificate;
 use super::chain::Reading;
 use super::fault::Fault;
 use super::text::{listed, shown};
-use super::{Cause, Facts, Slot};
-use crate::probe::{NameSource, TlsFacts, TlsSpec, VerifiedName};
+use super::{Case, Cause, Facts, Slot, nearly};
+use crate::probe::{NameSource, TlsFacts, TlsSpec, VerifiedName, covers};
 
 /// The fault of the name, if there is one. `leaf` is an index into the certificates read.
 pub(super) fn fault(spec: &TlsSpec, facts: &TlsFacts, reading: &Reading<'_>, leaf: Option<usize>) -> Option<Fault> {
@@ -20,10 +20,18 @@ pub(super) fn fault(spec: &TlsSpec, facts: &TlsFacts, reading: &Reading<'_>, lea
         return Some(Fault::new(Cause::CertNameMismatch, detail, None));
     };
     let certificate = &reading.sent[leaf].certificate;
-    let why = match has_name(certificate, reading.sent[leaf].position, spec, facts) {
+    let (why, case) = match has_name(certificate, reading.sent[leaf].position, spec, facts) {
         Has::Name => return None,
         Has::OtherNames => why(certificate, &spec.name),
-        Has::UnreadableNames(error) => format!("has names that cannot be read ({error})"),
+        Has::UnreadableNames => {
+            let names: Vec<&str> = certificate.dns_names().collect();
+            let nearly = nearly::difference(&names, &spec.name.to_string());
+            let malformed = "has subject alternative names (the extension subjectAltName) that are malformed";
+            match nearly {
+                Some(nearly) => (format!("{malformed}: {}", nearly.what), nearly.case),
+                None => (malformed.to_owned(), None),
+            }
+        }
     };
     let key = match spec.name_source {
         NameSource::SniName => "sni_name of the backend setting",
@@ -35,13 +43,13 @@ pub(super) fn fault(spec: &TlsSpec, facts: &TlsFacts, reading: &Reading<'_>, lea
     let facts = Facts::default()
         .with(Slot::Expected, spec.name.to_string())
         .with(Slot::Received, presented(certificate).unwrap_or_else(|| "no name at all".to_owned()));
-    Some(Fault::new(Cause::CertNameMismatch, detail, Some(leaf)).with(facts))
+    Some(Fault::new(Cause::CertNameMismatch, detail, Some(leaf)).with(facts).in_case(case))
 }
 
 /// The names that it has, in short.
 fn presented(certificate: &Certificate<'_>) -> Option<String> {
     match (names(certificate), certificate.names().count()) {
-        (_, 0) => certificate.common_name().map(|name| format!("the Common Name {} alone", shown(name))),
+        (_, 0) => certificate.common_name().map(|name| format!("the Common Name {} alone", shown(&name))),
         (names, in_all) => Some(listed(&names, in_all)),
     }
 }
@@ -54,7 +62,7 @@ fn names(certificate: &Certificate<'_>) -> Vec<String> {
 enum Has {
     Name,
     OtherNames,
-    UnreadableNames(webpki::Error),
+    UnreadableNames,
 }
 
 /// webpki's word on the name, wherever in the chain the certificate stands; our own where webpki does not read it at all.
@@ -71,31 +79,29 @@ fn has_name(certificate: &Certificate<'_>, position: usize, spec: &TlsSpec, fact
     match word {
         Ok(()) => Has::Name,
         Err(webpki::Error::CertNotValidForName(_)) => Has::OtherNames,
-        Err(error) => Has::UnreadableNames(error),
+        Err(_) => Has::UnreadableNames,
     }
 }
 
 fn is_named(certificate: &Certificate<'_>, expected: &VerifiedName) -> bool {
     match expected {
         VerifiedName::Ip(ip) => certificate.ip_addresses().any(|address| address == *ip),
-        VerifiedName::Dns(expected) => certificate.dns_names().any(|name| match name.strip_prefix("*.") {
-            Some(parent) => expected.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
-            None => name.eq_ignore_ascii_case(expected),
-        }),
+        VerifiedName::Dns(expected) => certificate.dns_names().any(|name| covers(name, expected)),
     }
 }
 
 /// What the certificate is for instead.
-fn why(certificate: &Certificate<'_>, expected: &VerifiedName) -> String {
+fn why(certificate: &Certificate<'_>, expected: &VerifiedName) -> (String, Option<Case>) {
     let names = names(certificate);
     let in_all = certificate.names().count();
     let common_name = certificate.common_name();
-    let only_there = common_name.filter(|name| name.eq_ignore_ascii_case(&expected.to_string()));
-    match (in_all, only_there, common_name) {
+    let only_there = common_name.clone().filter(|name| name.eq_ignore_ascii_case(&expected.to_string()));
+    let only_there_case = only_there.is_some().then_some(Case::NameOnlyCommon);
+    let text = match (in_all, only_there, common_name) {
         (0, Some(name), _) => {
-            format!("has it only as its Common Name {}, which today's clients refuse (RFC 9525)", shown(name))
+            format!("has it only as its Common Name {}, which today's clients refuse (RFC 9525)", shown(&name))
         }
-        (0, None, Some(name)) => format!("has no subject alternative name, only the Common Name {}", shown(name)),
+        (0, None, Some(name)) => format!("has no subject alternative name, only the Common Name {}", shown(&name)),
         (0, None, None) => "has no name at all".to_owned(),
         (_, _, _)
             if matches!(expected, VerifiedName::Ip(_))
@@ -106,9 +112,15 @@ fn why(certificate: &Certificate<'_>, expected: &VerifiedName) -> String {
         (_, Some(name), _) => format!(
             "is for {}; it has the name only as its Common Name {}, which today's clients refuse (RFC 9525)",
             listed(&names, in_all),
-            shown(name)
+            shown(&name)
         ),
         (_, None, _) => format!("is for {}", listed(&names, in_all)),
+    };
+    let VerifiedName::Dns(expected) = expected else { return (text, only_there_case) };
+    let alternatives: Vec<&str> = certificate.dns_names().collect();
+    match nearly::difference(&alternatives, expected) {
+        Some(nearly) => (format!("{text}: {}", nearly.what), nearly.case.or(only_there_case)),
+        None => (text, only_there_case),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Words for people: text from certificates and backends made fit to be shown, whatever its author put into it, and dates
 //! and durations as people say them.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use x509_parser::asn1_rs::Oid;
-use x509_parser::x509::X509Name;
+use x509_parser::asn1_rs::{Any, Oid, Tag};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// A name as RFC 4514 writes it: the last part first, special characters escaped, what cannot be printed in hex; at most
 /// [`MAX_NAME`] bytes of it.
@@ -24,11 +25,11 @@ pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
             let kind = oid(attribute.attr_type());
             text.push_str(short_name(&kind).unwrap_or(&kind));
             text.push('=');
-            if let Ok(value) = attribute.as_str() {
-                escape_into(&mut text, value);
+            if let Some(value) = attribute_text(attribute) {
+                escape_into(&mut text, &value);
             } else {
                 text.push('#');
-                text.push_str(&hex(attribute.as_slice()));
+                text.push_str(&hex(&encoded(attribute.attr_value())));
             }
             if text.len() > MAX_NAME {
                 return cut(text, MAX_NAME);
@@ -36,6 +37,44 @@ pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
         }
     }
     text
+}
+
+/// What an attribute of a name says: of every string type of X.520, the old ones too. `None` when it is no text.
+pub(super) fn attribute_text<'v>(attribute: &'v AttributeTypeAndValue<'_>) -> Option<Cow<'v, str>> {
+    let value = attribute.attr_value();
+    let bytes = value.data;
+    let whole = |size: usize| bytes.len().is_multiple_of(size);
+    match value.tag() {
+        Tag::BmpString if whole(2) => {
+            let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units).collect::<Result<String, _>>().ok().map(Cow::Owned)
+        }
+        Tag::UniversalString if whole(4) => {
+            let units = bytes.chunks_exact(4).map(|four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
+            units.map(char::from_u32).collect::<Option<String>>().map(Cow::Owned)
+        }
+        // What its own standard says is hardly ever meant: those who use it write Latin 1.
+        Tag::T61String => Some(Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect())),
+        Tag::VisibleString | Tag::GeneralString => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        _ => attribute.as_str().ok().map(Cow::Borrowed),
+    }
+}
+
+/// The whole encoding of a value, as RFC 4514 wants it in hex: with tag and length.
+fn encoded(value: &Any<'_>) -> Vec<u8> {
+    let header = &value.header;
+    let first = u8::try_from(value.tag().0 & 0x1f).unwrap_or_default();
+    let first = (header.class() as u8) << 6 | u8::from(header.is_constructed()) << 5 | first;
+    let mut der = header.raw_tag().map_or_else(|| vec![first], <[u8]>::to_vec);
+    let length = value.data.len();
+    let bytes = length.to_be_bytes();
+    let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count().min(bytes.len() - 1)..];
+    if length >= 0x80 {
+        der.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
+    }
+    der.extend(significant);
+    der.extend_from_slice(&value.data[..length.min(MAX_NAME)]);
+    der
 }
 
 /// RFC 4514, section 3, and what else is in common use.
@@ -85,8 +124,14 @@ fn escape_into(text: &mut String, value: &str) {
 /// A host name or URL from a certificate within a sentence: what cannot be printed is escaped, and it is cut.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
-    for character in text.chars() {
-        if is_hidden(character) || character == '\\' {
+    let inner = text.trim().len();
+    let from = text.len() - text.trim_start().len();
+    for (at, character) in text.char_indices() {
+        // A blank at either end cannot be seen, nor one that is none of the usual ones.
+        let is_blank = character == ' ' && !(from..from + inner).contains(&at);
+        if is_blank {
+            shown.push_str("\\x20");
+        } else if is_hidden(character) || character == '\\' || (character.is_whitespace() && character != ' ') {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
@@ -210,6 +255,10 @@ mod tests {
             ("abc\u{202e}txt.exe", "abc\\u{202e}txt.exe"),
             ("back\\slash", "back\\\\slash"),
             ("müller.example", "müller.example"),
+            ("app.test ", "app.test\\x20"),
+            ("  app.test", "\\x20\\x20app.test"),
+            ("My Server", "My Server"),
+            ("a\u{a0}b", "a\\u{a0}b"),
         ] {
             assert_eq!(shown(text), expected);
         }

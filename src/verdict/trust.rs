@@ -1,28 +1,91 @@
 //! Why the end of a path is not trusted, in words: self-signed, incomplete, or another root than ours.
 
-use super::Cause;
 use super::certificate::Certificate;
 use super::chain::{Sent, fingerprint};
 use super::fault::Fault;
 use super::links::{End, Issuer, Path};
+use super::text::date;
+use super::{Case, Cause, Facts, Slot, spelling};
 use crate::probe::{Trust, TrustMode};
 
 /// The faults of the path's end.
 pub(super) fn faults(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {
+    let fault = of_end(trust, sent, path)?;
+    let case = match fault.cause {
+        Cause::CertIssuerMismatch => Case::IssuerMismatchPinned,
+        Cause::CertRootMismatch => Case::RootMismatchPinned,
+        Cause::CertIntermediateMissing => Case::IntermediatePinned,
+        _ => return Some(fault),
+    };
+    match pinned(trust, &sent[path.links[0]].certificate).filter(|_| fault.case.is_none()) {
+        None => Some(fault),
+        Some(copy) => {
+            let detail = format!("{}; {copy}", fault.detail);
+            // The one to put in place of the copy is the server's own.
+            let facts = Facts::of(&sent[path.links[0]].certificate)
+                .with(Slot::Issuer, sent[path.links[0]].certificate.issuer());
+            Some(Fault { detail, ..fault }.with(facts).in_case(case))
+        }
+    }
+}
+
+/// A configured certificate that was the server's own once.
+fn pinned(trust: &Trust, leaf: &Certificate<'_>) -> Option<String> {
+    let known = trust.roots_named(leaf.raw_subject()).filter(|(_, may_issue)| !may_issue);
+    let mut known = known.filter_map(|(root, _)| Some((root, Certificate::read(&trust.roots()[root])?)));
+    let (root, copy) = known.find(|(_, copy)| !copy.is_ca && !copy.raw_subject().is_empty())?;
+    let file = trust.file(root).map(|file| format!(" in {file}")).unwrap_or_default();
+    let (from, to) = (date(copy.not_before()), date(copy.not_after()));
+    Some(format!("the trusted certificate of the server's own name{file} is another one, valid from {from} to {to}"))
+}
+
+/// A trusted certificate of the same name as one that is signed by itself: what to say of it, and whose it is. The one
+/// that begins later is the newer one.
+fn copy_of(trust: &Trust, own: &Certificate<'_>) -> Option<(String, Case)> {
+    let named = trust.roots_named(own.raw_subject());
+    let named: Vec<_> = named.filter_map(|(root, _)| Some((root, Certificate::read(&trust.roots()[root])?))).collect();
+    let same_key = named.iter().find(|(_, copy)| copy.same_subject_and_key(own));
+    let (root, copy) = same_key.or(named.first())?;
+    let key = if same_key.is_some() { "the same key" } else { "another key" };
+    let file = trust.file(*root).map(|file| format!(" in {file}")).unwrap_or_default();
+    let is_older = copy.not_before() <= own.not_before();
+    let (age, case) = if is_older { ("older", Case::SelfSignedRenewed) } else { ("newer", Case::SelfSignedOld) };
+    let text = format!(
+        "; the trusted certificate of that name{file} has {key}, but is an {age} copy (SHA-256 {}, {} to {})",
+        fingerprint(copy),
+        date(copy.not_before()),
+        date(copy.not_after())
+    );
+    Some((text.replace("an newer", "a newer"), case))
+}
+
+fn of_end(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {
     let index = path.links[path.links.len() - 1];
     let last = &sent[index].certificate;
     let fault = |cause, detail| Some(Fault::new(cause, detail, Some(index)));
     match path.end {
         End::Trusted { .. } | End::Forged { .. } | End::TooLong | End::TooIntricate => None,
-        End::Powerless { root } => {
-            let root = Certificate::read(&trust.roots()[root])?;
-            let detail =
-                format!("{} was issued by the trusted {}, which is no CA certificate", last.title(), root.title());
-            fault(issuer_is_not_trusted(trust), detail)
+        End::Powerless { root: index_of_root } => {
+            let root = Certificate::read(&trust.roots()[index_of_root])?;
+            let why = if root.is_ca {
+                "a CA certificate whose key usage lacks keyCertSign, so that it may not issue any"
+            } else {
+                "which is no CA certificate"
+            };
+            let detail = format!("{} was issued by the trusted {}, {why}", last.title(), root.title());
+            let facts = Facts::default().with(Slot::RootFile, trust.file(index_of_root).unwrap_or_default());
+            let case = (trust.mode() == TrustMode::Configured).then_some(Case::IssuerMismatchPowerless);
+            Some(Fault::new(issuer_is_not_trusted(trust), detail, Some(index)).with(facts).in_case(case))
         }
         End::UntrustedRoot if path.links.len() == 1 => {
-            let detail = format!("{} (SHA-256 {}) is signed by itself", last.title(), fingerprint(last));
-            fault(Cause::CertSelfSigned, detail)
+            let (copy, case) = copy_of(trust, last).unzip();
+            let detail = format!(
+                "{} (SHA-256 {}) is signed by itself{}",
+                last.title(),
+                fingerprint(last),
+                copy.unwrap_or_default()
+            );
+            Some(Fault::new(Cause::CertSelfSigned, detail, Some(index)).in_case(case))
         }
         End::UntrustedRoot => {
             let detail = format!(
@@ -51,6 +114,7 @@ pub(super) fn faults(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fa
                 None => fault(issuer_is_not_trusted(trust), detail),
             }
         }
+        End::IssuerMissing { namesake: None } if let Some(fault) = spelling::fault(trust, sent, index) => Some(fault),
         End::IssuerMissing { namesake: None } => {
             let on_the_way = |other: &Sent<'_>| {
                 path.links.iter().any(|link| sent[*link].certificate.same_subject_and_key(&other.certificate))

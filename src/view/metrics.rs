@@ -187,16 +187,18 @@ fn certificates(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result
     let dates = |date: fn(&PresentedCertificate) -> SystemTime| {
         presented().flat_map(move |(row, chain)| {
             chain.iter().enumerate().take(MAX_CERTIFICATES).map(move |(position, certificate)| {
-                let labels = (("position", position), ("role", certificate.role.as_str()));
-                ((row_labels(row), ([labels.0], [labels.1])), unix_seconds(date(certificate)))
+                let on_path = if certificate.on_path { "true" } else { "false" };
+                let labels = ([("position", position)], [("role", certificate.role.as_str()), ("on_path", on_path)]);
+                ((row_labels(row), labels), unix_seconds(date(certificate)))
             })
         })
     };
     families.gauge(
         "backend_health_certificate_not_after_timestamp_seconds",
         "When a certificate that the server sent ends, in seconds since 1970, by its position in the chain as sent \
-         (0 first, 9 at most) and its role: leaf, intermediate, root. Also when verification failed; absent when no \
-         probe saw certificates for 24 hours.",
+         (0 first, 9 at most), its role (leaf, intermediate, root), and whether the path that was accepted, or judged, \
+         goes through it (on_path: true, false). Also when verification failed; absent when no probe saw certificates \
+         for 24 hours.",
         dates(|certificate| certificate.not_after),
     )?;
     families.gauge(

@@ -249,6 +249,9 @@ pub struct CertificateView<'a> {
     #[serde(with = "words::role")]
     #[schemars(schema_with = "words::role::schema")]
     pub role: Role,
+    /// Whether the path that was accepted, or the one that was judged, goes through it.
+    #[serde(default)]
+    pub on_path: bool,
     /// As RFC 4514 writes it, for example `CN=app.example.com,O=Corp`.
     pub subject: Cow<'a, str>,
     pub issuer: Cow<'a, str>,

@@ -1,5 +1,6 @@
 //! Certificate chains as they are judged, without a handshake: a workshop that makes them, and what each one says.
 
+mod cases;
 mod table;
 mod hostile;
 mod random;

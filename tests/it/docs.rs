@@ -655,7 +655,6 @@ fn alerts(code: Code) -> Vec<(&'static str, &'static str)> {
                 ("later ", "BackendHealthCertificateExpiresVerySoon"),
             ];
         }
-        Code::Notice(Notice::ChainExtraCertificate) => return vec![("", "BackendHealthCertificateExpiresSoon")],
         Code::Notice(_) => return Vec::new(),
         Code::Cause(cause) => cause,
     };
@@ -689,9 +688,11 @@ fn every_cause_names_alerts_that_there_are() {
 /// What comes nearest in the metrics, which have no warnings.
 fn query(notice: Notice) -> Option<&'static str> {
     match notice {
-        Notice::CertExpiresSoon => Some("backend_health_certificate_not_after_timestamp_seconds - time() < 21 * 86400"),
+        Notice::CertExpiresSoon => {
+            Some("backend_health_certificate_not_after_timestamp_seconds{on_path=\"true\"} - time() < 21 * 86400")
+        }
         Notice::ChainExtraCertificate => Some(
-            "backend_health_certificate_not_after_timestamp_seconds < time()\n  and on (pool, setting, server, port) backend_health_state{state=\"healthy\"} == 1",
+            "backend_health_certificate_not_after_timestamp_seconds{on_path=\"false\"} < time()\n  and on (pool, setting, server, port) backend_health_state{state=\"healthy\"} == 1",
         ),
         Notice::StaleAddress
         | Notice::AddressFailed

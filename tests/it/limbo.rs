@@ -1,5 +1,6 @@
 //! The chains of x509-limbo, at their own time: what must be refused is refused, what must be accepted is accepted, and
-//! where we differ `docs/certificates.md` says why. Read from a file beside the checkout, where there is one.
+//! where we differ `limbo/differences.md` says why, and `docs/certificates.md` by kind. Read from a file beside the
+//! checkout, where there is one.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -101,9 +102,10 @@ fn word(accepted: bool) -> &'static str {
     if accepted { "accepted" } else { "refused" }
 }
 
-/// The table of `docs/certificates.md`: what we do with each case that we do not judge as expected.
+/// The table of `limbo/differences.md`: what we do with each case that we do not judge as expected.
 fn documented() -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certificates.md")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/limbo/differences.md")).unwrap();
     let rows = text.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
         let id = cells.next()?.strip_suffix('`')?.to_owned();

@@ -165,6 +165,7 @@ pub fn failure(protocol: Protocol, cause: Cause, detail: &str) -> Verdict {
 pub fn chain(subject: &str, length: usize) -> Arc<PresentedChain> {
     let certificate = |position: usize| PresentedCertificate {
         position,
+        on_path: true,
         role: match position {
             0 => Role::Leaf,
             _ if position + 1 == length => Role::Root,

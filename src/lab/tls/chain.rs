@@ -37,7 +37,7 @@ pub enum Chain {
     StrangeRootNotSent,
     /// The intermediate, then the leaf.
     LeafNotFirst,
-    /// The intermediate and the root, and nothing else.
+    /// The intermediate and the root, and nothing else: the handshake is signed with the key of the leaf that is not there.
     LeafMissing,
     /// For `somebody-else.test`.
     WrongName,
@@ -115,7 +115,10 @@ impl Pki {
                 chain.reverse();
                 Ok(Identity { chain, key })
             }
-            Chain::LeafMissing => Ok(Identity::new(&self.intermediate, &[&self.root])),
+            Chain::LeafMissing => {
+                let leaf = Credential::self_signed(&profile)?;
+                Ok(Identity { key: leaf.key_der(), ..Identity::new(&self.intermediate, &[&self.root]) })
+            }
             Chain::WrongName => usual(&Profile::server("somebody-else.test")),
             Chain::CommonNameOnly => usual(&Profile { hosts: Vec::new(), ..profile }),
             Chain::ClientUsageOnly => usual(&Profile { usages: vec![Usage::Client], ..profile }),

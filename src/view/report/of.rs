@@ -279,6 +279,7 @@ impl<'a> CertificateView<'a> {
         let PresentedCertificate {
             position,
             role,
+            on_path,
             subject,
             issuer,
             serial,
@@ -294,6 +295,7 @@ impl<'a> CertificateView<'a> {
         Self {
             position: *position,
             role: *role,
+            on_path: *on_path,
             subject: Cow::Borrowed(subject),
             issuer: Cow::Borrowed(issuer),
             serial: Cow::Borrowed(serial),

@@ -341,7 +341,15 @@ fn the_servers_own_certificate_is_looked_for() {
             sent(&[&intermediate, &root]),
             &[(Cause::CertLeafMissing, Some(0), "the server sent 2 CA certificates, and none of its own")],
         ),
-        ("only a root", sent(&[&Draft::root("Lone", 3)]), &[(Cause::CertLeafMissing, Some(0), "one CA certificate")]),
+        (
+            "only a root",
+            sent(&[&Draft::root("Lone", 3)]),
+            &[
+                (Cause::CertSelfSigned, Some(0), "CN=Lone (SHA-256 "),
+                (Cause::CertNameMismatch, Some(0), "only the Common Name Lone"),
+            ],
+        ),
+        ("only an intermediate", sent(&[&intermediate]), &[(Cause::CertLeafMissing, Some(0), "one CA certificate")]),
         (
             "a CA with a name",
             sent(&[&named, &root]),
@@ -742,9 +750,9 @@ fn what_only_openssl_makes_is_named_for_what_it_is() {
     let wanted =
         [invalid(Some(0), "of version 1"), (Cause::CertSelfSigned, Some(0), "is signed by itself"), only_there];
     check("openssl, self-signed, version 1", other(), std::slice::from_ref(&version1), &wanted);
-    // Trusted as it stands, it still cannot be read.
+    // Trusted as it stands, only its name is asked for, and its version is worth a warning.
     let trust = Trust::new(TrustMode::Configured, vec![version1.clone()], Vec::new()).unwrap();
-    check("openssl, trusted, version 1", trust, &[version1], &[wanted[0], wanted[2]]);
+    check("openssl, trusted, version 1", trust, &[version1], &[wanted[2]]);
     // As `openssl req -x509` makes it: a CA.
     let usual = by_openssl(
         directory.path(),

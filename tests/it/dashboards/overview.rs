@@ -66,7 +66,7 @@ fn numbers() -> Vec<Panel> {
             "How long the certificate with the nearest end is still valid, of all that the servers send.",
             "s",
             "",
-            "min(backend_health_certificate_not_after_timestamp_seconds{ROW}) - time()",
+            "min(backend_health_certificate_not_after_timestamp_seconds{ROW, on_path=\"true\"}) - time()",
         )
         .mappings(serde_json::json!([{
             "type": "range",
@@ -264,7 +264,7 @@ fn pools() -> Section {
 fn certificates() -> Section {
     // The one of a row's certificates that ends first, of the 100 rows where that is soonest.
     let soonest = "bottomk(100, bottomk by (ROW_LABELS) (1, min by (ROW_LABELS, role, position) \
-                   (backend_health_certificate_not_after_timestamp_seconds{ROW})))";
+                   (backend_health_certificate_not_after_timestamp_seconds{ROW, on_path=\"true\"})))";
     let mut columns = vec![
         Column::new("Value #A", "Days left").width(100).decimals(1).graded(&DAYS_LEFT),
         Column::new("Value #B", "Ends").width(180).unit("dateTimeAsIso"),

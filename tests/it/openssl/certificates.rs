@@ -80,7 +80,6 @@ async fn chains_that_are_wrong_in_themselves_are_the_servers() {
             gateway_fault(Cause::CertRootMismatch).saying("CN=Strange Root CA").chain(&[Leaf, Intermediate, Root]),
         ),
         (Chain::StrangeRootNotSent, gateway_fault(Cause::CertIssuerMismatch).saying("CN=Strange Intermediate CA")),
-        (Chain::LeafMissing, server_fault(Cause::CertLeafMissing).chain(&[Intermediate, Root])),
         (Chain::WrongName, gateway_fault(Cause::CertNameMismatch).saying(HOST).saying("somebody-else.test")),
         (Chain::CommonNameOnly, gateway_fault(Cause::CertNameMismatch).saying("Common Name")),
         (Chain::ClientUsageOnly, server_fault(Cause::CertInvalid).saying(subject).saying("serverAuth")),
@@ -105,6 +104,9 @@ async fn several_faults_at_once_are_all_told_the_weightiest_first() {
     let expired_and_other = files.serving_issued("expired-other", &other());
     let all_three = files.serving("strange-expired-other", &strange.issue(&other()).unwrap(), &[strange]);
     let alone = files.serving("alone", &files.secure.pki.intermediate.issue(&other()).unwrap(), &[]);
+    let pki = &files.secure.pki;
+    // With its own key: so it is the server's own, though it may not be.
+    let authority = files.serving("authority", &pki.intermediate, &[&pki.root]);
     let by_itself = files.serving("itself", &Credential::self_signed(&other()).unwrap(), &[]);
     let for_clients = Profile { usages: vec![Usage::Client], ..other() };
     let for_clients = files.serving_issued("clients", &for_clients);
@@ -121,6 +123,11 @@ async fn several_faults_at_once_are_all_told_the_weightiest_first() {
             "expired, self-signed, other name",
             by_itself,
             server_fault(expired).also(&[Cause::CertSelfSigned, name]).chain(&[Leaf]),
+        ),
+        (
+            "a CA's certificate and key",
+            authority,
+            server_fault(Cause::CertInvalid).saying("is a CA certificate").also(&[name]).chain(&[Leaf, Root]),
         ),
         ("for clients, expired, other name", for_clients, server_fault(Cause::CertInvalid).also(&[expired, name])),
     ];

@@ -132,7 +132,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "certificate_expiry_warning",
                     "`21d`",
                     "`0s` to `3650d`",
-                    "A Healthy row whose certificate chain ends sooner carries a warning.",
+                    "A Healthy row whose certificate chain ends sooner carries a warning; by a quarter of a certificate's lifetime, where that is shorter.",
                     &["0s", "21d", "3650d"],
                     &["3651d", "21", "-1d", "soon"],
                 ),

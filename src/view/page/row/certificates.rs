@@ -31,6 +31,7 @@ fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
     let CertificateView {
         position: _,
         role,
+        on_path: _,
         subject,
         issuer,
         serial,
