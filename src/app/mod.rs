@@ -11,6 +11,7 @@ mod process;
 mod reload;
 mod remote;
 mod rows;
+mod sandbox;
 mod troubleshoot;
 
 use std::net::SocketAddr;
@@ -126,6 +127,7 @@ pub async fn run_and_tell(
         listeners.push(web::bind(address).await?);
     }
 
+    sandbox::tell();
     let slots = process::raise_descriptor_limit();
     let crowding = Crowding::new();
     let table = Arc::new(HealthTable::new());

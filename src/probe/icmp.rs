@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::libc;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, getsockname, setsockopt, sockopt};
 use socket2::Socket;
 
 /// An ICMP message about our own packet.
@@ -14,6 +14,8 @@ pub(super) struct Icmp {
     kind: u8,
     code: u8,
     pub(super) from: Option<IpAddr>,
+    /// The socket's own address is the one that it came from.
+    pub(super) from_ourselves: bool,
     /// Of `packet too big`: what would have fitted.
     info: u32,
 }
@@ -34,12 +36,18 @@ pub(super) fn queued_icmp(socket: &impl AsRawFd) -> Option<Icmp> {
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message =
         nix::sys::socket::recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
-    message.cmsgs().ok()?.find_map(|control| match control {
+    let local = getsockname::<SockaddrStorage>(socket.as_raw_fd()).ok();
+    let local = local.as_ref().and_then(|local| {
+        let v4 = local.as_sockaddr_in().map(|local| IpAddr::from(local.ip()));
+        v4.or_else(|| local.as_sockaddr_in6().map(|local| IpAddr::from(local.ip())))
+    });
+    let icmp = message.cmsgs().ok()?.find_map(|control| match control {
         ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => Some(Icmp {
             v6: false,
             kind: error.ee_type,
             code: error.ee_code,
             from: from.map(|from| IpAddr::from(u32::from_be(from.sin_addr.s_addr).to_be_bytes())),
+            from_ourselves: false,
             info: error.ee_info,
         }),
         ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => Some(Icmp {
@@ -47,10 +55,12 @@ pub(super) fn queued_icmp(socket: &impl AsRawFd) -> Option<Icmp> {
             kind: error.ee_type,
             code: error.ee_code,
             from: from.map(|from| IpAddr::from(from.sin6_addr.s6_addr)),
+            from_ourselves: false,
             info: error.ee_info,
         }),
         _ => None,
-    })
+    })?;
+    Some(Icmp { from_ourselves: icmp.from.is_some() && icmp.from == local, ..icmp })
 }
 
 impl Icmp {

@@ -29,6 +29,7 @@ mod tcp;
 mod tls;
 mod trust;
 pub mod scan;
+mod without_netlink;
 mod verifier;
 mod memo;
 
@@ -48,7 +49,7 @@ pub use outlook::{Outlook, Route, outlook};
 pub(crate) use own::covers;
 pub use phases::{Part, Phases};
 pub use protocol::{Feature, Protocol, Stage};
-pub use route::Neighbour;
+pub use route::{Neighbour, has_netlink};
 pub use run::Prober;
 pub use scan::ScanFacts;
 pub use spec::{Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};

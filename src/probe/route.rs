@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::without_netlink;
+
 /// The way that packets to an address take.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -44,6 +46,17 @@ pub(super) fn way(target: IpAddr) -> Option<Way> {
     Kernel::open(libc::NETLINK_ROUTE)?.way(target)
 }
 
+/// Whether the kernel may be asked at all: a sandbox can forbid it.
+#[must_use]
+pub fn has_netlink() -> bool {
+    let opened = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE)));
+    // For want of a descriptor it is not forbidden.
+    !opened.is_err_and(|error| {
+        let forbidden = [libc::EAFNOSUPPORT, libc::EPERM, libc::EACCES, libc::EPROTONOSUPPORT];
+        error.raw_os_error().is_some_and(|errno| forbidden.contains(&errno))
+    })
+}
+
 /// Whether `address` is this host's own.
 pub(super) fn is_own_address(address: IpAddr) -> bool {
     address.is_loopback() || way(address) == Some(Way::Own)
@@ -51,7 +64,7 @@ pub(super) fn is_own_address(address: IpAddr) -> bool {
 
 /// What keeps our packets from leaving for `target`.
 pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
-    let mut kernel = Kernel::open(libc::NETLINK_ROUTE)?;
+    let Some(mut kernel) = Kernel::open(libc::NETLINK_ROUTE) else { return without_netlink::trouble(target) };
     let (interface, gateway, source) = match kernel.way(target)? {
         Way::Own => return None,
         Way::Barred(why) => return Some(Trouble::Local(why.to_owned())),
@@ -66,10 +79,12 @@ pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
     match (kernel.neighbour(interface, gateway.unwrap_or(target))?, gateway) {
         (Neighbour::Answers, _) => None,
         (Neighbour::Silent, None) => Some(Trouble::NobodyThere),
-        (Neighbour::Silent, Some(gateway)) => {
-            Some(Trouble::Local(format!("the next hop {gateway} does not answer on the local network")))
-        }
+        (Neighbour::Silent, Some(gateway)) => Some(next_hop_is_silent(gateway)),
     }
+}
+
+pub(super) fn next_hop_is_silent(gateway: IpAddr) -> Trouble {
+    Trouble::Local(format!("the next hop {gateway} does not answer on the local network"))
 }
 
 /// Whether this host drops the SYNs of a connection that is still opening before they leave it, as the `drop` of an own

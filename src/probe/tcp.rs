@@ -269,7 +269,9 @@ fn errno(error: &io::Error) -> Option<Errno> {
 /// What an ICMP message means: whether this host or another one sent it counts.
 pub(super) fn rejected(icmp: &Icmp, target: IpAddr) -> ConnectFault {
     let what = icmp.what();
-    let is_our_own = icmp.from.is_some_and(|from| from != target && route::is_own_address(from));
+    // What the error queue tells by itself holds in a sandbox without netlink, too.
+    let is_own = |from| from != target && (icmp.from_ourselves || route::is_own_address(from));
+    let is_our_own = icmp.from.is_some_and(is_own);
     if !is_our_own {
         return ConnectFault::Unreachable(IcmpReason { what, from: icmp.from });
     }

@@ -97,7 +97,12 @@ impl Cases {
 
     /// One exporter probes them all.
     fn check(&self, host: &Namespace) {
-        let exporter = Exporter::start(host, &self.config(), &[]);
+        let log = self.check_with(&Exporter::start(host, &self.config(), &[]));
+        assert!(!log.contains("netlink is forbidden"), "{log}");
+    }
+
+    /// Gives its log.
+    fn check_with(&self, exporter: &Exporter<'_>) -> String {
         let metrics = exporter.metrics_when("every row has ended a probe", |metrics| {
             self.0.iter().all(|case| {
                 let line = format!("backend_health_probes_total{{pool=\"{}\"", case.name);
@@ -132,6 +137,7 @@ impl Cases {
             }
         }
         assert!(wrong.is_empty(), "{wrong}");
+        exporter.log()
     }
 
     fn config(&self) -> String {
@@ -333,6 +339,33 @@ fn what_this_host_does_itself_is_never_booked_on_a_server() {
         cases.add("own firewall drops", 1003, 3, ours, ("10.77.2.2", why), ("fd77:2::2", why));
     }
     cases.check(exporter);
+}
+
+#[test]
+fn a_sandbox_without_netlink_leaves_our_own_trouble_ours() {
+    let Some(world) = World::new() else { return };
+    let host = &world.exporter;
+    host.ip("route add 10.77.40.0/24 via 10.77.1.99");
+    if has_ipv6() {
+        host.ip("-6 route add fd77:40::/64 via fd77:1::99");
+    }
+    world.router.ip("route add unreachable 10.77.60.0/24");
+    host.ip("route add unreachable 10.77.33.0/24");
+    let mut cases = Cases::default();
+    let hop = "the next hop 10.77.1.99 does not answer on the local network";
+    let ours = "this host itself rejects it: host unreachable";
+    let mut add = |name: &str, timeout, cause, first, second| cases.add(name, 80, timeout, cause, first, second);
+    add("silent next hop", 5, "local_network", ("10.77.40.5", hop), ("fd77:40::5", ours));
+    // By a probe that does not wait until the kernel gives up.
+    add("silent next hop, briefly", 2, "local_network", ("10.77.40.6", hop), ("10.77.40.6", hop));
+    let nobody = "WHO: nobody answers for the address on the local network";
+    add("nobody there", 5, "tcp_unreachable", ("10.77.1.50", nobody), ("10.77.1.50", nobody));
+    let router = "WHO: host unreachable, says 10.77.1.1";
+    add("a router says so", 5, "tcp_unreachable", ("10.77.60.5", router), ("10.77.60.5", router));
+    let barred = "an unreachable route of this host forbids it";
+    add("own route", 5, "local_network", ("10.77.33.5", barred), ("10.77.33.5", barred));
+    let log = cases.check_with(&Exporter::start_without(&[nix::libc::AF_NETLINK], host, &cases.config()));
+    assert_eq!(log.matches("netlink is forbidden here").count(), 1, "{log}");
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Network namespaces that are gone when the test is, and an exporter inside one of them.
 
 use std::fmt::Write as _;
+use std::io;
 use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, setns};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 use tempfile::TempDir;
 
 /// A network of its own; removed with all that is in it on drop.
@@ -117,6 +122,8 @@ impl Drop for Namespace {
     }
 }
 
+const EXPORTER: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
+
 /// An exporter inside a namespace, listening only there.
 pub(super) struct Exporter<'a> {
     namespace: &'a Namespace,
@@ -127,21 +134,49 @@ pub(super) struct Exporter<'a> {
 
 impl<'a> Exporter<'a> {
     pub(super) fn start(namespace: &'a Namespace, config: &str, flags: &[&str]) -> Self {
+        Self::start_by(namespace, namespace.command(EXPORTER), config, flags, |command| command.spawn().unwrap())
+    }
+
+    /// In a sandbox that knows no sockets of these families, as systemd's `RestrictAddressFamilies=` makes it.
+    pub(super) fn start_without(families: &'static [i32], namespace: &'a Namespace, config: &str) -> Self {
+        let start = |command: &mut Command| {
+            // `ip netns exec` would need netlink itself.
+            let network = std::fs::File::open(format!("/var/run/netns/{}", namespace.name))?;
+            setns(network, CloneFlags::CLONE_NEWNET)?;
+            forbid(families)?;
+            command.spawn()
+        };
+        let program = Command::new(EXPORTER);
+        Self::start_by(namespace, program, config, &[], |command| {
+            std::thread::scope(|scope| scope.spawn(|| start(command)).join().unwrap()).unwrap()
+        })
+    }
+
+    /// What its log says so far.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    fn start_by(
+        namespace: &'a Namespace,
+        mut command: Command,
+        config: &str,
+        flags: &[&str],
+        spawn: impl FnOnce(&mut Command) -> Child,
+    ) -> Self {
         static PORT: AtomicU16 = AtomicU16::new(19115);
         let listen = format!("127.0.0.1:{}", PORT.fetch_add(1, Ordering::Relaxed));
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("backend_health.yml");
         std::fs::write(&file, config).unwrap();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let child = namespace
-            .command(env!("CARGO_BIN_EXE_backend_health_exporter"))
+        command
             .args(["run", "--web.listen-address", &listen, "--config.file"])
             .arg(&file)
             .args(flags)
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .stderr(log);
+        let child = spawn(&mut command);
         Self { namespace, listen, child, directory }
     }
 
@@ -189,6 +224,21 @@ impl Drop for Exporter<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Forbids this thread, and what it starts, to make sockets of these families.
+fn forbid(families: &[i32]) -> io::Result<()> {
+    let denied = SeccompAction::Errno(nix::libc::EAFNOSUPPORT.cast_unsigned());
+    let family = |family: &i32| {
+        let is_it =
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(family.cast_unsigned()));
+        SeccompRule::new(vec![is_it.expect("an argument of a system call")]).expect("a rule")
+    };
+    let rules = [(nix::libc::SYS_socket, families.iter().map(family).collect())].into();
+    let filter =
+        SeccompFilter::new(rules, SeccompAction::Allow, denied, std::env::consts::ARCH.try_into().expect("known"));
+    let program: BpfProgram = filter.expect("a filter").try_into().expect("a program");
+    seccompiler::apply_filter(&program).map_err(io::Error::other)
 }
 
 /// The lines about rows.
