@@ -18,11 +18,14 @@ pub(super) struct Violation {
 /// The names of `certificate` that `constraints` do not allow, in words.
 pub(super) fn violations(certificate: &Certificate<'_>, constraints: &NameConstraints<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut add = |what: String, is_our_limit| found.push(Violation { what, is_our_limit });
     let permitted: Vec<&GeneralName<'_>> = bases(constraints.permitted_subtrees.as_deref());
     let excluded: Vec<&GeneralName<'_>> = bases(constraints.excluded_subtrees.as_deref());
     let mut comparisons_left = MAX_COMPARISONS;
     for name in certificate.alternative_names() {
+        if found.len() >= MAX_VIOLATIONS {
+            break;
+        }
+        let mut add = |what: String, is_our_limit| found.push(Violation { what, is_our_limit });
         let Some(left) = comparisons_left.checked_sub(permitted.len() + excluded.len()) else { break };
         comparisons_left = left;
         if permitted.iter().chain(&excluded).any(|base| are_of_an_unsupported_kind(name, base)) {
@@ -44,7 +47,6 @@ pub(super) fn violations(certificate: &Certificate<'_>, constraints: &NameConstr
         let what = "a subject's name, and constraints on those are what this exporter cannot check, so that it refuses";
         found.push(Violation { what: what.to_owned(), is_our_limit: true });
     }
-    found.truncate(MAX_VIOLATIONS);
     found
 }
 
