@@ -12,7 +12,7 @@ use anyhow::Context;
 use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
 use backend_health_exporter::lab::{Backend, Behaviour, Service, tcp};
 use backend_health_exporter::probe::{
-    Expectation, Host, NameSource, ProbeSpec, Prober, Protocol, TlsSpec, Trust, TrustMode, VerifiedName,
+    Host, NameSource, ProbeSpec, Prober, Protocol, TlsSpec, Trust, TrustMode, VerifiedName,
 };
 use backend_health_exporter::resolver;
 use backend_health_exporter::resolver::Resolver;
@@ -105,13 +105,6 @@ fn bare(root: CertificateDer<'static>) -> anyhow::Result<TlsConnector> {
 
 fn spec(address: SocketAddr, root: CertificateDer<'static>) -> anyhow::Result<ProbeSpec> {
     Ok(ProbeSpec {
-        protocol: Protocol::Tls,
-        server: Host::Ip(address.ip()),
-        port: address.port(),
-        timeout: Duration::from_secs(10),
-        request: None,
-        expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-        proxy_protocol: false,
         tls: Some(TlsSpec {
             name: VerifiedName::Dns(HOST.into()),
             name_source: NameSource::SettingHostName,
@@ -121,6 +114,7 @@ fn spec(address: SocketAddr, root: CertificateDer<'static>) -> anyhow::Result<Pr
             validate_name: true,
             expiry_warning: Duration::from_hours(24),
         }),
+        ..ProbeSpec::new(Protocol::Tls, Host::Ip(address.ip()), address.port(), Duration::from_secs(10))
     })
 }
 

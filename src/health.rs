@@ -520,7 +520,7 @@ impl LatencyHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Expectation, Host, ProbeSpec, Protocol, Request};
+    use crate::probe::{Host, ProbeSpec, Protocol, Request};
     use crate::verdict::{Evidence, Phases};
 
     fn target(path: &str, threshold: u32, port: u16) -> Arc<Target> {
@@ -532,14 +532,8 @@ mod tests {
             interval: Duration::from_secs(1),
             unhealthy_threshold: threshold,
             probe: ProbeSpec {
-                protocol: Protocol::Http,
-                server: Host::Name("server".into()),
-                port,
-                timeout: Duration::from_secs(1),
-                request: Some(Request { host: "server".into(), path: path.into() }),
-                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-                proxy_protocol: false,
-                tls: None,
+                request: Some(Request::new("server", path)),
+                ..ProbeSpec::new(Protocol::Http, Host::Name("server".into()), port, Duration::from_secs(1))
             },
         })
     }

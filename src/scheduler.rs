@@ -292,7 +292,7 @@ mod tests {
 
     use super::grid::FIRST_WITHIN;
     use super::*;
-    use crate::probe::{Expectation, ProbeSpec, Protocol};
+    use crate::probe::{ProbeSpec, Protocol};
 
     pub(super) fn target(number: u64, interval: Duration) -> Arc<Target> {
         // Spreads like a hash does.
@@ -305,16 +305,7 @@ mod tests {
             server: server.clone(),
             interval,
             unhealthy_threshold: 3,
-            probe: ProbeSpec {
-                protocol: Protocol::Tcp,
-                server: crate::probe::Host::Name(server),
-                port: 80,
-                timeout: Duration::from_secs(1),
-                request: None,
-                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-                proxy_protocol: false,
-                tls: None,
-            },
+            probe: ProbeSpec::new(Protocol::Tcp, crate::probe::Host::Name(server), 80, Duration::from_secs(1)),
         })
     }
 

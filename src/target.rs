@@ -80,7 +80,7 @@ pub fn expand_under(config: &Config, lists: &Lists, pool: &Pool, settings: &Back
 fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSettings) -> Target {
     let probe = &settings.probe;
     let host = host_header(server, settings);
-    let request = settings.protocol.has(Stage::Http).then(|| Request { host, path: probe.path.clone() });
+    let request = settings.protocol.has(Stage::Http).then(|| Request { host, ask: probe.ask.clone() });
     let tls = settings.trust.as_ref().map(|trust| {
         let (name, source) = verified_name(server, settings);
         TlsSpec {

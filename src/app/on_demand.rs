@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::rows::{InUse, Rows};
 use super::scan;
-use crate::config::{Config, Trial, TrialError, TrialKey};
+use crate::config::{Config, Trial, TrialError};
 use crate::health::{HealthTable, Snapshot};
 use crate::probe::{Observation, Prober, ScanFacts};
 use crate::target::{Target, expand_under};
@@ -165,18 +165,21 @@ fn trial(probe: OnDemandProbe) -> Trial {
 }
 
 fn refusal(TrialError { key, message }: TrialError) -> Refusal {
-    let target = match key {
-        TrialKey::Protocol => OnDemandProbe::PROTOCOL,
-        TrialKey::Host => OnDemandProbe::HOST,
-        TrialKey::Path => OnDemandProbe::PATH,
-        TrialKey::Timeout => OnDemandProbe::TIMEOUT,
-        TrialKey::PickHostName => OnDemandProbe::PICK_HOST_NAME,
-        TrialKey::StatusCodes => OnDemandProbe::STATUS_CODES,
-        TrialKey::Body => OnDemandProbe::BODY,
-        TrialKey::ProxyProtocolHeader => OnDemandProbe::PROXY_PROTOCOL_HEADER,
-    };
+    let target = KEYS.iter().find(|(name, _)| *name == key).map_or(OnDemandProbe::SETTING, |(_, target)| target);
     Refusal::bad_value(target, message)
 }
+
+/// The file's keys and what Azure calls them.
+const KEYS: &[(&str, &str)] = &[
+    ("protocol", OnDemandProbe::PROTOCOL),
+    ("host", OnDemandProbe::HOST),
+    ("path", OnDemandProbe::PATH),
+    ("timeout", OnDemandProbe::TIMEOUT),
+    ("pick_host_name_from_backend_settings", OnDemandProbe::PICK_HOST_NAME),
+    ("match.status_codes", OnDemandProbe::STATUS_CODES),
+    ("match.body", OnDemandProbe::BODY),
+    ("enable_probe_proxy_protocol_header", OnDemandProbe::PROXY_PROTOCOL_HEADER),
+];
 
 fn missing(target: &'static str, what: &str, name: &str) -> Refusal {
     let shown: String = name.chars().take(128).collect();
@@ -215,7 +218,7 @@ mod tests {
     use super::*;
     use crate::health::State;
     use crate::lab::{Backend, tcp};
-    use crate::probe::{Expectation, Host, ProbeSpec, Protocol, Request};
+    use crate::probe::{Host, ProbeSpec, Protocol, Request};
     use crate::resolver;
     use crate::resolver::Resolver;
     use crate::target::TargetId;
@@ -231,14 +234,8 @@ mod tests {
             interval: Duration::from_secs(30),
             unhealthy_threshold: 1,
             probe: ProbeSpec {
-                protocol: Protocol::Http,
-                server: Host::Ip([127, 0, 0, 1].into()),
-                port,
-                timeout: Duration::from_hours(24),
-                request: Some(Request { host: "127.0.0.1".into(), path: "/".into() }),
-                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-                proxy_protocol: false,
-                tls: None,
+                request: Some(Request::new("127.0.0.1", "/")),
+                ..ProbeSpec::new(Protocol::Http, Host::Ip([127, 0, 0, 1].into()), port, Duration::from_hours(24))
             },
         })
     }

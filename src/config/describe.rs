@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::value::{format_duration, format_status_codes};
+use super::value::format_duration;
 use super::{BackendSettings, Config, HealthProbe};
 use crate::discovery::Lists;
-use crate::probe::{Feature, Protocol, TrustMode};
+use crate::probe::{Protocol, TrustMode};
 
 /// Says what the pools are probed with when their servers are those of `lists`, every default filled in. Several lines,
 /// the last one ended, too; settings and probes that no pool uses are not among them.
@@ -29,7 +29,7 @@ pub fn describe(config: &Config, lists: &Lists) -> String {
     for probe in settings.iter().map(|setting| &setting.probe).filter(|probe| seen.insert(Arc::as_ptr(probe))) {
         let users = settings.iter().filter(|setting| Arc::ptr_eq(&setting.probe, probe));
         let protocols: Vec<Protocol> = users.map(|setting| setting.protocol).collect();
-        line(&mut text, format_args!("probe {}: {}", probe_name(probe), probe_words(probe, &protocols)));
+        line(&mut text, format_args!("probe {}: {}", probe_name(probe), probe.in_words(&protocols)));
     }
     let warning = format_duration(config.certificate_expiry_warning);
     line(&mut text, format_args!("certificate expiry warning: {warning} ahead"));
@@ -80,41 +80,11 @@ fn setting_words(setting: &BackendSettings) -> String {
     words.join(", ")
 }
 
-/// `protocols`: those of the settings that use the probe. Only the default probe can have several.
-fn probe_words(probe: &HealthProbe, protocols: &[Protocol]) -> String {
-    let mut words = vec![
-        format!("every {}", format_duration(probe.interval)),
-        format!("timeout {}", format_duration(probe.timeout)),
-        format!("unhealthy after {}", count(probe.unhealthy_threshold as usize, "failed probe")),
-    ];
-    if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
-        let codes = probe.expectation.status_codes.iter().map(|codes| format_status_codes(*codes));
-        words.push(format!("path {}", probe.path));
-        words.push(format!("expects status {}", codes.collect::<Vec<_>>().join(", ")));
-        if !probe.expectation.body.is_empty() {
-            words.push(format!("expects {:?} in the body", probe.expectation.body));
-        }
-    }
-    if let Some(host) = &probe.host {
-        words.push(format!("host {host}"));
-    }
-    if probe.pick_host_name_from_backend_settings {
-        words.push("host from the setting".to_owned());
-    }
-    if let Some(port) = probe.port {
-        words.push(format!("port {port}"));
-    }
-    if probe.enable_probe_proxy_protocol_header {
-        words.push("PROXY line first".to_owned());
-    }
-    words.join(", ")
-}
-
 fn probe_name(probe: &HealthProbe) -> &str {
     probe.name.as_deref().unwrap_or("(default)")
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Field, Items, Located, Report};
+use super::decode::{Field, Items, Report};
 use super::material::Material;
 use super::names::{Names, POOLS, PROBES, SETTINGS};
-use super::value::{format_duration, quote};
+use super::probe::{Item, Misfit};
+use super::value::quote;
 use super::yaml::Place;
 use super::{Azure, BackendSettings, Config, HealthProbe, Problems, raw, yaml};
-use crate::probe::{ClientCertificate, Expectation, Feature, Protocol, Trust};
+use crate::probe::{ClientCertificate, Feature, Protocol, Trust};
 
 /// Checks the text of the configuration file at `path`, and reads the files that it names.
 ///
@@ -25,10 +26,9 @@ pub(super) fn load(path: &Path, text: &str) -> Result<Config, Problems> {
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut loader = Loader { report, material: Material::new(directory) };
 
-    let probes: Vec<Arc<HealthProbe>> = file.probes.iter().map(|probe| Arc::new(loader.probe(probe))).collect();
     let mut known_probes =
         Names::of(&PROBES, &mut loader.report, file.probes.iter().map(|probe| (probe.index, &probe.name)));
-    let default_probe = Arc::new(default_probe());
+    let default_probe = Arc::new(HealthProbe::default());
     let mut settings = Vec::with_capacity(file.settings.len());
     for setting in &file.settings {
         let key = format!("{}.probe", setting_key(setting));
@@ -36,7 +36,7 @@ pub(super) fn load(path: &Path, text: &str) -> Result<Config, Problems> {
             Some(name) => known_probes.find(name, &key, &mut loader.report),
             None => None,
         };
-        let custom = custom.map(|position| (&file.probes[position], &probes[position]));
+        let custom = custom.map(|position| &file.probes[position]);
         settings.push(Arc::new(loader.setting(setting, custom, &default_probe)));
     }
     let mut known_settings =
@@ -66,10 +66,6 @@ pub(super) fn load(path: &Path, text: &str) -> Result<Config, Problems> {
 }
 
 const EXPIRY_WARNING: Duration = Duration::from_hours(21 * 24);
-const INTERVAL: Duration = Duration::from_secs(30);
-const LONGEST_DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-const UNHEALTHY_THRESHOLD: u32 = 3;
-const STATUS_CODES: (u16, u16) = (200, 399);
 
 /// What the checks of all parts share.
 pub(super) struct Loader {
@@ -78,92 +74,16 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    fn probe(&mut self, probe: &raw::Probe) -> HealthProbe {
-        let raw::Probe {
-            index,
-            name,
-            protocol,
-            host,
-            path,
-            port,
-            interval,
-            timeout,
-            unhealthy_threshold,
-            pick_host_name_from_backend_settings,
-            status_codes,
-            body,
-            enable_probe_proxy_protocol_header,
-        } = probe;
-        let key = |name: &str| format!("{}[{index}].{name}", PROBES.key);
-        if let Some(protocol) = protocol.value().copied() {
-            self.check_use_of_probe_keys(probe, protocol);
-        }
-        let pick = pick_host_name_from_backend_settings.value().copied().unwrap_or(false);
-        if let (Some(host), true) = (host.given(), pick) {
-            let message =
-                "must be absent with pick_host_name_from_backend_settings, which takes the backend setting's name";
-            self.report.error(Some(host.place), key("host"), message);
-        }
-        let own_interval = interval.value().copied().unwrap_or(INTERVAL);
-        if let (Some(timeout), false) = (timeout.given(), matches!(interval, Field::Wrong))
-            && timeout.value > own_interval
-        {
-            let message = format!(
-                "longer than the interval, {}; a probe that takes longer than that makes the next one miss its turn",
-                format_duration(own_interval)
-            );
-            self.report.warning(Some(timeout.place), key("timeout"), message);
-        }
-        let codes: Vec<_> = status_codes.right.iter().map(|(_, codes)| codes.value).collect();
-        HealthProbe {
-            name: name.value().cloned(),
-            host: host.value().cloned(),
-            path: path.value().cloned().unwrap_or_else(|| "/".into()),
-            port: port.value().copied(),
-            interval: own_interval,
-            timeout: timeout.value().copied().unwrap_or(own_interval.min(LONGEST_DEFAULT_TIMEOUT)),
-            unhealthy_threshold: unhealthy_threshold.value().copied().unwrap_or(UNHEALTHY_THRESHOLD),
-            pick_host_name_from_backend_settings: pick,
-            expectation: Arc::new(Expectation {
-                status_codes: if codes.is_empty() { vec![STATUS_CODES] } else { codes },
-                body: body.value().cloned().unwrap_or_default(),
-            }),
-            enable_probe_proxy_protocol_header: enable_probe_proxy_protocol_header.value().copied().unwrap_or(false),
-        }
-    }
-
-    /// The PROXY line is for plain connections only; of the rest, what a protocol cannot use is worth a warning.
-    fn check_use_of_probe_keys(&mut self, probe: &raw::Probe, protocol: Protocol) {
-        let key = |name: &str| format!("{}[{}].{name}", PROBES.key, probe.index);
-        if let Some(Located { value: true, place }) = probe.enable_probe_proxy_protocol_header.given()
-            && !protocol.takes(Feature::ProxyLine)
-        {
-            self.report.error(Some(*place), key("enable_probe_proxy_protocol_header"), no_proxy_line(protocol));
-        }
-        let mut unused = Vec::new();
-        if !protocol.takes(Feature::Request) {
-            let path = probe.path.given().filter(|path| &*path.value != "/").map(|path| path.place);
-            let body = probe.body.given().filter(|body| !body.value.is_empty()).map(|body| body.place);
-            unused.extend([("path", path), ("match.status_codes", probe.status_codes.place), ("match.body", body)]);
-        }
-        if !protocol.takes(Feature::Name) {
-            let pick = probe.pick_host_name_from_backend_settings.given().filter(|pick| pick.value);
-            unused.push(("host", probe.host.given().map(|host| host.place)));
-            unused.push(("pick_host_name_from_backend_settings", pick.map(|pick| pick.place)));
-        }
-        self.warn_of_unused_keys(unused, key, protocol);
-    }
-
     fn setting(
         &mut self,
         setting: &raw::Setting,
-        custom: Option<(&raw::Probe, &Arc<HealthProbe>)>,
+        custom: Option<&Item>,
         default_probe: &Arc<HealthProbe>,
     ) -> BackendSettings {
         let key = setting_key(setting);
         let protocol = setting.protocol.value().copied();
-        if let Some((raw, probe)) = custom {
-            self.check_probe_of_setting(setting, raw, probe);
+        if let Some(item) = custom {
+            self.check_probe_of_setting(setting, item);
         }
         let pick = setting.pick_host_name_from_backend_address.value().copied().unwrap_or(false);
         if let (Some(host_name), true) = (setting.host_name.given(), pick) {
@@ -196,7 +116,7 @@ impl Loader {
             name: setting.name.value().cloned().unwrap_or_default(),
             protocol: protocol.unwrap_or(Protocol::Tcp),
             port: setting.port.value().copied().or(default_port.flatten()).unwrap_or_default(),
-            probe: custom.map_or(default_probe, |(_, probe)| probe).clone(),
+            probe: custom.map_or(default_probe, |item| &item.probe).clone(),
             host_name: setting.host_name.value().cloned(),
             pick_host_name_from_backend_address: pick,
             trust,
@@ -208,35 +128,26 @@ impl Loader {
     }
 
     /// The rules that a setting and its custom probe make together.
-    fn check_probe_of_setting(&mut self, setting: &raw::Setting, raw: &raw::Probe, probe: &HealthProbe) {
+    fn check_probe_of_setting(&mut self, setting: &raw::Setting, Item { protocol, probe, .. }: &Item) {
         let key = setting_key(setting);
         let place = setting.probe.given().map(|name| name.place);
-        let name = quote(probe.name.as_deref().unwrap_or_default());
-        if let (Some(own), Some(its)) = (setting.protocol.value(), raw.protocol.value())
+        if let (Some(own), Some(its)) = (setting.protocol.value(), protocol)
             && own != its
         {
+            let name = quote(probe.name.as_deref().unwrap_or_default());
             let message = format!("probe {name} has protocol {its}, this backend setting {own}; they must be the same");
             self.report.error(place, format!("{key}.probe"), message);
         }
-        let picks = match &setting.pick_host_name_from_backend_address {
-            Field::Given(pick) => pick.value,
-            Field::Absent => false,
-            // Reported already.
-            Field::Wrong => true,
-        };
-        if probe.pick_host_name_from_backend_settings && setting.host_name.is_absent() && !picks {
-            let message = format!(
-                "probe {name} takes its host name from the backend setting \
-                 (pick_host_name_from_backend_settings), but this one has none; give it a `host_name`"
-            );
-            self.report.error(place, format!("{key}.probe"), message);
-        }
-        if let (Some(pick), Some(host)) = (setting.pick_host_name_from_backend_address.given(), &probe.host)
-            && pick.value
-        {
-            let message =
-                format!("each server's own name is used, so the host of probe {name}, {}, is not", quote(host));
-            self.report.warning(Some(pick.place), format!("{key}.pick_host_name_from_backend_address"), message);
+        let picks = &setting.pick_host_name_from_backend_address;
+        // What is wrong was reported already.
+        let has_host_name = !setting.host_name.is_absent() || matches!(picks, Field::Wrong);
+        match probe.misfit(has_host_name, picks.value().is_some_and(|picks| *picks)) {
+            Some(Misfit::NoHostName(message)) => self.report.error(place, format!("{key}.probe"), message),
+            Some(Misfit::HostUnused(message)) => {
+                let key = format!("{key}.pick_host_name_from_backend_address");
+                self.report.warning(picks.given().map(|picks| picks.place), key, message);
+            }
+            None => {}
         }
     }
 
@@ -320,30 +231,8 @@ impl Loader {
     }
 }
 
-/// For a PROXY line that `protocol` has no place for.
-pub(super) fn no_proxy_line(protocol: Protocol) -> String {
-    let right = Protocol::list("or", |protocol| protocol.takes(Feature::ProxyLine));
-    format!("a PROXY line can only be sent with protocol {right}, not with {protocol}")
-}
-
 fn setting_key(setting: &raw::Setting) -> String {
     format!("{}[{}]", SETTINGS.key, setting.index)
-}
-
-/// What a setting without a probe is probed with.
-fn default_probe() -> HealthProbe {
-    HealthProbe {
-        name: None,
-        host: None,
-        path: "/".into(),
-        port: None,
-        interval: INTERVAL,
-        timeout: INTERVAL.min(LONGEST_DEFAULT_TIMEOUT),
-        unhealthy_threshold: UNHEALTHY_THRESHOLD,
-        pick_host_name_from_backend_settings: false,
-        expectation: Arc::new(Expectation { status_codes: vec![STATUS_CODES], body: String::new() }),
-        enable_probe_proxy_protocol_header: false,
-    }
 }
 
 fn azure(names: raw::AzureNames) -> Option<Azure> {

@@ -10,6 +10,7 @@ mod load;
 mod material;
 mod names;
 mod pool;
+mod probe;
 mod raw;
 mod trial;
 mod value;
@@ -24,11 +25,11 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use crate::discovery::{Lists, Source};
-use crate::probe::{ClientCertificate, Expectation, Protocol, Trust};
+use crate::probe::{Ask, ClientCertificate, Expectation, Protocol, Trust};
 
 pub use describe::describe;
 pub use material::well_known_trust;
-pub use trial::{Trial, TrialError, TrialKey};
+pub use trial::{Trial, TrialError};
 pub use value::{format_duration, parse_duration};
 
 /// A whole configuration file, checked.
@@ -174,12 +175,12 @@ pub struct HealthProbe {
     /// `None` for the default probe.
     pub name: Option<Arc<str>>,
     pub host: Option<Arc<str>>,
-    pub path: Arc<str>,
     pub port: Option<u16>,
     pub interval: Duration,
     pub timeout: Duration,
     pub unhealthy_threshold: u32,
     pub pick_host_name_from_backend_settings: bool,
+    pub ask: Arc<Ask>,
     pub expectation: Arc<Expectation>,
     pub enable_probe_proxy_protocol_header: bool,
 }

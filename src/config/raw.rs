@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decode::{Field, Items, Located, Report, Section, duration, number, text, truth};
+use super::probe::Item;
 use super::value;
 use super::yaml::{KeyPath, Node, Place, Value};
 use crate::discovery::Server;
@@ -14,24 +15,6 @@ use crate::probe::Protocol;
 /// The keys of the file itself.
 pub(super) const FILE: &[&str] =
     &["probes", "backend_settings", "certificate_expiry_warning", "azure", "backend_pools"];
-
-/// The keys of an item of `probes`.
-pub(super) const PROBE: &[&str] = &[
-    "name",
-    "protocol",
-    "host",
-    "path",
-    "port",
-    "interval",
-    "timeout",
-    "unhealthy_threshold",
-    "pick_host_name_from_backend_settings",
-    "match",
-    "enable_probe_proxy_protocol_header",
-];
-
-/// The keys of a probe's `match`.
-pub(super) const MATCH: &[&str] = &["status_codes", "body"];
 
 /// The keys of an item of `backend_settings`.
 pub(super) const SETTING: &[&str] = &[
@@ -58,35 +41,15 @@ pub(super) const AZURE: &[&str] = &["subscription", "resource_group", "applicati
 /// The keys of an item of `backend_pools`.
 pub(super) const POOL: &[&str] = &["name", "settings", "servers"];
 
-const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
-const THRESHOLD: RangeInclusive<u32> = 1..=20;
 const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 3650);
 
 /// A whole file.
 pub(super) struct File {
-    pub(super) probes: Vec<Probe>,
+    pub(super) probes: Vec<Item>,
     pub(super) settings: Vec<Setting>,
     pub(super) pools: Vec<Pool>,
     pub(super) certificate_expiry_warning: Field<Duration>,
     pub(super) azure: Option<AzureNames>,
-}
-
-/// An item of `probes`.
-pub(super) struct Probe {
-    /// Where it stands in the list.
-    pub(super) index: usize,
-    pub(super) name: Field<Arc<str>>,
-    pub(super) protocol: Field<Protocol>,
-    pub(super) host: Field<Arc<str>>,
-    pub(super) path: Field<Arc<str>>,
-    pub(super) port: Field<u16>,
-    pub(super) interval: Field<Duration>,
-    pub(super) timeout: Field<Duration>,
-    pub(super) unhealthy_threshold: Field<u32>,
-    pub(super) pick_host_name_from_backend_settings: Field<bool>,
-    pub(super) status_codes: Items<(u16, u16)>,
-    pub(super) body: Field<String>,
-    pub(super) enable_probe_proxy_protocol_header: Field<bool>,
 }
 
 /// An item of `backend_settings`.
@@ -144,7 +107,7 @@ impl File {
             report.error(Some(section.place()), "", "missing required key `backend_pools`");
         }
         Some(Self {
-            probes: each(&section, "probes", report, Probe::read),
+            probes: each(&section, "probes", report, Item::read),
             settings: each(&section, "backend_settings", report, Setting::read),
             pools: each(&section, "backend_pools", report, Pool::read),
             certificate_expiry_warning: section
@@ -172,43 +135,6 @@ fn each<T>(
         .enumerate()
         .filter_map(|(index, node)| read(index, node, &KeyPath::Item(&path, index), report))
         .collect()
-}
-
-impl Probe {
-    fn read(index: usize, node: &Node, path: &KeyPath<'_>, report: &mut Report) -> Option<Self> {
-        let section = Section::open(node, path, PROBE, report)?;
-        let match_path = section.path_of("match");
-        let matching = section
-            .node("match")
-            .filter(|node| !matches!(node.value, Value::Null))
-            .and_then(|node| Section::open(node, &match_path, MATCH, report));
-        let (status_codes, body) = match matching {
-            Some(matching) => (
-                matching.items("status_codes", report, |node| value::status_codes(text(node)?)),
-                matching.field("body", report, body),
-            ),
-            None => (Items { place: None, whole: true, right: Vec::new() }, Field::Absent),
-        };
-        if let (Some(place), true, []) = (status_codes.place, status_codes.whole, status_codes.right.as_slice()) {
-            let message = "at least one status code or range is needed; leave the key out for 200-399";
-            report.error(Some(place), KeyPath::Key(&match_path, "status_codes"), message);
-        }
-        Some(Self {
-            index,
-            name: section.required("name", report, name),
-            protocol: section.required("protocol", report, protocol),
-            host: section.field("host", report, host),
-            path: section.field("path", report, |node| value::path(text(node)?)),
-            port: section.field("port", report, port),
-            interval: section.field("interval", report, |node| duration(node, INTERVAL)),
-            timeout: section.field("timeout", report, |node| duration(node, INTERVAL)),
-            unhealthy_threshold: section.field("unhealthy_threshold", report, |node| number(node, THRESHOLD)),
-            pick_host_name_from_backend_settings: section.field("pick_host_name_from_backend_settings", report, truth),
-            status_codes,
-            body,
-            enable_probe_proxy_protocol_header: section.field("enable_probe_proxy_protocol_header", report, truth),
-        })
-    }
 }
 
 impl Setting {
@@ -270,27 +196,23 @@ impl AzureNames {
     }
 }
 
-fn name(node: &Node) -> Result<Arc<str>, String> {
+pub(super) fn name(node: &Node) -> Result<Arc<str>, String> {
     value::name(text(node)?)
 }
 
-fn host(node: &Node) -> Result<Arc<str>, String> {
+pub(super) fn host(node: &Node) -> Result<Arc<str>, String> {
     value::host(text(node)?)
 }
 
-fn port(node: &Node) -> Result<u16, String> {
+pub(super) fn port(node: &Node) -> Result<u16, String> {
     number(node, 1..=u32::from(u16::MAX)).map(|port| u16::try_from(port).unwrap_or(u16::MAX))
 }
 
-fn protocol(node: &Node) -> Result<Protocol, String> {
+pub(super) fn protocol(node: &Node) -> Result<Protocol, String> {
     let text = text(node)?;
     Protocol::parse(text).ok_or_else(|| {
         format!("{} is not a protocol; it must be {}", value::quote(text), Protocol::list("or", |_| true))
     })
-}
-
-fn body(node: &Node) -> Result<String, String> {
-    value::expected_body(text(node)?)
 }
 
 /// The name of a file. Never shows what stands there instead, which may be a key.
@@ -309,6 +231,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::probe::{MATCH, PROBE};
     use crate::config::yaml::parse;
 
     /// Every key with those above it, without the items' numbers: `probes.match.body`.

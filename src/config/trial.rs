@@ -1,11 +1,11 @@
 //! A backend setting under another probe than its own: asked for from outside, checked by the file's own rules.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::load::no_proxy_line;
-use super::{BackendSettings, HealthProbe, value};
-use crate::probe::{Expectation, Feature};
+use super::decode::{Report, Section};
+use super::probe::{Misfit, PICK, PROBE, PROXY_LINE, Tone, over};
+use super::yaml::{Entry, KeyPath, Node, Place, Value};
+use super::{BackendSettings, value};
 
 /// What is asked in another way than a setting's own probe asks it; what is `None` stays as that has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,21 +23,9 @@ pub struct Trial {
 /// What is wrong with a [`Trial`], and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialError {
-    pub key: TrialKey,
+    /// As the file calls it: `match.status_codes`.
+    pub key: String,
     pub message: String,
-}
-
-/// Which part of a [`Trial`] is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrialKey {
-    Protocol,
-    Host,
-    Path,
-    Timeout,
-    PickHostName,
-    StatusCodes,
-    Body,
-    ProxyProtocolHeader,
 }
 
 impl BackendSettings {
@@ -46,124 +34,75 @@ impl BackendSettings {
     /// # Errors
     /// The first part that is wrong, or that this setting has no use for.
     pub fn under_trial(&self, trial: &Trial) -> Result<Self, TrialError> {
-        self.check_protocol(trial)?;
-        self.check_use(trial)?;
-        let own = &*self.probe;
-        let pick = trial.pick_host_name_from_backend_settings.unwrap_or(false);
-        let host = match &trial.host {
-            Some(host) => Some(value::host(host).map_err(wrong(TrialKey::Host))?),
-            None if pick => None,
-            None => own.host.clone(),
-        };
-        let path = match &trial.path {
-            Some(path) => value::path(path).map_err(wrong(TrialKey::Path))?,
-            None => own.path.clone(),
-        };
-        let timeout = match trial.timeout_seconds {
-            Some(seconds) => timeout(seconds)?,
-            None => own.timeout,
-        };
-        let probe = HealthProbe {
-            name: own.name.clone(),
-            host,
-            path,
-            port: own.port,
-            interval: own.interval,
-            timeout,
-            unhealthy_threshold: own.unhealthy_threshold,
-            pick_host_name_from_backend_settings: own.pick_host_name_from_backend_settings || pick,
-            expectation: expectation(trial, &own.expectation)?,
-            enable_probe_proxy_protocol_header: trial
-                .enable_probe_proxy_protocol_header
-                .unwrap_or(own.enable_probe_proxy_protocol_header),
-        };
-        Ok(Self { probe: Arc::new(probe), ..self.clone() })
-    }
-
-    fn check_protocol(&self, trial: &Trial) -> Result<(), TrialError> {
-        match &trial.protocol {
-            Some(given) if !given.eq_ignore_ascii_case(self.protocol.as_str()) => {
-                let (given, name, own) = (value::quote(given), value::quote(&self.name), self.protocol);
-                let message = format!("{given} is not the protocol of backend setting {name}, which is {own}");
-                Err(TrialError { key: TrialKey::Protocol, message })
+        let wrong = |key: &str, message: String| TrialError { key: key.to_owned(), message };
+        if let Some(given) = &trial.protocol
+            && !given.eq_ignore_ascii_case(self.protocol.as_str())
+        {
+            let (given, name, own) = (value::quote(given), value::quote(&self.name), self.protocol);
+            let message = format!("{given} is not the protocol of backend setting {name}, which is {own}");
+            return Err(wrong("protocol", message));
+        }
+        if let Some(seconds) = trial.timeout_seconds.filter(|seconds| !(1..=MAX_TIMEOUT_SECONDS).contains(seconds)) {
+            return Err(wrong("timeout", format!("{seconds} is not between 1 and {MAX_TIMEOUT_SECONDS} seconds")));
+        }
+        let mut report = Report::new(String::new());
+        let keys = trial.keys();
+        let Some(section) = Section::open(&keys, &KeyPath::Root, PROBE, &mut report) else { return Ok(self.clone()) };
+        let probe = over(&self.probe, &section, Some(self.protocol), Tone::OnDemand, &mut report);
+        if let Err(problems) = report.finish() {
+            let problem = problems.as_slice().first().map(|problem| (problem.key.as_str(), problem.message.clone()));
+            let (key, message) = problem.unwrap_or_default();
+            // Of a list, the whole.
+            return Err(wrong(key.split('[').next().unwrap_or_default(), message));
+        }
+        // The own probe's host may be unused, as in the file; one that somebody asks for may not.
+        match probe.misfit(self.host_name.is_some(), self.pick_host_name_from_backend_address) {
+            Some(Misfit::NoHostName(message)) if trial.pick_host_name_from_backend_settings == Some(true) => {
+                Err(wrong(PICK, message))
             }
-            Some(_) | None => Ok(()),
+            Some(Misfit::HostUnused(message)) if trial.host.is_some() => Err(wrong("host", message)),
+            Some(_) | None => Ok(Self { probe: Arc::new(probe), ..self.clone() }),
         }
-    }
-
-    /// What would be passed over in silence, and leave somebody with an answer to another question, is refused.
-    fn check_use(&self, trial: &Trial) -> Result<(), TrialError> {
-        let refuse = |key, message: String| Err(TrialError { key, message });
-        let (name, protocol) = (value::quote(&self.name), self.protocol);
-        let unused = |what: &str| format!("protocol {protocol} has no {what}; leave it out");
-        if !protocol.takes(Feature::Request) {
-            if trial.path.is_some() {
-                return refuse(TrialKey::Path, unused("path"));
-            }
-            if trial.status_codes.is_some() {
-                return refuse(TrialKey::StatusCodes, unused("status codes"));
-            }
-            if trial.body.as_ref().is_some_and(|body| !body.is_empty()) {
-                return refuse(TrialKey::Body, unused("body"));
-            }
-        }
-        if !protocol.takes(Feature::Name) && trial.host.is_some() {
-            return refuse(TrialKey::Host, unused("host name"));
-        }
-        if !protocol.takes(Feature::ProxyLine) && trial.enable_probe_proxy_protocol_header == Some(true) {
-            return refuse(TrialKey::ProxyProtocolHeader, no_proxy_line(protocol));
-        }
-        let pick = trial.pick_host_name_from_backend_settings == Some(true);
-        if pick && trial.host.is_some() {
-            let message = "must be absent when the host name is picked from the backend setting";
-            return refuse(TrialKey::Host, message.to_owned());
-        }
-        if trial.host.is_some() && self.pick_host_name_from_backend_address {
-            let message = format!(
-                "backend setting {name} speaks to each server by the server's own name \
-                 (pick_host_name_from_backend_address), so this host would not be used; leave it out"
-            );
-            return refuse(TrialKey::Host, message);
-        }
-        if pick && self.host_name.is_none() && !self.pick_host_name_from_backend_address {
-            let message = format!("backend setting {name} has no host name to pick");
-            return refuse(TrialKey::PickHostName, message);
-        }
-        Ok(())
     }
 }
 
-fn timeout(seconds: i64) -> Result<Duration, TrialError> {
-    let given = u64::try_from(seconds).ok().filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds));
-    given.map(Duration::from_secs).ok_or_else(|| {
-        let message = format!("{seconds} is not between 1 and {MAX_TIMEOUT_SECONDS} seconds");
-        TrialError { key: TrialKey::Timeout, message }
-    })
+impl Trial {
+    /// As an item of `probes` would have it.
+    fn keys(&self) -> Node {
+        let truth = |truth: &bool| Value::Text { text: truth.to_string().into(), quoted: false };
+        let codes = |codes: &Vec<String>| Value::List(codes.iter().map(|codes| node(text(codes))).collect());
+        let matching = [
+            ("status_codes", self.status_codes.as_ref().map(codes)),
+            ("body", self.body.as_ref().map(|body| text(body))),
+        ];
+        node(map([
+            ("host", self.host.as_ref().map(|host| text(host))),
+            ("path", self.path.as_ref().map(|path| text(path))),
+            ("timeout", self.timeout_seconds.map(|seconds| text(&format!("{seconds}s")))),
+            (PICK, self.pick_host_name_from_backend_settings.as_ref().map(truth)),
+            ("match", Some(map(matching))),
+            (PROXY_LINE, self.enable_probe_proxy_protocol_header.as_ref().map(truth)),
+        ]))
+    }
 }
 
-fn expectation(trial: &Trial, own: &Arc<Expectation>) -> Result<Arc<Expectation>, TrialError> {
-    let status_codes = match trial.status_codes.as_deref() {
-        None => own.status_codes.clone(),
-        Some([]) => {
-            let message = "at least one status code or range is needed; leave it out for the setting's own";
-            return Err(TrialError { key: TrialKey::StatusCodes, message: message.to_owned() });
-        }
-        Some(codes) => codes
-            .iter()
-            .map(|codes| value::status_codes(codes))
-            .collect::<Result<_, _>>()
-            .map_err(wrong(TrialKey::StatusCodes))?,
-    };
-    let body = match &trial.body {
-        None => own.body.clone(),
-        Some(body) => value::expected_body(body).map_err(wrong(TrialKey::Body))?,
-    };
-    Ok(Arc::new(Expectation { status_codes, body }))
+fn map<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
+    let entries = entries
+        .into_iter()
+        .filter_map(|(key, value)| Some(Entry { key: key.into(), place: NOWHERE, node: node(value?) }));
+    Value::Map(entries.collect())
 }
 
-fn wrong(key: TrialKey) -> impl Fn(String) -> TrialError {
-    move |message| TrialError { key, message }
+fn text(text: &str) -> Value {
+    Value::Text { text: text.into(), quoted: true }
 }
+
+fn node(value: Value) -> Node {
+    Node { place: NOWHERE, value }
+}
+
+/// What somebody asks for stands in no file.
+const NOWHERE: Place = Place { line: 0, column: 0 };
 
 /// A day, as for the probes of the file.
-const MAX_TIMEOUT_SECONDS: u64 = 86_400;
+const MAX_TIMEOUT_SECONDS: i64 = 86_400;

@@ -24,7 +24,7 @@ const FIXED_FIELDS: &str = concat!(
 
 /// Asks and reads the answer to its end; redirects are answers like any other.
 pub(super) async fn exchange(connection: &mut Connection, request: &Request, notes: &mut Notes) -> Result<(), Fault> {
-    let text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n{FIXED_FIELDS}", request.path, request.host);
+    let text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n{FIXED_FIELDS}", request.ask.path, request.host);
     if let Some(transcript) = &mut notes.transcript {
         transcript.sent = text.clone().into_bytes();
     }

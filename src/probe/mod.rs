@@ -52,6 +52,6 @@ pub use protocol::{Feature, Protocol, Stage};
 pub use route::{Neighbour, has_netlink};
 pub use run::Prober;
 pub use scan::ScanFacts;
-pub use spec::{Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};
+pub use spec::{Ask, Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};
 pub(crate) use tls::{alert_in_clear, looks_like_tls};
 pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};

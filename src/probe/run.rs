@@ -341,7 +341,7 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Expectation, Host, Protocol};
+    use crate::probe::{Host, Protocol};
     use crate::resolver;
 
     /// Thousands of probes wait at the same time, and each is moved when it begins.
@@ -349,14 +349,8 @@ mod tests {
     async fn a_probe_takes_little_room_while_it_waits() {
         let resolver = Resolver::new(resolver::Options { nameservers: Vec::new(), last_known_good: Duration::ZERO });
         let spec = ProbeSpec {
-            protocol: Protocol::Http,
-            server: Host::Ip([127, 0, 0, 1].into()),
-            port: 80,
-            timeout: Duration::from_secs(1),
-            request: Some(Request { host: "app.test".into(), path: "/".into() }),
-            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-            proxy_protocol: false,
-            tls: None,
+            request: Some(Request::new("app.test", "/")),
+            ..ProbeSpec::new(Protocol::Http, Host::Ip([127, 0, 0, 1].into()), 80, Duration::from_secs(1))
         };
         let prober = Prober::new(resolver);
         let size = size_of_val(&prober.probe(&spec));

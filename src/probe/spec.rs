@@ -28,12 +28,49 @@ pub struct ProbeSpec {
     pub tls: Option<TlsSpec>,
 }
 
-/// The HTTP request: always GET.
+impl ProbeSpec {
+    /// A probe that only connects, until it is told more.
+    #[must_use]
+    pub fn new(protocol: Protocol, server: Host, port: u16, timeout: Duration) -> Self {
+        Self {
+            protocol,
+            server,
+            port,
+            timeout,
+            request: None,
+            expectation: Arc::default(),
+            proxy_protocol: false,
+            tls: None,
+        }
+    }
+}
+
+/// The HTTP request to one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The Host header.
     pub host: Arc<str>,
+    pub ask: Arc<Ask>,
+}
+
+impl Request {
+    /// Asks for a path.
+    #[must_use]
+    pub fn new(host: impl Into<Arc<str>>, path: impl Into<Arc<str>>) -> Self {
+        Self { host: host.into(), ask: Arc::new(Ask { path: path.into() }) }
+    }
+}
+
+/// What is asked of every server alike, as configured: always GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
     pub path: Arc<str>,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { path: "/".into() }
+    }
 }
 
 /// What a response must be like to count as healthy.
@@ -43,6 +80,12 @@ pub struct Expectation {
     pub status_codes: Vec<(u16, u16)>,
     /// A substring of the body's first 64 KiB; empty: any body.
     pub body: String,
+}
+
+impl Default for Expectation {
+    fn default() -> Self {
+        Self { status_codes: vec![(200, 399)], body: String::new() }
+    }
 }
 
 /// How a TLS connection is made and what is checked of it.

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::{Target, TargetId};
 use crate::discovery::{Host, Server, ServerError};
-use crate::probe::{
-    Expectation, Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName,
-};
+use crate::probe::{Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName};
 
 /// A target that stands in no configuration: of no pool and no setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,14 +50,9 @@ pub fn adhoc(text: &str, trust: &Arc<Trust>, timeout: Duration) -> Result<Adhoc,
         interval: timeout,
         unhealthy_threshold: 1,
         probe: ProbeSpec {
-            protocol,
-            server: server.host,
-            port,
-            timeout,
-            request: protocol.has(Stage::Http).then(|| Request { host: host.into(), path: path.into() }),
-            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-            proxy_protocol: false,
+            request: protocol.has(Stage::Http).then(|| Request::new(host, path)),
             tls: protocol.has(Stage::Tls).then(|| tls.clone()),
+            ..ProbeSpec::new(protocol, server.host, port, timeout)
         },
     };
     Ok(Adhoc { target, tls_if_spoken: sniffs.then_some(tls) })
@@ -152,7 +145,7 @@ mod tests {
         let check = |text: &str, expected: &str| {
             let Adhoc { target, tls_if_spoken } = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             let ProbeSpec { protocol, server, port, request, tls, .. } = &target.probe;
-            let request = request.as_ref().map(|request| format!(" {} {}", request.host, request.path));
+            let request = request.as_ref().map(|request| format!(" {} {}", request.host, request.ask.path));
             let name = tls.as_ref().map(|tls| format!(" for {}", tls.name));
             let sniffs = if tls_if_spoken.is_some() { " or tls" } else { "" };
             let (request, name) = (request.unwrap_or_default(), name.unwrap_or_default());

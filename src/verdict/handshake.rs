@@ -439,7 +439,7 @@ mod tests {
             validate_name: true,
             expiry_warning: Duration::ZERO,
         };
-        let request = protocol.has(Stage::Http).then(|| Request { host: name, path: "/".into() });
+        let request = protocol.has(Stage::Http).then(|| Request::new(name, "/"));
         ProbeSpec { tls: Some(tls), request, ..crate::verdict::judge::tests::spec(protocol) }
     }
 

@@ -303,21 +303,12 @@ pub(super) mod tests {
     use rustls::AlertDescription;
 
     use super::*;
-    use crate::probe::{Expectation, Host, HttpFault, IcmpReason, Phases, Protocol, ResponseProgress, Stale};
+    use crate::probe::{Host, HttpFault, IcmpReason, Phases, Protocol, ResponseProgress, Stale};
     use crate::verdict::ProbeResult;
 
     /// Without a request and TLS.
     pub(in crate::verdict) fn spec(protocol: Protocol) -> ProbeSpec {
-        ProbeSpec {
-            protocol,
-            server: Host::Name("app.example.com".into()),
-            port: 8443,
-            timeout: Duration::from_secs(30),
-            request: None,
-            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-            proxy_protocol: false,
-            tls: None,
-        }
+        ProbeSpec::new(protocol, Host::Name("app.example.com".into()), 8443, Duration::from_secs(30))
     }
 
     pub(in crate::verdict) fn observed(fault: Option<Fault>) -> Observation {

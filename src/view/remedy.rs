@@ -163,7 +163,7 @@ impl Values<'_> {
                 Some(request) => Some(request.host.to_string()),
                 None => self.name(),
             },
-            Slot::Path => target.probe.request.as_ref().map(|request| request.path.to_string()),
+            Slot::Path => target.probe.request.as_ref().map(|request| request.ask.path.to_string()),
             Slot::Url => Some(self.url()),
             Slot::Name | Slot::Servername | Slot::CheckName => self.name(),
             Slot::NameSource => self.name_source(),
@@ -197,7 +197,7 @@ impl Values<'_> {
 
     /// As the probe asks; a protocol without requests is asked for its front page.
     fn url(&self) -> String {
-        let path = self.target.probe.request.as_ref().map_or("/", |request| &*request.path);
+        let path = self.target.probe.request.as_ref().map_or("/", |request| &*request.ask.path);
         match (self.target.verified_name(), &self.target.probe.request) {
             (Some(VerifiedName::Dns(name)), _) => format!("https://{name}:{}{path}", self.target.port()),
             (Some(VerifiedName::Ip(ip)), _) => {

@@ -43,7 +43,7 @@ fn row(text: &mut String, target: &Target) {
     let every = humantime::format_duration(*interval);
     let _ = write!(text, "{pool} / {setting} / {server}: {protocol} on port {port} every {every}");
     if let Some(request) = &target.probe.request {
-        let _ = write!(text, ", GET {} with Host {}", request.path, request.host);
+        let _ = write!(text, ", GET {} with Host {}", request.ask.path, request.host);
     }
     let _ = match target.verified_name() {
         Some(VerifiedName::Dns(name)) => write!(text, ", SNI {name}"),

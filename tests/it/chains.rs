@@ -35,14 +35,9 @@ pub fn tls(trust: Trust, name: &str) -> TlsSpec {
 /// A TLS probe of a port of this host.
 pub fn probe(tls: TlsSpec, port: u16) -> ProbeSpec {
     ProbeSpec {
-        protocol: Protocol::Tls,
-        server: Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        port,
-        timeout: Duration::from_secs(20),
-        request: None,
         expectation: Arc::new(Expectation { status_codes: Vec::new(), body: String::new() }),
-        proxy_protocol: false,
         tls: Some(tls),
+        ..ProbeSpec::new(Protocol::Tls, Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), port, Duration::from_secs(20))
     }
 }
 

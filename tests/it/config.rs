@@ -92,7 +92,7 @@ fn what_is_left_out_has_its_default() {
     assert!(settings.validate_cert_chain_and_expiry && settings.validate_sni);
     assert!(!settings.pick_host_name_from_backend_address);
     let probe = &settings.probe;
-    assert_eq!((&probe.name, &probe.host, &*probe.path, probe.port), (&None, &None, "/", None));
+    assert_eq!((&probe.name, &probe.host, &*probe.ask.path, probe.port), (&None, &None, "/", None));
     assert_eq!((probe.interval, probe.timeout), (Duration::from_secs(30), Duration::from_secs(30)));
     assert_eq!(probe.unhealthy_threshold, 3);
     assert_eq!((probe.expectation.status_codes.as_slice(), probe.expectation.body.as_str()), (&[(200, 399)][..], ""));
@@ -105,7 +105,10 @@ fn what_is_left_out_has_its_default() {
     ));
     let probe = &custom.pools[0].settings[0].probe;
     assert_eq!(probe.name.as_deref(), Some("p"));
-    assert_eq!((&*probe.path, probe.interval, probe.timeout), ("/", Duration::from_secs(30), Duration::from_secs(30)));
+    assert_eq!(
+        (&*probe.ask.path, probe.interval, probe.timeout),
+        ("/", Duration::from_secs(30), Duration::from_secs(30))
+    );
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn every_key_reaches_its_value() {
     assert_eq!((trust.mode(), trust.roots().len(), trust.anchors().len()), (TrustMode::Configured, 1, 1));
     assert_eq!(trust.revocation_lists().len(), 1);
     assert_eq!(api.client_certificate.as_ref().map(|pair| pair.certified_key().cert.len()), Some(1));
-    assert_eq!((&*api.probe.path, api.probe.port), ("/healthz", Some(8443)));
+    assert_eq!((&*api.probe.ask.path, api.probe.port), ("/healthz", Some(8443)));
     assert_eq!((api.probe.interval, api.probe.timeout), (Duration::from_secs(15), Duration::from_secs(5)));
     assert_eq!(api.probe.host.as_deref(), Some("api.example.com"));
 
@@ -498,7 +501,7 @@ fn a_probe_fits_the_setting_that_uses_it() {
     let picking = "probes: [{name: p, protocol: http, pick_host_name_from_backend_settings: true}]\n";
     refused(
         &with_pool(&format!("{picking}backend_settings: [{{name: s, protocol: http, probe: p}}]")),
-        &[("2:53", "backend_settings[0].probe", "this one has none; give it a `host_name`")],
+        &[("2:53", "backend_settings[0].probe", "which has no host name; give it a `host_name`")],
     );
     load(&with_pool(&format!("{picking}backend_settings: [{{name: s, protocol: http, probe: p, host_name: a}}]")));
     // A wrong host name is one error, not two.

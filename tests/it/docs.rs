@@ -204,7 +204,7 @@ fn secure_target(server: &str, name: VerifiedName, host: &str, path: &str) -> Ta
     let Row { target, .. } = sample::new_row("web", "https-443", server, Protocol::Https);
     let mut target = Arc::unwrap_or_clone(target);
     let trust = Trust::new(TrustMode::Configured, Vec::new(), Vec::new()).unwrap();
-    target.probe.request = Some(Request { host: host.into(), path: path.into() });
+    target.probe.request = Some(Request::new(host, path));
     target.probe.tls = Some(TlsSpec {
         name,
         name_source: NameSource::ProbeHost,

@@ -36,14 +36,8 @@ impl Probe {
     pub(crate) fn http() -> Self {
         Self {
             spec: ProbeSpec {
-                protocol: Protocol::Http,
-                server: Host::Ip(LOCALHOST),
-                port: 0,
-                timeout: PLENTY,
-                request: Some(Request { host: HOST.into(), path: "/healthz".into() }),
-                expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-                proxy_protocol: false,
-                tls: None,
+                request: Some(Request::new(HOST, "/healthz")),
+                ..ProbeSpec::new(Protocol::Http, Host::Ip(LOCALHOST), 0, PLENTY)
             },
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::discovery::Server;
 use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Row, Snapshot, State};
-use backend_health_exporter::probe::{Expectation, ProbeSpec, Protocol, Stage};
+use backend_health_exporter::probe::{ProbeSpec, Protocol, Stage};
 use backend_health_exporter::target::{Target, TargetId};
 use backend_health_exporter::verdict::{
     Cause, Evidence, Finding, Phases, PresentedCertificate, PresentedChain, ResponseSummary, Role, TlsSession, Verdict,
@@ -62,16 +62,7 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         server: server.into(),
         interval: Duration::from_secs(30),
         unhealthy_threshold: 3,
-        probe: ProbeSpec {
-            protocol,
-            server: host,
-            port: 8080,
-            timeout: Duration::from_secs(30),
-            request: None,
-            expectation: Arc::new(Expectation { status_codes: vec![(200, 399)], body: String::new() }),
-            proxy_protocol: false,
-            tls: None,
-        },
+        probe: ProbeSpec::new(protocol, host, 8080, Duration::from_secs(30)),
     };
     Row {
         target: Arc::new(target),

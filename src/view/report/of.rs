@@ -203,7 +203,7 @@ impl<'a> RequestView<'a> {
             Cow::Borrowed(&*target.server)
         };
         let request = target.probe.request.as_ref();
-        let path = request.map_or("", |request| &request.path);
+        let path = request.map_or("", |request| &request.ask.path);
         Self {
             url: format!("{}://{server}:{}{path}", target.protocol(), target.port()),
             host: request.map(|request| Cow::Borrowed(&*request.host)),

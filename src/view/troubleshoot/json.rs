@@ -167,7 +167,7 @@ fn of_target(target: &Target) -> Value {
         "port": spec.port,
         "protocol": spec.protocol.as_str(),
         "host": spec.request.as_ref().map(|request| &*request.host),
-        "path": spec.request.as_ref().map(|request| &*request.path),
+        "path": spec.request.as_ref().map(|request| &*request.ask.path),
         "name": spec.tls.as_ref().map(|tls| tls.name.to_string()),
         "pool": named(&target.pool),
         "setting": named(&target.setting),

@@ -32,7 +32,7 @@ pub fn render(examination: &Examination, colour: Colour) -> String {
 fn head(paper: &mut Paper, examination: &Examination) {
     let target = &examination.target;
     let spec = &target.probe;
-    let request = spec.request.as_ref().map(|request| format!(", GET {} with Host {}", request.path, request.host));
+    let request = spec.request.as_ref().map(|request| format!(", GET {} with Host {}", request.ask.path, request.host));
     let name = spec.tls.as_ref().map(|tls| format!(", certificate for {}", tls.name));
     let row = (!target.pool.is_empty()).then(|| format!(" (pool {}, setting {})", target.pool, target.setting));
     let further: String = [request, name, row].into_iter().flatten().collect();

@@ -53,8 +53,7 @@ fn plain(id: u64, pool: &str, setting: &str, server: &str, protocol: Protocol) -
     let mut target = Arc::unwrap_or_clone(sample::new_row(pool, setting, server, protocol).target);
     target.id = TargetId(id);
     target.probe.server = server.parse().map_or_else(|_| Host::Name(server.into()), Host::Ip);
-    target.probe.request =
-        protocol.has(Stage::Http).then(|| Request { host: "app.example.com".into(), path: "/healthz".into() });
+    target.probe.request = protocol.has(Stage::Http).then(|| Request::new("app.example.com", "/healthz"));
     target
 }
 
