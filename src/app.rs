@@ -9,7 +9,6 @@ mod once;
 mod pages;
 mod process;
 mod reload;
-mod remote;
 mod rows;
 mod sandbox;
 mod troubleshoot;
@@ -47,7 +46,6 @@ use crate::{resolver, web};
 
 pub use self::demo::{DemoStarted, run_demo};
 pub use self::once::Probing;
-pub use self::remote::Remote;
 pub use self::troubleshoot::{RowOptions, TroubleshootOptions, run_troubleshoot};
 
 pub use crate::resolver::{DEFAULT_LAST_KNOWN_GOOD, Options as ResolverOptions};

@@ -12,6 +12,8 @@ mod names;
 mod pool;
 mod probe;
 mod raw;
+mod reader;
+mod tls;
 mod trial;
 mod value;
 pub mod web;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
+use self::decode::Report;
 use crate::discovery::{Lists, Source};
 use crate::probe::{Ask, ClientCertificate, Expectation, Protocol, Trust};
 
@@ -65,7 +68,7 @@ impl Config {
     /// read. Reads all of them, so it blocks.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        self.files.iter().any(|file| !material::read_named(&file.path).is_ok_and(|bytes| file.holds(&bytes)))
+        self.files.iter().any(NamedFile::has_changed)
     }
 }
 
@@ -82,24 +85,10 @@ impl ConfigFile {
     /// # Errors
     /// When it cannot be read, is larger than 64 MiB or is not UTF-8.
     pub fn read(path: &Path) -> Result<Self, Problems> {
-        let refused = |place, message| {
-            Problems::new(vec![Problem { file: path.display().to_string(), place, key: String::new(), message }])
-        };
-        let bytes = material::read_bounded(path)
-            .map_err(|why| refused(None, format!("cannot read the configuration: {why}")))?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { path: path.to_owned(), text }),
-            Err(error) => {
-                let right = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = right.split(|byte| *byte == b'\n');
-                let column = line.clone().next_back().map_or(0, |line| String::from_utf8_lossy(line).chars().count());
-                let place = (line.count() as u64, column as u64 + 1);
-                let what = match error.as_bytes() {
-                    [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is UTF-16",
-                    _ => "this is not UTF-8",
-                };
-                Err(refused(Some(place), format!("{what}; save the file as UTF-8")))
-            }
+        let mut report = Report::new(path.display().to_string());
+        match reader::utf8(material::read_bounded(path), &mut report) {
+            Some(text) => Ok(Self { path: path.to_owned(), text }),
+            None => Err(report.into_problems()),
         }
     }
 
@@ -116,19 +105,23 @@ impl ConfigFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
     pub path: PathBuf,
-    /// SHA-256 of the content.
-    pub digest: [u8; 32],
+    /// SHA-256 of the content; `None` when it could not be read.
+    digest: Option<[u8; 32]>,
 }
 
 impl NamedFile {
-    fn new(path: PathBuf, content: &[u8]) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
-        Self { path, digest: bytes }
+    fn new(path: PathBuf, content: Option<&[u8]>) -> Self {
+        let digest = content.map(|content| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
+            bytes
+        });
+        Self { path, digest }
     }
 
-    fn holds(&self, content: &[u8]) -> bool {
-        digest::digest(&digest::SHA256, content).as_ref() == self.digest
+    /// Whether it has another content than then. Blocks.
+    fn has_changed(&self) -> bool {
+        Self::new(self.path.clone(), material::read_named(&self.path).as_deref().ok()) != *self
     }
 }
 

@@ -4,6 +4,7 @@
 //! backend can make it wait longer than the timeout or hold more than a bounded number of bytes.
 
 mod body;
+mod client;
 mod clock;
 mod connection;
 mod content;
@@ -24,6 +25,7 @@ mod own;
 mod phases;
 mod protocol;
 mod search;
+mod signatures;
 mod spec;
 mod tcp;
 mod tls;
@@ -34,6 +36,7 @@ mod verifier;
 mod memo;
 
 pub use crate::resolver::{DnsFault, Host, Stale};
+pub use client::ServerVerifier;
 pub use clock::Clock;
 pub use content::Coding;
 pub use dial::{Dial, HopAnswer, Opened, Over, Passage, Said, dial, hop, packet};
@@ -52,6 +55,7 @@ pub use protocol::{Feature, Protocol, Stage};
 pub use route::{Neighbour, has_netlink};
 pub use run::Prober;
 pub use scan::ScanFacts;
+pub(crate) use signatures::signatures;
 pub use spec::{Ask, Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};
 pub(crate) use tls::{alert_in_clear, looks_like_tls};
 pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};

@@ -13,7 +13,7 @@ use crate::web;
 /// # Errors
 /// All that is wrong with it.
 pub(super) fn read(file: &mut WebConfigFile) -> anyhow::Result<web::Access> {
-    file.read().map(of).map_err(|problems| anyhow::anyhow!(lines(&problems)))
+    Ok(of(file.read()?))
 }
 
 /// Publishes the file anew when it, or a file that it names, has other content. A broken file keeps what was there.
@@ -37,7 +37,7 @@ pub(super) async fn watch_access(file: Option<WebConfigFile>, publish: watch::Se
             }
             Some(Err(problems)) => {
                 tracing::error!(
-                    problems = lines(&problems),
+                    %problems,
                     "the web configuration is wrong; the one before stays in use"
                 );
             }
@@ -49,8 +49,4 @@ fn of(config: WebConfig) -> web::Access {
     let WebConfig { tls, users, headers, rate_limit } = config;
     let rate = rate_limit.map(|limit| web::Rate { interval: limit.interval, burst: limit.burst });
     web::Access::new(tls, users, headers, rate)
-}
-
-fn lines(problems: &[crate::config::Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

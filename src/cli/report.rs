@@ -1,5 +1,6 @@
 //! `report`: who is healthy, and of the others why not; from a running exporter or by probing now.
 
+mod remote;
 mod source;
 mod watch;
 

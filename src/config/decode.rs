@@ -90,6 +90,11 @@ impl<'a> Section<'a> {
         self.place
     }
 
+    /// Where this mapping stands in the file's tree.
+    pub(crate) fn path(&self) -> &KeyPath<'a> {
+        self.path
+    }
+
     /// Where `key` of this mapping stands in the file's tree.
     pub(crate) fn path_of<'b>(&'b self, key: &'b str) -> KeyPath<'b> {
         KeyPath::Key(self.path, key)
@@ -99,6 +104,11 @@ impl<'a> Section<'a> {
     pub(crate) fn node(&self, key: &str) -> Option<&'a Node> {
         debug_assert!(self.known.contains(&key), "{key} is in no key table");
         self.entries.iter().find(|entry| &*entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Whether there is anything but `null` at `key`.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.node(key).is_some_and(|node| !matches!(node.value, Value::Null))
     }
 
     /// The value at `key`, as `read` understands it.
@@ -179,6 +189,13 @@ pub(crate) struct Items<T> {
     /// Nothing of it was wrong.
     pub(crate) whole: bool,
     pub(crate) right: Vec<(usize, Located<T>)>,
+}
+
+impl<T> Items<T> {
+    /// The right ones.
+    pub(crate) fn values(self) -> Vec<T> {
+        self.right.into_iter().map(|(_, item)| item.value).collect()
+    }
 }
 
 /// Reads any text, and what looks like a number or a truth value as the text that it is written with.

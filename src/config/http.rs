@@ -1,26 +1,27 @@
-//! How to speak to a running exporter (`--http.config.file`): logins, TLS, headers and proxy, in the format of Prometheus'
-//! `http_config`.
+//! How to speak to somebody over HTTP as a client: login, TLS, headers and proxy, by the keys of Prometheus' `http_config`.
 //!
-//! What Prometheus takes and we do not have (`oauth2`, references to a secret manager) is an error that says so: a request
-//! without its login would be refused further away, where nobody sees why. Nothing here shows a secret.
-
-mod tls;
+//! A key that Prometheus has and we do not is an error: a request without its login would be refused further away, where
+//! nobody sees why. Nothing here shows a secret.
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, header};
 use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
 
-use super::decode::{Field, Located, Report, Section, text, truth};
-use super::material::Material;
+use super::decode::{Field, Section, text, truth};
+use super::reader::{Reader, trimmed};
 use super::value::{cut, quote};
-use super::yaml::{KeyPath, Node, Place, Value};
-use super::{ConfigFile, Problem, Problems, yaml};
+use super::yaml::{KeyPath, Node};
+use super::{Problem, Problems};
+use crate::probe::{ServerVerifier, Trust, TrustMode};
 
 /// How requests are made, checked and ready for use.
 pub struct HttpConfig {
@@ -29,23 +30,10 @@ pub struct HttpConfig {
     pub server_name: Option<ServerName<'static>>,
     /// Sent with every request; the login is among them.
     pub headers: HeaderMap,
-    pub follow_redirects: bool,
-    pub http2: bool,
-    pub proxy: HttpProxy,
+    /// URL of the proxy that requests go through.
+    pub proxy: Option<String>,
     /// What works, but not as one may think.
     pub warnings: Vec<Problem>,
-}
-
-/// Which proxy requests go through.
-pub enum HttpProxy {
-    None,
-    /// What the variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say.
-    Environment,
-    Url {
-        url: String,
-        /// Hosts that are asked without it, separated by commas.
-        except: Option<String>,
-    },
 }
 
 impl HttpConfig {
@@ -54,11 +42,9 @@ impl HttpConfig {
     /// # Errors
     /// Everything that is wrong with them, in the file's order.
     pub fn read(path: &Path) -> Result<Self, Problems> {
-        let file = ConfigFile::read(path)?;
-        let mut report = Report::new(path.display().to_string());
-        let Some(root) = yaml::parse(&file.text, &mut report) else { return Err(report.into_problems()) };
-        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::of(&root, directory, report)
+        let mut reader = Reader::new(path);
+        let read = reader.file(path, Self::KEYS, Self::of).flatten();
+        Self::finish(reader, read)
     }
 
     /// Without a file: no login, and trust in the well-known CAs. Blocks.
@@ -66,334 +52,216 @@ impl HttpConfig {
     /// # Errors
     /// When there is no CA to trust in.
     pub fn without_file() -> Result<Self, Problems> {
-        let nothing = Node { place: Place { line: 1, column: 1 }, value: Value::Null };
-        Self::of(&nothing, ".".into(), Report::new("TLS".to_owned()))
+        let mut reader = Reader::new(Path::new("TLS"));
+        let read = reader.text("", Self::KEYS, Self::of).flatten();
+        Self::finish(reader, read)
     }
 
-    fn of(root: &Node, directory: std::path::PathBuf, report: Report) -> Result<Self, Problems> {
-        let empty = Node { place: root.place, value: Value::Map(Vec::new()) };
-        // A file with nothing in it asks for nothing.
-        let root = if let Value::Null = root.value { &empty } else { root };
-        let mut reader = Reader { report, material: Material::new(directory) };
-        let read = reader.config(root);
-        let Reader { mut report, material } = reader;
-        let (_, fallback) = material.finish();
-        if let (Some(message), Some(_)) = (fallback, &read) {
-            report.warning(None, "", message);
+    fn finish(reader: Reader, read: Option<Self>) -> Result<Self, Problems> {
+        let (config, _) = reader.finish(read);
+        config.map(|(config, warnings)| Self { warnings, ..config })
+    }
+
+    /// The keys that [`HttpConfig::of`] reads.
+    pub(super) const KEYS: &[&str] = &["basic_auth", "authorization", "tls_config", "http_headers", "proxy_url"];
+
+    /// What the keys among those of `section` come to. `None` only when something was reported.
+    pub(super) fn of(reader: &mut Reader, section: &Section<'_>) -> Option<Self> {
+        let mut headers = headers(reader, section);
+        if let Some(login) = login(reader, section) {
+            headers.insert(header::AUTHORIZATION, login);
         }
-        // `None` only with an error in the report.
-        match (read, report.finish()) {
-            (_, Err(problems)) => Err(problems),
-            (Some(config), Ok(warnings)) => Ok(Self { warnings, ..config }),
-            (None, Ok(warnings)) => Err(Problems::new(warnings)),
+        let proxy = section.field("proxy_url", &mut reader.report, proxy).into_value();
+        let given = section.is_given("tls_config");
+        let tls = if given { reader.section(section, "tls_config", TLS, tls) } else { reader.text("", TLS, tls) };
+        let (tls, server_name) = tls??;
+        if let (Some(_), Some(_)) = (&server_name, &proxy) {
+            let message =
+                "with a proxy the certificate is checked for the URL's host; leave server_name or the proxy out";
+            reader.report.error(Some(section.place()), "tls_config.server_name", message);
         }
+        Some(Self { tls, server_name, headers, proxy, warnings: Vec::new() })
     }
 }
 
 /// Shows no header, for one of them may be a login.
 impl fmt::Debug for HttpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tls: _, server_name, headers, follow_redirects, http2, proxy: _, warnings } = self;
+        let Self { tls: _, server_name, headers, proxy: _, warnings } = self;
         f.debug_struct("HttpConfig")
             .field("server_name", server_name)
             .field("headers", &headers.len())
-            .field("follow_redirects", follow_redirects)
-            .field("http2", http2)
             .field("warnings", warnings)
             .finish_non_exhaustive()
     }
 }
 
-const FILE: &[&str] = &[
-    "basic_auth",
-    "authorization",
-    "bearer_token",
-    "bearer_token_file",
-    "oauth2",
-    "tls_config",
-    "follow_redirects",
-    "enable_http2",
-    "http_headers",
-    "proxy_url",
-    "no_proxy",
-    "proxy_from_environment",
-    "proxy_connect_header",
-];
-const BASIC_AUTH: &[&str] = &["username", "username_file", "username_ref", "password", "password_file", "password_ref"];
-const AUTHORIZATION: &[&str] = &["type", "credentials", "credentials_file", "credentials_ref"];
+const BASIC_AUTH: &[&str] = &["username", "username_file", "password", "password_file"];
+const AUTHORIZATION: &[&str] = &["type", "credentials", "credentials_file"];
 const HTTP_HEADER: &[&str] = &["values", "secrets", "files"];
+const TLS: &[&str] = &[
+    "ca",
+    "cert",
+    "key",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "server_name",
+    "insecure_skip_verify",
+    "min_version",
+    "max_version",
+];
 
-/// The problem is among the report's.
-#[derive(Clone, Copy, Debug)]
-struct Reported;
-
-struct Reader {
-    report: Report,
-    material: Material,
+/// The value of `Authorization`.
+fn login(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
+    let basic = reader.section(section, "basic_auth", BASIC_AUTH, basic).flatten();
+    let authorization = reader.section(section, "authorization", AUTHORIZATION, authorization).flatten();
+    if section.is_given("basic_auth")
+        && let Some(second) = section.node("authorization").filter(|_| section.is_given("authorization"))
+    {
+        reader.wrong(section, second.place, "authorization", "there is basic_auth already; keep one of them");
+    }
+    basic.or(authorization)
 }
 
-impl Reader {
-    /// `None` only when something was reported.
-    fn config(&mut self, root: &Node) -> Option<HttpConfig> {
-        let section = Section::open(root, &KeyPath::Root, FILE, &mut self.report)?;
-        self.refuse(&section, "oauth2", "OAuth 2.0 is not supported; give a token by authorization.credentials_file");
-        self.refuse(&section, "proxy_connect_header", "headers for the proxy are not supported");
-        let mut headers = self.headers(&section);
-        if let Some(login) = self.login(&section) {
-            headers.insert(header::AUTHORIZATION, login);
-        }
-        let http2 = self.truth(&section, "enable_http2");
-        let proxy = self.proxy(&section);
-        let tls = self.tls(&section, http2);
-        if let (Some((_, Some(_))), HttpProxy::Environment | HttpProxy::Url { .. }) = (&tls, &proxy) {
-            let message =
-                "with a proxy the certificate is checked for the URL's host; leave server_name or the proxy out";
-            self.report.error(Some(section.place()), "tls_config.server_name", message);
-        }
-        let follow_redirects = self.truth(&section, "follow_redirects");
-        let (tls, server_name) = tls?;
-        Some(HttpConfig { tls, server_name, headers, follow_redirects, http2, proxy, warnings: Vec::new() })
+fn basic(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
+    let name = reader.secret(section, ["username", "username_file"]);
+    let password = reader.secret(section, ["password", "password_file"]);
+    let (name, password) = (name.ok()?.unwrap_or_default(), password.ok()?.unwrap_or_default());
+    if name.contains(':') {
+        let message = "a user's name has no colon in it: what follows would be taken for the password";
+        reader.wrong(section, section.place(), "username", message);
+        return None;
     }
+    secret_header(reader, section, &format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
+}
 
-    /// The value of `Authorization`.
-    fn login(&mut self, section: &Section<'_>) -> Option<HeaderValue> {
-        let ways = ["basic_auth", "authorization", "bearer_token", "bearer_token_file"];
-        let given: Vec<&str> = ways.into_iter().filter(|key| is_given(section, key)).collect();
-        if let [first, second, ..] = *given {
-            let place = section.node(second).map(|node| node.place);
-            self.report.error(place, second, format!("there is {first} already; keep one of them"));
-            return None;
+fn authorization(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
+    let kind = section.field("type", &mut reader.report, |node| match text(node)?.trim() {
+        "" => Ok("Bearer".to_owned()),
+        kind if kind.eq_ignore_ascii_case("basic") => {
+            Err("a name and password are given by basic_auth: {username: ..., password_file: ...}".to_owned())
         }
-        match given.first().copied()? {
-            "basic_auth" => self.basic(section),
-            "authorization" => self.authorization(section),
-            _ => {
-                let token = self.secret(section, "bearer_token", "bearer_token_file")?;
-                self.header("Bearer ", &token, section, "bearer_token")
-            }
-        }
+        kind => Ok(kind.to_owned()),
+    });
+    let credentials = reader.secret(section, ["credentials", "credentials_file"]).ok()?;
+    let Some(credentials) = credentials else {
+        reader.wrong(section, section.place(), "credentials", "missing: give credentials or credentials_file");
+        return None;
+    };
+    let kind = kind.into_value().unwrap_or_else(|| "Bearer".to_owned());
+    secret_header(reader, section, &format!("{kind} {credentials}"))
+}
+
+fn secret_header(reader: &mut Reader, section: &Section<'_>, value: &str) -> Option<HeaderValue> {
+    let value = sensitive(value);
+    if value.is_none() {
+        let message = "it cannot be sent in a header, which has one line of visible characters";
+        reader.report.error(Some(section.place()), section.path(), message);
     }
+    value
+}
 
-    fn basic(&mut self, section: &Section<'_>) -> Option<HeaderValue> {
-        let path = section.path_of("basic_auth");
-        let inner = Section::open(section.node("basic_auth")?, &path, BASIC_AUTH, &mut self.report)?;
-        self.refuse_references(&inner, &["username_ref", "password_ref"]);
-        let name = self.either(&inner, "username", "username_file");
-        let password = self.either(&inner, "password", "password_file");
-        let (name, password) = (name.ok()?.unwrap_or_default(), password.ok()?.unwrap_or_default());
-        if name.contains(':') {
-            let message = "a user's name has no colon in it: what follows would be taken for the password";
-            self.report.error(Some(inner.place()), inner.path_of("username"), message);
-            return None;
-        }
-        self.header("Basic ", &BASE64_STANDARD.encode(format!("{name}:{password}")), section, "basic_auth")
-    }
+fn sensitive(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
 
-    fn authorization(&mut self, section: &Section<'_>) -> Option<HeaderValue> {
-        let path = section.path_of("authorization");
-        let inner = Section::open(section.node("authorization")?, &path, AUTHORIZATION, &mut self.report)?;
-        self.refuse_references(&inner, &["credentials_ref"]);
-        let kind = inner.field("type", &mut self.report, |node| match text(node)?.trim() {
-            "" => Ok("Bearer".to_owned()),
-            kind if kind.eq_ignore_ascii_case("basic") => {
-                Err("a name and password are given by basic_auth: {username: ..., password_file: ...}".to_owned())
-            }
-            kind => Ok(kind.to_owned()),
-        });
-        let kind = match kind {
-            Field::Absent => "Bearer".to_owned(),
-            Field::Wrong => return None,
-            Field::Given(Located { value, place: _ }) => value,
+fn headers(reader: &mut Reader, section: &Section<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for entry in reader.entries(section, "http_headers", "header names, each to values, secrets or files") {
+        let (parent, shown) = (section.path_of("http_headers"), cut(&entry.key));
+        let path = KeyPath::Key(&parent, &shown);
+        let Ok(name) = HeaderName::from_bytes(entry.key.as_bytes()) else {
+            reader.report.error(Some(entry.place), path, "this is no name of a header");
+            continue;
         };
-        let credentials = self.secret(&inner, "credentials", "credentials_file")?;
-        self.header(&format!("{kind} "), &credentials, section, "authorization")
-    }
-
-    fn header(&mut self, kind: &str, secret: &str, section: &Section<'_>, key: &str) -> Option<HeaderValue> {
-        let value = HeaderValue::from_str(&(kind.to_owned() + secret)).ok();
-        if value.is_none() {
-            let message = "it cannot be sent in a header, which has one line of visible characters";
-            self.report.error(section.node(key).map(|node| node.place), section.path_of(key), message);
+        // As in Prometheus: what has a key of its own, or belongs to the protocol.
+        if RESERVED.split(' ').any(|reserved| reserved == name.as_str()) {
+            let message = "this header is not set here; basic_auth and authorization log in";
+            reader.report.error(Some(entry.place), path, message);
+            continue;
         }
-        value.map(|mut value| {
-            value.set_sensitive(true);
-            value
-        })
-    }
-
-    fn headers(&mut self, section: &Section<'_>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let path = section.path_of("http_headers");
-        let Some(node) = section.node("http_headers") else { return headers };
-        let Value::Map(entries) = &node.value else {
-            let message = "expected a mapping of header names, each to values, secrets or files";
-            self.report.error(Some(node.place), path, message);
-            return headers;
-        };
-        for entry in entries {
-            let shown = cut(&entry.key);
-            let path = KeyPath::Key(&path, &shown);
-            let Ok(name) = HeaderName::from_bytes(entry.key.as_bytes()) else {
-                self.report.error(Some(entry.place), path, "this is no name of a header");
-                continue;
-            };
-            // As in Prometheus: what has a key of its own, or belongs to the protocol.
-            if RESERVED.split(' ').any(|reserved| reserved == name.as_str()) {
-                self.report.error(
-                    Some(entry.place),
-                    path,
-                    "this header is not set here; basic_auth and authorization log in",
-                );
-                continue;
-            }
-            let Some(inner) = Section::open(&entry.node, &path, HTTP_HEADER, &mut self.report) else { continue };
-            for key in HTTP_HEADER {
-                let own = |node: &Node| text(node).map(str::to_owned);
-                for (index, Located { value, place }) in inner.items(key, &mut self.report, own).right {
-                    let value = match *key {
-                        "files" => self
-                            .material
-                            .read(&value)
-                            .and_then(trimmed)
-                            .map_err(|why| format!("cannot read {}: {why}", quote(&value))),
-                        _ => Ok(value),
-                    };
-                    let value = value.and_then(|value| {
-                        HeaderValue::from_str(&value)
-                            .map_err(|_| "a header has one line of visible characters".to_owned())
-                    });
-                    match value {
-                        Ok(mut value) => {
-                            value.set_sensitive(true);
-                            headers.append(name.clone(), value);
-                        }
-                        Err(message) => {
-                            self.report.error(Some(place), KeyPath::Item(&inner.path_of(key), index), message);
-                        }
+        let Some(inner) = Section::open(&entry.node, &path, HTTP_HEADER, &mut reader.report) else { continue };
+        for key in HTTP_HEADER {
+            for (index, given) in inner.items(key, &mut reader.report, text).right {
+                let value = match *key {
+                    "files" => reader
+                        .material
+                        .read(given.value)
+                        .and_then(trimmed)
+                        .map_err(|why| format!("cannot read {}: {why}", quote(given.value))),
+                    _ => Ok(given.value.to_owned()),
+                };
+                let value = value.and_then(|value| {
+                    sensitive(&value).ok_or_else(|| "a header has one line of visible characters".to_owned())
+                });
+                match value {
+                    Ok(value) => {
+                        headers.append(name.clone(), value);
+                    }
+                    Err(message) => {
+                        let path = inner.path_of(key);
+                        reader.report.error(Some(given.place), KeyPath::Item(&path, index), message);
                     }
                 }
             }
         }
-        headers
     }
+    headers
+}
 
-    fn proxy(&mut self, section: &Section<'_>) -> HttpProxy {
-        let url = section.field("proxy_url", &mut self.report, |node| {
-            let url = text(node)?;
-            // What does not fit is not shown: it may hold a password.
-            match url.parse::<hyper::Uri>() {
-                Ok(uri) if uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) => {
-                    Ok(url.to_owned())
-                }
-                Ok(_) | Err(_) => Err("expected a URL such as http://proxy.example.com:3128".to_owned()),
-            }
-        });
-        let except = section.field("no_proxy", &mut self.report, |node| text(node).map(str::to_owned));
-        let environment = section.field("proxy_from_environment", &mut self.report, truth);
-        let from_environment = environment.value().copied().unwrap_or(false);
-        if let (Some(given), true) = (url.given().map(|url| url.place), from_environment) {
-            self.report.error(Some(given), "proxy_url", "proxy_from_environment is true; keep one of them");
-        }
-        if let (Some(given), true) = (except.given().map(|except| except.place), url.is_absent()) {
-            self.report.error(
-                Some(given),
-                "no_proxy",
-                "it needs proxy_url: there is nothing to make an exception from",
-            );
-        }
-        match url.into_value() {
-            Some(url) => HttpProxy::Url { url, except: except.into_value() },
-            None if from_environment => HttpProxy::Environment,
-            None => HttpProxy::None,
-        }
-    }
-
-    /// True by default.
-    fn truth(&mut self, section: &Section<'_>, key: &str) -> bool {
-        section.field(key, &mut self.report, truth).into_value().unwrap_or(true)
-    }
-
-    /// As [`Reader::either`]; it is an error when it is given in no way.
-    fn secret(&mut self, section: &Section<'_>, inline: &'static str, file: &'static str) -> Option<String> {
-        let given = self.either(section, inline, file).ok()?;
-        if given.is_none() {
-            self.report.error(
-                Some(section.place()),
-                section.path_of(inline),
-                format!("missing: give {inline} or {file}"),
-            );
-        }
-        given
-    }
-
-    /// A text that may stand here or in a file of its own, there without the white space around it.
-    fn either(
-        &mut self,
-        section: &Section<'_>,
-        inline: &'static str,
-        file: &'static str,
-    ) -> Result<Option<String>, Reported> {
-        let given = self.here_or_in_file(section, inline, file, trimmed)?;
-        Ok(given.map(|(text, _)| text.value))
-    }
-
-    /// What stands at `inline`, or is `read` from the content of the file that `file` names, and the key that gave it.
-    fn here_or_in_file<T: From<String>>(
-        &mut self,
-        section: &Section<'_>,
-        inline: &'static str,
-        file: &'static str,
-        read: impl FnOnce(Vec<u8>) -> Result<T, String>,
-    ) -> Result<Option<(Located<T>, &'static str)>, Reported> {
-        let here = section.field(inline, &mut self.report, |node| text(node).map(str::to_owned));
-        let there = section.field(file, &mut self.report, |node| text(node).map(str::to_owned));
-        match (here, there) {
-            (Field::Wrong, _) | (_, Field::Wrong) => Err(Reported),
-            (Field::Absent, Field::Absent) => Ok(None),
-            (Field::Given(Located { value, place }), Field::Absent) => {
-                Ok(Some((Located { value: value.into(), place }, inline)))
-            }
-            (Field::Absent, Field::Given(Located { value, place })) => {
-                match self.material.read(&value).and_then(read) {
-                    Ok(value) => Ok(Some((Located { value, place }, file))),
-                    Err(why) => {
-                        let message = format!("cannot read {}: {why}", quote(&value));
-                        self.report.error(Some(place), section.path_of(file), message);
-                        Err(Reported)
-                    }
-                }
-            }
-            (Field::Given(_), Field::Given(Located { value: _, place })) => {
-                let message = format!("there is {inline} already; keep one of them");
-                self.report.error(Some(place), section.path_of(file), message);
-                Err(Reported)
-            }
-        }
-    }
-
-    fn refuse(&mut self, section: &Section<'_>, key: &'static str, why: &str) {
-        if is_given(section, key) {
-            self.report.error(section.node(key).map(|node| node.place), section.path_of(key), why);
-        }
-    }
-
-    /// Prometheus resolves these with a secret manager of its own.
-    fn refuse_references(&mut self, section: &Section<'_>, keys: &[&'static str]) {
-        for key in keys {
-            let file = key.replace("_ref", "_file");
-            self.refuse(section, key, &format!("there is no secret manager here; {file} reads it from a file"));
-        }
+/// What does not fit is not shown: it may hold a password.
+fn proxy(node: &Node) -> Result<String, String> {
+    let url = text(node)?;
+    match url.parse::<hyper::Uri>() {
+        Ok(uri) if uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) => Ok(url.to_owned()),
+        Ok(_) | Err(_) => Err("expected a URL such as http://proxy.example.com:3128".to_owned()),
     }
 }
 
-/// A file's content as text, without the white space around it.
-fn trimmed(content: Vec<u8>) -> Result<String, String> {
-    let text = String::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
-    Ok(text.trim().to_owned())
+/// What rustls asks with, and the name to ask for when it is not the URL's.
+fn tls(reader: &mut Reader, section: &Section<'_>) -> Option<(ClientConfig, Option<ServerName<'static>>)> {
+    let name = section.field("server_name", &mut reader.report, |node| {
+        let name = text(node)?;
+        ServerName::try_from(name.to_owned())
+            .map_err(|_| format!("{} is neither a host name nor an IP address", quote(name)))
+    });
+    let believes = section.field("insecure_skip_verify", &mut reader.report, truth);
+    let trust = match believes.value() {
+        Some(true) => Some(None),
+        Some(false) | None => trust(reader, section).map(Some),
+    };
+    let own = reader.own_certificate(section);
+    // That servers may speak older versions does no harm: at least TLS 1.2 is spoken to them.
+    let versions = reader.versions(section, true);
+    let (trust, own, versions) = (trust?, own.ok()?, versions.ok()?);
+    if let Field::Wrong = name {
+        return None;
+    }
+    let (name, provider) = (name.into_value(), Arc::new(default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions).ok()?;
+    let verifier = ServerVerifier::new(provider, trust, name.clone());
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified_key().clone()))),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // An address is never sent, and the URL's host is not the name that is meant.
+    config.enable_sni = !matches!(name, Some(ServerName::IpAddress(_)));
+    Some((config, name))
 }
 
-fn is_given(section: &Section<'_>, key: &str) -> bool {
-    section.node(key).is_some_and(|node| !matches!(node.value, Value::Null))
+fn trust(reader: &mut Reader, section: &Section<'_>) -> Option<Arc<Trust>> {
+    let trust = match reader.certificates(section, ["ca", "ca_file"]).ok()? {
+        None => reader.material.trust(Vec::new(), Vec::new()),
+        Some(given) => Trust::new(TrustMode::Configured, given.value.to_vec(), Vec::new())
+            .map(Arc::new)
+            .map_err(|why| why.to_string()),
+    };
+    trust.map_err(|why| reader.report.error(None, section.path_of("ca_file"), format!("{why}; name a CA here"))).ok()
 }
 
 /// Headers that `http_headers` cannot set.

@@ -126,17 +126,21 @@ impl Material {
         Ok(Some(self.client_certificates.entry(names).or_insert(Arc::new(pair)).clone()))
     }
 
-    /// Every file that was read, and why the bundled roots are used, if they are.
+    /// Every file that was looked at, and why the bundled roots are used, if they are.
     pub(super) fn finish(self) -> (Vec<NamedFile>, Option<String>) {
         (self.files.into_values().collect(), self.well_known.and_then(|well_known| well_known.fallback))
     }
 
-    /// The content of a file.
+    /// The content of a file that the configuration names.
     pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>, String> {
-        let path = self.directory.join(name);
-        let bytes = read_named(&path)?;
-        self.files.entry(path.clone()).or_insert_with(|| NamedFile::new(path, &bytes));
-        Ok(bytes)
+        self.read_path(self.directory.join(name))
+    }
+
+    /// The content of a file.
+    pub(super) fn read_path(&mut self, path: PathBuf) -> Result<Vec<u8>, String> {
+        let content = read_named(&path);
+        self.files.entry(path.clone()).or_insert_with(|| NamedFile::new(path, content.as_deref().ok()));
+        content
     }
 
     fn shown(&self, name: &str) -> String {

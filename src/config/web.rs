@@ -5,25 +5,23 @@
 //! CAs would do), and TLS keys without a certificate are an error (there, plain HTTP).
 
 mod client;
-mod shape;
 mod tls;
 
-use std::fs::File;
-use std::io;
-use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-use hyper::header::HeaderValue;
-use hyper::{HeaderMap, header};
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
-use serde_saphyr::{Location, Spanned};
 
-use crate::config::Problem;
+use super::decode::{Located, Section, number, text, truth};
+use super::reader::Reader;
+use super::value::{cut, quote};
+use super::yaml::KeyPath;
+use super::{NamedFile, Problems};
 
 /// A web configuration, checked.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +46,7 @@ pub struct RateLimit {
 #[derive(Debug)]
 pub struct WebConfigFile {
     path: PathBuf,
-    seen: Vec<Seen>,
+    seen: Vec<NamedFile>,
 }
 
 impl WebConfigFile {
@@ -60,21 +58,18 @@ impl WebConfigFile {
     /// Reads and checks the file and what it names. Blocks on the disk.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its place.
-    pub fn read(&mut self) -> Result<WebConfig, Vec<Problem>> {
-        let mut reader = Reader { path: self.path.clone(), seen: Vec::new(), problems: Vec::new() };
-        let config = reader.config();
-        self.seen = reader.seen;
-        match config {
-            Ok(config) if reader.problems.is_empty() => Ok(config),
-            Ok(_) | Err(Reported) => Err(reader.problems),
-        }
+    /// Everything that is wrong with it, in the file's order.
+    pub fn read(&mut self) -> Result<WebConfig, Problems> {
+        let mut reader = Reader::new(&self.path);
+        let read = reader.file(&self.path, FILE, config);
+        let (config, files) = reader.finish(read);
+        self.seen = files;
+        config.map(|(config, _)| config)
     }
 
     /// [`Self::read`], or `None` when every file still has the content that it had then.
-    pub fn read_if_changed(&mut self) -> Option<Result<WebConfig, Vec<Problem>>> {
-        let is_changed = |seen: &Seen| content(&seen.path).as_deref().ok().map(fingerprint) != seen.fingerprint;
-        (self.seen.is_empty() || self.seen.iter().any(is_changed)).then(|| self.read())
+    pub fn read_if_changed(&mut self) -> Option<Result<WebConfig, Problems>> {
+        (self.seen.is_empty() || self.seen.iter().any(NamedFile::has_changed)).then(|| self.read())
     }
 
     /// The file itself and those that it named when last read, whether they could be read or not.
@@ -83,160 +78,99 @@ impl WebConfigFile {
     }
 }
 
-/// A file's content at the time when it was used; `None` when it could not be read.
-#[derive(Debug)]
-struct Seen {
-    path: PathBuf,
-    fingerprint: Option<[u8; 32]>,
+const FILE: &[&str] = &["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"];
+const HTTP: &[&str] = &["http2", "headers"];
+const RATE_LIMIT: &[&str] = &["interval", "burst"];
+
+fn config(reader: &mut Reader, section: &Section<'_>) -> WebConfig {
+    let (http2, headers) =
+        reader.section(section, "http_server_config", HTTP, http).unwrap_or((true, HeaderMap::new()));
+    let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    let tls = reader.section(section, "tls_server_config", tls::KEYS, |reader, section| {
+        tls::server_config(reader, section, protocols)
+    });
+    let tls = tls.flatten();
+    let users = users(reader, section);
+    let rate_limit = reader.section(section, "rate_limit", RATE_LIMIT, rate_limit).flatten();
+    WebConfig { tls, users, headers, rate_limit }
 }
 
-/// The problem is among the reader's.
-#[derive(Clone, Copy, Debug)]
-struct Reported;
-
-/// Reads files, and remembers which, and what was wrong.
-struct Reader {
-    path: PathBuf,
-    seen: Vec<Seen>,
-    problems: Vec<Problem>,
-}
-
-impl Reader {
-    fn config(&mut self) -> Result<WebConfig, Reported> {
-        let path = self.path.clone();
-        let bytes = self.read(&path).map_err(|error| self.note(None, "", format!("cannot read it: {error}")))?;
-        let text = str::from_utf8(&bytes).map_err(|_| self.note(None, "", "this is no UTF-8".to_owned()))?;
-        let raw: Option<shape::File> = serde_saphyr::from_str(text).map_err(|error| {
-            // Without the source's lines: they may hold a private key.
-            let error = error.without_snippet();
-            let place = error.location();
-            let message = error.to_string();
-            let message = place.map_or(message.as_str(), |at| {
-                let suffix = format!(" at line {}, column {}", at.line(), at.column());
-                message.strip_suffix(suffix.as_str()).unwrap_or(&message)
-            });
-            self.note(place, "", message.to_owned())
-        })?;
-        let shape::File { tls_server_config, http_server_config, basic_auth_users, rate_limit } =
-            raw.unwrap_or_default();
-        let shape::Http { http2, headers } = http_server_config.unwrap_or_default();
-        let protocols: &[&[u8]] = if http2.unwrap_or(true) { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
-        let tls = tls_server_config.map(|raw| tls::server_config(&raw, protocols, self)).transpose();
-        let users =
-            basic_auth_users.unwrap_or_default().into_iter().map(|(name, hash)| self.user(name, hash)).collect();
-        let headers = self.headers(&headers.unwrap_or_default());
-        let rate_limit = rate_limit.map_or(Ok(None), |raw| self.rate_limit(&raw));
-        Ok(WebConfig { tls: tls?, users, headers, rate_limit: rate_limit? })
-    }
-
-    fn user(&mut self, name: String, hash: Spanned<String>) -> (String, String) {
-        let key = format!("basic_auth_users.{name}");
-        if name.is_empty() || name.contains(':') {
-            self.report(hash.referenced, &key, "a user's name is not empty and has no colon in it");
+fn users(reader: &mut Reader, section: &Section<'_>) -> Vec<(String, String)> {
+    let mut users = Vec::new();
+    for entry in reader.entries(section, "basic_auth_users", "user names, each to a bcrypt hash") {
+        let (parent, shown) = (section.path_of("basic_auth_users"), cut(&entry.key));
+        let path = KeyPath::Key(&parent, &shown);
+        if entry.key.is_empty() || entry.key.contains(':') {
+            reader.report.error(Some(entry.place), path, "a user's name is not empty and has no colon in it");
         }
-        let parts = bcrypt::HashParts::from_str(&hash.value);
-        if !hash.value.is_ascii() || !parts.is_ok_and(|parts| BCRYPT_COSTS.contains(&parts.get_cost())) {
+        let hash = text(&entry.node).unwrap_or_default();
+        let parts = bcrypt::HashParts::from_str(hash);
+        if !hash.is_ascii() || !parts.is_ok_and(|parts| BCRYPT_COSTS.contains(&parts.get_cost())) {
             // The value may be a password in clear, so it is not repeated.
-            self.report(hash.referenced, &key, "this is no bcrypt hash; htpasswd -nBC 10 \"\" makes one");
+            let message = "this is no bcrypt hash; htpasswd -nBC 10 \"\" makes one";
+            reader.report.error(Some(entry.node.place), path, message);
         }
-        (name, hash.value)
+        users.push((entry.key.to_string(), hash.to_owned()));
     }
+    users
+}
 
-    fn headers(&mut self, raw: &shape::Headers) -> HeaderMap {
-        let shape::Headers {
-            content_security_policy,
-            x_frame_options,
-            x_content_type_options,
-            x_xss_protection,
-            strict_transport_security,
-        } = raw;
-        let any: &[&str] = &[];
-        let mut headers = HeaderMap::new();
-        for (name, value, valid) in [
-            (header::CONTENT_SECURITY_POLICY, content_security_policy, any),
-            (header::X_FRAME_OPTIONS, x_frame_options, &["deny", "sameorigin"]),
-            (header::X_CONTENT_TYPE_OPTIONS, x_content_type_options, &["nosniff"]),
-            (header::X_XSS_PROTECTION, x_xss_protection, any),
-            (header::STRICT_TRANSPORT_SECURITY, strict_transport_security, any),
-        ] {
-            let Some(value) = value.as_ref().filter(|value| !value.value.is_empty()) else { continue };
-            let key = format!("http_server_config.headers.{name}");
-            if !valid.is_empty() && !valid.contains(&value.value.as_str()) {
-                self.report(value.referenced, &key, format!("it can be {}", valid.join(" or ")));
-            } else if let Ok(value) = HeaderValue::from_str(&value.value) {
-                headers.insert(name, value);
-            } else {
-                self.report(value.referenced, &key, "a header's value is one line of visible characters");
+/// Whether HTTP/2 is spoken, and the headers that are set.
+fn http(reader: &mut Reader, section: &Section<'_>) -> (bool, HeaderMap) {
+    let http2 = section.field("http2", &mut reader.report, truth).into_value().unwrap_or(true);
+    let headers = reader.section(section, "headers", HEADERS, headers).unwrap_or_default();
+    (http2, headers)
+}
+
+fn headers(reader: &mut Reader, section: &Section<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in HEADERS {
+        let value = section.field(name, &mut reader.report, |node| {
+            let value = text(node)?;
+            let valid = match *name {
+                "X-Frame-Options" => ["", "deny", "sameorigin"].as_slice(),
+                "X-Content-Type-Options" => &["", "nosniff"],
+                _ => &[value],
+            };
+            if !valid.contains(&value) {
+                return Err(format!("it can be {}", valid[1..].join(" or ")));
             }
-        }
-        headers
-    }
-
-    fn rate_limit(&mut self, raw: &Spanned<shape::RateLimit>) -> Result<Option<RateLimit>, Reported> {
-        let shape::RateLimit { interval, burst } = &raw.value;
-        let interval = match interval {
-            None => Duration::ZERO,
-            Some(given) => duration(&given.value).ok_or_else(|| {
-                let message = format!("{:?} is no duration; 500ms, 1s or 1m30s is meant", given.value);
-                self.report(given.referenced, "rate_limit.interval", message)
-            })?,
-        };
-        if interval.is_zero() {
-            return Ok(None);
-        }
-        let (burst, at) = burst.as_ref().map_or((0, raw.referenced), |burst| (burst.value, burst.referenced));
-        match u32::try_from(burst) {
-            Ok(burst @ 1..) => Ok(Some(RateLimit { interval, burst })),
-            Ok(0) | Err(_) => {
-                Err(self.report(at, "rate_limit.burst", "at least 1, or every request is refused; 20 is usual"))
-            }
-        }
-    }
-
-    /// The content of a file that the configuration names.
-    fn file(&mut self, name: &str) -> io::Result<Vec<u8>> {
-        let path = self.path.parent().unwrap_or(Path::new("")).join(name);
-        self.read(&path)
-    }
-
-    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let bytes = content(path);
-        let fingerprint = bytes.as_deref().ok().map(fingerprint);
-        self.seen.push(Seen { path: path.to_owned(), fingerprint });
-        bytes
-    }
-
-    fn report(&mut self, at: Location, key: &str, message: impl Into<String>) -> Reported {
-        self.note(Some(at), key, message.into())
-    }
-
-    fn note(&mut self, at: Option<Location>, key: &str, message: String) -> Reported {
-        self.problems.push(Problem {
-            file: self.path.display().to_string(),
-            place: at.map(|at| (at.line(), at.column())),
-            key: key.to_owned(),
-            message,
+            HeaderValue::from_str(value).map_err(|_| "a header's value is one line of visible characters".to_owned())
         });
-        Reported
+        if let (Some(value), Ok(name)) = (value.into_value(), HeaderName::from_str(name))
+            && !value.is_empty()
+        {
+            headers.insert(name, value);
+        }
     }
+    headers
 }
 
-/// Bounded, because a path may lead to a device that never ends.
-fn content(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
+const HEADERS: &[&str] = &[
+    "Content-Security-Policy",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+    "X-XSS-Protection",
+    "Strict-Transport-Security",
+];
+
+fn rate_limit(reader: &mut Reader, section: &Section<'_>) -> Option<RateLimit> {
+    let interval = section.field("interval", &mut reader.report, |node| {
+        let text = text(node)?;
+        duration(text).ok_or_else(|| format!("{} is no duration; 500ms, 1s or 1m30s is meant", quote(text)))
+    });
+    let burst = section.field("burst", &mut reader.report, |node| number(node, 0..=u32::MAX));
+    let interval = interval.into_value().filter(|interval| !interval.is_zero())?;
+    let place = burst.given().map_or(section.place(), |burst| burst.place);
+    match burst.given() {
+        Some(Located { value: burst @ 1.., place: _ }) => return Some(RateLimit { interval, burst: *burst }),
+        None if !burst.is_absent() => {}
+        Some(_) | None => {
+            reader.wrong(section, place, "burst", "at least 1, or every request is refused; 20 is usual");
+        }
     }
-    Ok(bytes)
+    None
 }
-
-fn fingerprint(bytes: &[u8]) -> [u8; 32] {
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    fingerprint
-}
-
 /// A duration as Go writes it: numbers, decimals too, each with a unit.
 fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -264,8 +198,6 @@ fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-
 /// What the algorithm is defined for.
 const BCRYPT_COSTS: RangeInclusive<u32> = 4..=31;
 
@@ -273,6 +205,7 @@ const BCRYPT_COSTS: RangeInclusive<u32> = 4..=31;
 mod tests {
     use std::fs;
 
+    use hyper::header;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tempfile::TempDir;
 
@@ -294,10 +227,8 @@ mod tests {
     fn read(directory: &TempDir, text: &str) -> Result<WebConfig, String> {
         let path = directory.path().join("web.yml");
         fs::write(&path, text).unwrap();
-        WebConfigFile::new(path).read().map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            lines.join("\n").replace(&format!("{}/", directory.path().display()), "")
-        })
+        let read = WebConfigFile::new(path).read();
+        read.map_err(|problems| problems.to_string().replace(&format!("{}/", directory.path().display()), ""))
     }
 
     /// The certificate and key that every block needs, and one more line.
@@ -381,32 +312,57 @@ rate_limit: {{interval: 500ms, burst: 20}}
             assert!(problems.contains(expected), "{text}\n{problems}\n{expected}");
             assert!(problems.starts_with("web.yml:"), "{problems}");
         }
-        check("tls_config: {}\n", "web.yml:1:1: unknown field `tls_config`, expected one of tls_server_config");
-        check(&tls("cert_fil: x"), "web.yml:4:3: unknown field `cert_fil`");
-        check("http_server_config:\n  headers:\n    Server: x\n", "web.yml:3:5: unknown field `Server`");
-        check("basic_auth_users:\n  a: x\n  a: y\n", "web.yml:3:3: duplicate mapping key: a");
+        check(
+            "tls_config: {}\n",
+            "web.yml:1:1: tls_config: unknown key `tls_config`; known here are tls_server_config",
+        );
+        check(
+            &tls("cert_fil: x"),
+            "web.yml:4:3: tls_server_config.cert_fil: unknown key `cert_fil`; did you mean `cert_file`?",
+        );
+        check(
+            "http_server_config:\n  headers:\n    Server: x\n",
+            "web.yml:3:5: http_server_config.headers.Server: unknown key `Server`",
+        );
+        check(
+            "basic_auth_users:\n  a: x\n  a: y\n",
+            "web.yml:3:3: basic_auth_users.a: duplicate key; it already stands at line 2, column 3",
+        );
         check("tls_server_config: [\n", "web.yml:1:20");
-        check("tls_server_config: {}\n", "web.yml:1:20: tls_server_config: the certificate is missing: give cert_file");
-        check("tls_server_config: {}\n", "tls_server_config: the private key is missing: give key_file");
-        check("tls_server_config: {min_version: TLS13}\n", "the certificate is missing");
+        check(
+            "tls_server_config: {}\n",
+            "web.yml:1:20: tls_server_config: the certificate and its key are missing: give cert_file",
+        );
+        check("tls_server_config: {min_version: TLS13}\n", "the certificate and its key are missing");
+        check("tls_server_config: {cert_file: web.pem}\n", "cert_file: its private key is missing: give key_file");
+        check("tls_server_config: {key_file: web.key}\n", "key_file: its certificate is missing: give cert_file");
         check(
             "tls_server_config:\n  cert_file: no.pem\n",
-            "web.yml:2:14: tls_server_config.cert_file: cannot read no.pem",
+            "web.yml:2:14: tls_server_config.cert_file: cannot read `no.pem`: there is no such file",
         );
-        check("tls_server_config:\n  cert_file: empty.pem\n", "tls_server_config.cert_file: no certificate in it");
-        check("tls_server_config:\n  cert_file: web.pem\n  key_file: web.pem\n", "key_file: no private key in it");
+        check(
+            "tls_server_config:\n  cert_file: empty.pem\n",
+            "tls_server_config.cert_file: it is neither a PEM nor a DER certificate",
+        );
+        check(
+            "tls_server_config:\n  cert_file: web.pem\n  key_file: web.pem\n",
+            "key_file: it holds a certificate and no private key",
+        );
         check(
             "tls_server_config:\n  cert_file: web.pem\n  key_file: locked.key\n",
-            "key_file: the private key is encrypted",
+            "key_file: it holds an encrypted key; decrypt it with",
         );
         check(
             "tls_server_config:\n  cert_file: web.pem\n  key_file: other.key\n",
-            "the key does not belong to the certificate",
+            "key_file: the private key does not belong to the first certificate",
         );
-        check(&tls("key: x"), "tls_server_config.key_file: both key and key_file are given");
-        check(&tls("min_version: TLS10"), "web.yml:4:16: tls_server_config.min_version: TLS10 is not spoken by rustls");
-        check(&tls("max_version: TLS11"), "TLS11 is not spoken by rustls");
-        check(&tls("min_version: 1.2"), "unknown TLS version \"1.2\"; TLS12 or TLS13");
+        check(&tls("key: x"), "tls_server_config.key_file: there is key already; keep one of them");
+        check(
+            &tls("min_version: TLS10"),
+            "web.yml:4:16: tls_server_config.min_version: TLS10 is not spoken here; TLS12 or TLS13",
+        );
+        check(&tls("max_version: TLS11"), "TLS11 is not spoken here");
+        check(&tls("min_version: 1.2"), "`1.2` is no TLS version; TLS12 or TLS13");
         check(&tls("min_version: TLS13\n  max_version: TLS12"), "it is above max_version");
         check(
             &tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"),
@@ -416,9 +372,9 @@ rate_limit: {{interval: 500ms, burst: 20}}
         check(&tls("max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]"), "do not go together");
         check(
             &tls("curve_preferences: [X25519, CurveP521]"),
-            "curve_preferences[1]: unknown or unsupported curve \"CurveP521\"; valid are CurveP256, CurveP384, X25519",
+            "curve_preferences[1]: unknown or unsupported curve `CurveP521`; valid are CurveP256, CurveP384, X25519",
         );
-        check(&tls("client_auth_type: Sometimes"), "unknown type \"Sometimes\"; one of NoClientCert, ");
+        check(&tls("client_auth_type: Sometimes"), "unknown type `Sometimes`; one of NoClientCert, ");
         check(&tls("client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file");
         check(&tls("client_auth_type: VerifyClientCertIfGiven"), "needs client_ca_file");
         check(
@@ -433,24 +389,30 @@ rate_limit: {{interval: 500ms, burst: 20}}
         check("basic_auth_users:\n  alice: secret\n", "web.yml:2:10: basic_auth_users.alice: this is no bcrypt hash");
         check(&format!("basic_auth_users:\n  alice: {}\n", HASH.replace("$10$", "$03$")), "this is no bcrypt hash");
         check(&format!("basic_auth_users:\n  \"a:b\": {HASH}\n"), "has no colon in it");
-        check("rate_limit: {interval: 1 second, burst: 1}\n", "rate_limit.interval: \"1 second\" is no duration");
+        check("rate_limit: {interval: 1 second, burst: 1}\n", "rate_limit.interval: `1 second` is no duration");
         check("rate_limit: {interval: 1s}\n", "rate_limit.burst: at least 1");
-        check("rate_limit: {interval: 1s, burst: -1}\n", "web.yml:1:35: rate_limit.burst: at least 1");
+        check(
+            "rate_limit: {interval: 1s, burst: -1}\n",
+            "web.yml:1:35: rate_limit.burst: expected a whole number from 0",
+        );
+        check("rate_limit: {interval: 1s, burst: 0}\n", "web.yml:1:35: rate_limit.burst: at least 1");
     }
 
     #[test]
     fn no_secret_is_repeated_in_a_problem() {
-        let problems =
-            read(&with_certificates(), "basic_auth_users:\n  alice: hunter2\ntls_server_config:\n  key: s3cr3t\n");
-        let problems = problems.unwrap_err();
-        assert!(problems.lines().count() >= 3, "every problem at once: {problems}");
-        assert!(!problems.contains("hunter2") && !problems.contains("s3cr3t"), "{problems}");
+        let broken = "-----BEGIN PRIVATE KEY-----\n    s3cr3t!!\n    -----END PRIVATE KEY-----\n";
+        for key in ["s3cr3t\n", &format!("|\n    {broken}"), "|\n    -----BEGIN PRIVATE KEY-----\n    s3cr3t\n"] {
+            let text = format!("basic_auth_users:\n  alice: hunter2\ntls_server_config:\n  cert: s3cr3t\n  key: {key}");
+            let problems = read(&with_certificates(), &text).unwrap_err();
+            assert_eq!(problems.lines().count(), 3, "every problem at once: {problems}");
+            assert!(!problems.contains("hunter2") && !problems.contains("s3cr3t"), "{problems}");
+        }
     }
 
     #[test]
     fn a_missing_file_is_a_problem_without_a_place() {
         let problems = WebConfigFile::new("/nowhere/web.yml").read().unwrap_err();
-        assert!(problems[0].to_string().starts_with("/nowhere/web.yml: cannot read it: "), "{problems:?}");
+        assert!(problems.to_string().starts_with("/nowhere/web.yml: cannot read the configuration: "), "{problems}");
     }
 
     #[test]

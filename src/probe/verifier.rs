@@ -234,7 +234,7 @@ fn within_dates(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki::
 }
 
 /// What to tell the server (RFC 8446, section 6.2).
-fn alert_for(error: &webpki::Error) -> CertificateError {
+pub(super) fn alert_for(error: &webpki::Error) -> CertificateError {
     match error {
         webpki::Error::CertExpired { .. } => CertificateError::Expired,
         webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use backend_health_exporter::config::http::{HttpConfig, HttpProxy};
+use backend_health_exporter::config::http::HttpConfig;
 use backend_health_exporter::lab::tls::{Credential, Profile};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
@@ -39,8 +39,7 @@ fn nothing_in_the_file_means_no_login_and_the_usual_trust() {
     for text in ["", "# nothing\n", "basic_auth:\n", "tls_config: {}\n"] {
         let config = read(&directory(), text).unwrap();
         assert!(config.headers.is_empty() && config.server_name.is_none(), "{text:?}");
-        assert!(config.follow_redirects && config.http2 && config.tls.enable_sni, "{text:?}");
-        assert!(matches!(config.proxy, HttpProxy::None), "{text:?}");
+        assert!(config.tls.enable_sni && config.proxy.is_none(), "{text:?}");
         assert_eq!(config.tls.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     }
 }
@@ -57,8 +56,7 @@ fn every_way_to_log_in_ends_in_one_header() {
     check("basic_auth: {username: alice}\n", "Basic YWxpY2U6");
     check("authorization: {credentials: s3cr3t}\n", "Bearer s3cr3t");
     check("authorization: {type: Token, credentials_file: token}\n", "Token s3cr3t");
-    check("bearer_token: s3cr3t\n", "Bearer s3cr3t");
-    check("bearer_token_file: token\n", "Bearer s3cr3t");
+    check("authorization: {credentials: '', credentials_file: token}\n", "Bearer s3cr3t");
 }
 
 #[test]
@@ -72,8 +70,6 @@ fn what_else_prometheus_knows_is_understood() {
   server_name: exporter.example.com
   min_version: TLS12
   max_version: TLS12
-follow_redirects: false
-enable_http2: false
 http_headers:
   X-Scope-OrgID: {{values: [a, b]}}
   X-Token: {{files: [token], secrets: [x]}}
@@ -81,8 +77,6 @@ http_headers:
         directory.path().display()
     );
     let config = read(&directory, &text).unwrap();
-    assert!(!config.follow_redirects && !config.http2);
-    assert_eq!(config.tls.alpn_protocols, [b"http/1.1".to_vec()]);
     assert_eq!(config.server_name, Some(ServerName::try_from("exporter.example.com").unwrap()));
     assert!(config.tls.client_auth_cert_resolver.has_certs());
     let values = |name: &str| -> Vec<String> {
@@ -93,11 +87,8 @@ http_headers:
         (vec!["a".to_owned(), "b".to_owned()], vec!["x".to_owned(), "s3cr3t".to_owned()])
     );
 
-    let config = read(&directory, "proxy_url: http://p:3128\nno_proxy: localhost\n").unwrap();
-    let HttpProxy::Url { url, except } = config.proxy else { panic!("a proxy") };
-    assert_eq!((url.as_str(), except.as_deref()), ("http://p:3128", Some("localhost")));
-    let config = read(&directory, "proxy_from_environment: true\n").unwrap();
-    assert!(matches!(config.proxy, HttpProxy::Environment));
+    let config = read(&directory, "proxy_url: http://p:3128\n").unwrap();
+    assert_eq!(config.proxy.as_deref(), Some("http://p:3128"));
 
     let block = |name: &str| {
         let text = fs::read_to_string(directory.path().join(name)).unwrap();
@@ -128,19 +119,20 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         "basic_auth: {password_file: missing}\n",
         "http.yml:1:29: basic_auth.password_file: cannot read `missing`: there is no such file",
     );
-    check("basic_auth: {username_ref: x}\n", "no secret manager here; username_file reads it from a file");
+    check("basic_auth: {username_ref: x}\n", "unknown key `username_ref`; did you mean `username");
     check("basic_auth: {username: 'a:b'}\n", "basic_auth.username: a user's name has no colon");
     check("basic_auth: alice\n", "basic_auth: expected a mapping with the keys username");
-    check("basic_auth: {}\nbearer_token: x\n", "http.yml:2:15: bearer_token: there is basic_auth already");
+    check(
+        "basic_auth: {}\nauthorization: {credentials: x}\n",
+        "http.yml:2:16: authorization: there is basic_auth already; keep one of them",
+    );
     check("authorization: {}\n", "authorization.credentials: missing: give credentials or credentials_file");
     check("authorization: {type: basic, credentials: x}\n", "given by basic_auth");
     check("authorization: {credentials_file: two-lines}\n", "authorization: it cannot be sent in a header");
-    check("oauth2: {client_id: x}\n", "oauth2: OAuth 2.0 is not supported");
-    check("proxy_connect_header: {a: [b]}\n", "proxy_connect_header: headers for the proxy are not supported");
+    for key in ["oauth2", "bearer_token", "no_proxy", "follow_redirects", "enable_http2", "proxy_from_environment"] {
+        check(&format!("{key}: x\n"), &format!("http.yml:1:1: {key}: unknown key `{key}`; "));
+    }
     check("proxy_url: nonsense\n", "proxy_url: expected a URL such as http://");
-    check("proxy_url: http://p\nproxy_from_environment: true\n", "keep one of them");
-    check("no_proxy: x\n", "no_proxy: it needs proxy_url");
-    check("follow_redirects: maybe\n", "follow_redirects: expected true or false");
     check("http_headers: [a]\n", "http_headers: expected a mapping of header names");
     check("http_headers: {Authorization: {values: [x]}}\n", "http_headers.Authorization: this header is not set here");
     check("http_headers: {'a b': {values: [x]}}\n", "this is no name of a header");

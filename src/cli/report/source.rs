@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::remote::Remote;
 use super::{Report as Flags, complain};
-use crate::app::{DEFAULT_LAST_KNOWN_GOOD, Probing, Remote, ResolverOptions};
+use crate::app::{DEFAULT_LAST_KNOWN_GOOD, Probing, ResolverOptions};
 use crate::config::Problem;
 use crate::config::http::HttpConfig;
 use crate::view::report::{Filter, Links, Report, Snapshot};

@@ -2,225 +2,114 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::version::{TLS12, TLS13};
-use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
-use serde_saphyr::{Location, Spanned};
+use rustls::sign::SingleCertAndKey;
+use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite};
 
-use crate::config::web::client::{ClientAuth, ClientPolicy};
-use crate::config::web::shape::Tls;
-use crate::config::web::{Reader, Reported};
+use super::client::{ClientAuth, ClientPolicy};
+use crate::config::decode::{Field, Located, Section, text, truth};
+use crate::config::reader::{Given, Reader, Reported};
+use crate::config::value::quote;
 
-/// Checks the block and reads the files that it names; problems go to the reader, all at once.
+pub(super) const KEYS: &[&str] = &[
+    "cert",
+    "key",
+    "client_ca",
+    "cert_file",
+    "key_file",
+    "client_ca_file",
+    "client_auth_type",
+    "client_allowed_sans",
+    "min_version",
+    "max_version",
+    "cipher_suites",
+    "prefer_server_cipher_suites",
+    "curve_preferences",
+];
+
+/// Checks the block and reads the files that it names. `None`: reported.
 pub(super) fn server_config(
-    raw: &Spanned<Tls>,
-    protocols: &[&[u8]],
     reader: &mut Reader,
-) -> Result<Arc<ServerConfig>, Reported> {
-    let (block, raw) = (raw.referenced, &raw.value);
-    let chain = certificate_chain(raw, block, reader);
-    let key = private_key(raw, block, reader);
-    let versions = versions(raw, reader);
-    let provider = provider(raw, reader);
-    let client = client_policy(raw, reader);
-    let (chain, key, versions, provider, client) = (chain?, key?, versions?, Arc::new(provider?), client?);
+    section: &Section<'_>,
+    protocols: &[&[u8]],
+) -> Option<Arc<ServerConfig>> {
+    let own = reader.own_certificate(section);
+    if let Ok(None) = own {
+        let message = "the certificate and its key are missing: give cert_file and key_file";
+        reader.report.error(Some(section.place()), section.path(), message);
+    }
+    let versions = reader.versions(section, false);
+    let provider = provider(reader, section);
+    let client = client_policy(reader, section);
+    let order = section.field("prefer_server_cipher_suites", &mut reader.report, truth);
+    let (own, versions, provider, client) = (own.ok()??, versions.ok()?, Arc::new(provider?), client.ok()?);
+    let mut refuse = |message| reader.report.error(Some(section.place()), section.path(), message);
     let verifier = match client {
         None => None,
         Some(Client { auth, roots, allowed_sans }) => {
             let policy = ClientPolicy::new(auth, roots, allowed_sans, Arc::clone(&provider));
-            let policy = policy.map_err(|error| reader.report(block, KEY, error.to_string()))?;
+            let policy = policy.map_err(|error| refuse(error.to_string())).ok()?;
             Some(Arc::new(policy) as Arc<dyn ClientCertVerifier>)
         }
     };
-    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(|error| {
-        let message = format!("these versions, cipher suites and curves do not go together: {error}");
-        reader.report(block, KEY, message)
-    })?;
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(|error| refuse(format!("these versions, cipher suites and curves do not go together: {error}")))
+        .ok()?;
     let builder = match verifier {
         None => builder.with_no_client_auth(),
         Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            reader.report(block, KEY, "the key does not belong to the certificate, which comes first in its file")
-        }
-        error => reader.report(block, KEY, format!("certificate and key cannot be used: {error}")),
-    })?;
-    config.ignore_client_order = raw.prefer_server_cipher_suites.unwrap_or(true);
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified_key().clone())));
+    config.ignore_client_order = order.into_value().unwrap_or(true);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
-}
-
-/// A value that may stand in the file or in a file of its own.
-struct Pem {
-    bytes: Vec<u8>,
-    at: Location,
-    key: String,
-}
-
-/// `None` when neither is there. An empty text counts as absent, as in the toolkit.
-fn pem(
-    name: &str,
-    inline: Option<&Spanned<String>>,
-    file: Option<&Spanned<String>>,
-    reader: &mut Reader,
-) -> Result<Option<Pem>, Reported> {
-    let given = |value: Option<&Spanned<String>>| value.filter(|value| !value.value.is_empty()).cloned();
-    match (given(inline), given(file)) {
-        (None, None) => Ok(None),
-        (Some(inline), None) => {
-            Ok(Some(Pem { bytes: inline.value.into_bytes(), at: inline.referenced, key: format!("{KEY}.{name}") }))
-        }
-        (None, Some(file)) => {
-            let key = format!("{KEY}.{name}_file");
-            match reader.file(&file.value) {
-                Ok(bytes) => Ok(Some(Pem { bytes, at: file.referenced, key })),
-                Err(error) => Err(reader.report(file.referenced, &key, format!("cannot read {}: {error}", file.value))),
-            }
-        }
-        (Some(_), Some(file)) => {
-            let key = format!("{KEY}.{name}_file");
-            Err(reader.report(file.referenced, &key, format!("both {name} and {name}_file are given; keep one")))
-        }
-    }
-}
-
-fn certificates(pem: &Pem, reader: &mut Reader) -> Result<Vec<CertificateDer<'static>>, Reported> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.bytes).collect();
-    match parsed {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(reader.report(pem.at, &pem.key, "no certificate in it; PEM with BEGIN CERTIFICATE is meant"))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(reader.report(pem.at, &pem.key, format!("this is no PEM: {error}"))),
-    }
-}
-
-fn certificate_chain(
-    raw: &Tls,
-    block: Location,
-    reader: &mut Reader,
-) -> Result<Vec<CertificateDer<'static>>, Reported> {
-    match pem("cert", raw.cert.as_ref(), raw.cert_file.as_ref(), reader)? {
-        Some(pem) => certificates(&pem, reader),
-        None => Err(reader.report(block, KEY, "the certificate is missing: give cert_file or cert")),
-    }
-}
-
-fn private_key(raw: &Tls, block: Location, reader: &mut Reader) -> Result<PrivateKeyDer<'static>, Reported> {
-    let Some(pem) = pem("key", raw.key.as_ref(), raw.key_file.as_ref(), reader)? else {
-        return Err(reader.report(block, KEY, "the private key is missing: give key_file or key"));
-    };
-    let is_encrypted = pem.bytes.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
-    PrivateKeyDer::from_pem_slice(&pem.bytes).map_err(|error| {
-        let message = if is_encrypted {
-            "the private key is encrypted; give one without a passphrase".to_owned()
-        } else {
-            format!("no private key in it: {error}")
-        };
-        reader.report(pem.at, &pem.key, message)
-    })
-}
-
-fn versions(raw: &Tls, reader: &mut Reader) -> Result<Vec<&'static SupportedProtocolVersion>, Reported> {
-    let min = version("min_version", raw.min_version.as_ref(), reader);
-    let max = version("max_version", raw.max_version.as_ref(), reader);
-    let (min, max) = (min?.unwrap_or(&TLS12), max?.unwrap_or(&TLS13));
-    let versions: Vec<_> = [&TLS13, &TLS12]
-        .into_iter()
-        .filter(|version| (u16::from(min.version)..=u16::from(max.version)).contains(&u16::from(version.version)))
-        .collect();
-    match (versions.is_empty(), raw.min_version.as_ref().or(raw.max_version.as_ref())) {
-        (true, Some(at)) => {
-            Err(reader.report(at.referenced, "tls_server_config.min_version", "it is above max_version"))
-        }
-        (true | false, _) => Ok(versions),
-    }
-}
-
-fn version(
-    name: &str,
-    given: Option<&Spanned<String>>,
-    reader: &mut Reader,
-) -> Result<Option<&'static SupportedProtocolVersion>, Reported> {
-    let Some(given) = given else { return Ok(None) };
-    let problem = match given.value.as_str() {
-        "TLS13" => return Ok(Some(&TLS13)),
-        "TLS12" => return Ok(Some(&TLS12)),
-        "TLS10" | "TLS11" => format!("{} is not spoken by rustls, our TLS library; TLS12 or TLS13", given.value),
-        other => format!("unknown TLS version {other:?}; TLS12 or TLS13"),
-    };
-    Err(reader.report(given.referenced, &format!("{KEY}.{name}"), problem))
+    Some(Arc::new(config))
 }
 
 /// The library's own provider with what the file leaves of it.
-fn provider(raw: &Tls, reader: &mut Reader) -> Result<CryptoProvider, Reported> {
+fn provider(reader: &mut Reader, section: &Section<'_>) -> Option<CryptoProvider> {
     let default = aws_lc_rs::default_provider();
-    let suites = cipher_suites(raw, &default, reader);
-    let groups = curves(raw, reader);
-    let (suites, groups) = (suites?, groups?);
-    Ok(CryptoProvider {
-        cipher_suites: suites.unwrap_or_else(|| default.cipher_suites.clone()),
-        kx_groups: groups.unwrap_or_else(|| default.kx_groups.clone()),
-        ..default
-    })
-}
-
-/// As in Go, the list is about TLS 1.2; those of TLS 1.3 are always on.
-fn cipher_suites(
-    raw: &Tls,
-    default: &CryptoProvider,
-    reader: &mut Reader,
-) -> Result<Option<Vec<SupportedCipherSuite>>, Reported> {
-    let Some(names) = raw.cipher_suites.as_ref().filter(|names| !names.is_empty()) else { return Ok(None) };
-    let is_tls13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
-    let mut chosen: Vec<_> = default.cipher_suites.iter().copied().filter(is_tls13).collect();
-    let mut outcome = Ok(());
-    for (index, name) in names.iter().enumerate() {
+    let suites = section.items("cipher_suites", &mut reader.report, |node| {
         // Go knows these two under a shorter name, too.
-        let full = match name.value.as_str() {
+        let full = match text(node)? {
             "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305" => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
             "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
             other => other,
         };
-        match default.cipher_suites.iter().find(|suite| go_name(suite) == full) {
-            Some(suite) if is_tls13(suite) => {}
-            Some(suite) => chosen.push(*suite),
-            None => {
-                let valid: Vec<_> = default.cipher_suites.iter().map(go_name).collect();
-                let message = format!("unknown cipher suite {:?}; valid are {}", name.value, valid.join(", "));
-                outcome = Err(reader.report(name.referenced, &format!("{KEY}.cipher_suites[{index}]"), message));
-            }
-        }
+        default.cipher_suites.iter().copied().find(|suite| go_name(suite) == full).ok_or_else(|| {
+            let valid: Vec<_> = default.cipher_suites.iter().map(go_name).collect();
+            format!("unknown cipher suite {}; valid are {}", quote(full), valid.join(", "))
+        })
+    });
+    let offered =
+        |(_, group): &(&str, NamedGroup)| aws_lc_rs::ALL_KX_GROUPS.iter().copied().find(|known| known.name() == *group);
+    let groups = section.items("curve_preferences", &mut reader.report, |node| {
+        let name = text(node)?;
+        CURVES.iter().find(|(known, _)| *known == name).and_then(offered).ok_or_else(|| {
+            let valid: Vec<_> = CURVES.iter().filter(|curve| offered(curve).is_some()).map(|(name, _)| *name).collect();
+            format!("unknown or unsupported curve {}; valid are {}", quote(name), valid.join(", "))
+        })
+    });
+    if !(suites.whole && groups.whole) {
+        return None;
     }
-    outcome.map(|()| Some(chosen))
+    let (suites, groups) = (suites.values(), groups.values());
+    // As in Go, the list is about TLS 1.2; those of TLS 1.3 are always on.
+    let (always, others): (Vec<_>, Vec<_>) = default.cipher_suites.iter().copied().partition(is_tls13);
+    let chosen = if suites.is_empty() { others } else { suites.into_iter().filter(|suite| !is_tls13(suite)).collect() };
+    let cipher_suites = [always, chosen].concat();
+    let kx_groups = if groups.is_empty() { default.kx_groups.clone() } else { groups };
+    Some(CryptoProvider { cipher_suites, kx_groups, ..default })
+}
+
+fn is_tls13(suite: &SupportedCipherSuite) -> bool {
+    suite.tls13().is_some()
 }
 
 fn go_name(suite: &SupportedCipherSuite) -> String {
     let name = suite.suite().as_str().unwrap_or_default();
     name.strip_prefix("TLS13_").map_or_else(|| name.to_owned(), |rest| format!("TLS_{rest}"))
-}
-
-fn curves(raw: &Tls, reader: &mut Reader) -> Result<Option<Vec<&'static dyn SupportedKxGroup>>, Reported> {
-    let Some(names) = raw.curve_preferences.as_ref().filter(|names| !names.is_empty()) else { return Ok(None) };
-    let offered = |group: NamedGroup| aws_lc_rs::ALL_KX_GROUPS.iter().copied().find(|known| known.name() == group);
-    let mut chosen = Vec::new();
-    let mut outcome = Ok(());
-    for (index, name) in names.iter().enumerate() {
-        let group = CURVES.iter().find(|(known, _)| *known == name.value).and_then(|(_, group)| offered(*group));
-        if let Some(group) = group {
-            chosen.push(group);
-            continue;
-        }
-        let valid: Vec<_> =
-            CURVES.iter().filter(|(_, group)| offered(*group).is_some()).map(|(name, _)| *name).collect();
-        let message = format!("unknown or unsupported curve {:?}; valid are {}", name.value, valid.join(", "));
-        outcome = Err(reader.report(name.referenced, &format!("{KEY}.curve_preferences[{index}]"), message));
-    }
-    outcome.map(|()| Some(chosen))
 }
 
 /// What the file says about client certificates, checked.
@@ -231,57 +120,48 @@ struct Client {
 }
 
 /// `None` when clients are not asked for a certificate.
-fn client_policy(raw: &Tls, reader: &mut Reader) -> Result<Option<Client>, Reported> {
-    let auth_key = "tls_server_config.client_auth_type";
-    let auth = match &raw.client_auth_type {
-        None => ClientAuth::NoClientCert,
-        Some(given) => ClientAuth::parse(&given.value).ok_or_else(|| {
-            let message = format!("unknown type {:?}; one of {}", given.value, ClientAuth::NAMES);
-            reader.report(given.referenced, auth_key, message)
-        })?,
-    };
-    let ca = pem("client_ca", raw.client_ca.as_ref(), raw.client_ca_file.as_ref(), reader)?;
-    if let Some(sans) = raw.client_allowed_sans.as_ref().filter(|_| !auth.requires()) {
+fn client_policy(reader: &mut Reader, section: &Section<'_>) -> Result<Option<Client>, Reported> {
+    let given = section.field("client_auth_type", &mut reader.report, |node| {
+        let name = text(node)?;
+        ClientAuth::parse(name).ok_or_else(|| format!("unknown type {}; one of {}", quote(name), ClientAuth::NAMES))
+    });
+    let ca = reader.certificates(section, ["client_ca", "client_ca_file"]);
+    let sans = section.items("client_allowed_sans", &mut reader.report, |node| text(node).map(str::to_owned));
+    if let Field::Wrong = given {
+        return Err(Reported);
+    }
+    let (auth, ca) = (given.value().copied().unwrap_or(ClientAuth::NoClientCert), ca?);
+    if let Some(place) = sans.place.filter(|_| !auth.requires()) {
         let message = "it needs client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert: \
             without a certificate there is no name to look at";
-        return Err(reader.report(sans.referenced, "tls_server_config.client_allowed_sans", message));
+        return Err(reader.wrong(section, place, "client_allowed_sans", message));
     }
-    if let Some(sans) = raw.client_allowed_sans.as_ref().filter(|sans| sans.value.is_empty()) {
+    if let Some(place) = sans.place.filter(|_| sans.whole && sans.right.is_empty()) {
         let message = "the list is empty: name who is allowed, or leave it out to allow every name";
-        return Err(reader.report(sans.referenced, "tls_server_config.client_allowed_sans", message));
+        return Err(reader.wrong(section, place, "client_allowed_sans", message));
     }
-    match (auth, &ca, &raw.client_auth_type) {
-        (ClientAuth::NoClientCert, Some(ca), _) => {
+    match (auth, &ca, given.given()) {
+        (ClientAuth::NoClientCert, Some(Given { place, key, .. }), _) => {
             let message = "a client CA is given, but client_auth_type asks for no certificate; \
                 RequireAndVerifyClientCert is the safe one";
-            return Err(reader.report(ca.at, &ca.key, message));
+            return Err(reader.wrong(section, *place, key, message));
         }
         (ClientAuth::NoClientCert, None, _) => return Ok(None),
-        (auth, None, Some(given)) if auth.verifies() => {
-            let message = format!("{} needs client_ca_file or client_ca: whose certificates are good?", given.value);
-            return Err(reader.report(given.referenced, auth_key, message));
+        (auth, None, Some(Located { place, .. })) if auth.verifies() => {
+            let message = "it needs client_ca_file or client_ca: whose certificates are good?";
+            return Err(reader.wrong(section, *place, "client_auth_type", message));
         }
         _ => {}
     }
-    let roots = ca.map_or_else(|| Ok(RootCertStore::empty()), |ca| roots(&ca, reader))?;
-    let allowed_sans = raw.client_allowed_sans.as_ref().map(|sans| sans.value.clone()).unwrap_or_default();
-    Ok(Some(Client { auth, roots, allowed_sans }))
-}
-
-fn roots(ca: &Pem, reader: &mut Reader) -> Result<RootCertStore, Reported> {
     let mut roots = RootCertStore::empty();
-    for (index, certificate) in certificates(ca, reader)?.into_iter().enumerate() {
-        roots.add(certificate).map_err(|error| {
+    for (index, certificate) in ca.iter().flat_map(|ca| ca.value.iter()).enumerate() {
+        if let (Err(error), Some(Given { place, key, .. })) = (roots.add(certificate.clone()), &ca) {
             let message = format!("certificate {} in it cannot be used as a CA: {error}", index + 1);
-            reader.report(ca.at, &ca.key, message)
-        })?;
+            return Err(reader.wrong(section, *place, key, message));
+        }
     }
-    Ok(roots)
+    Ok(Some(Client { auth, roots, allowed_sans: sans.values() }))
 }
-
-const KEY: &str = "tls_server_config";
-
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// Go's names for key exchange groups.
 const CURVES: [(&str, NamedGroup); 5] = [

@@ -42,7 +42,6 @@ async fn a_client_certificate_and_a_login_open_a_guarded_exporter() {
     // The file, and words of the answer; none: it works.
     let cases = [
         (format!("{login}{tls}"), None),
-        (format!("{login}{tls}enable_http2: false\n"), None),
         (format!("{login}{tls}").replace("ca_file: root.pem", "insecure_skip_verify: true"), None),
         (format!("{login}{tls}").replace("ca_file: root.pem", "ca_file: root.pem, server_name: 127.0.0.1"), None),
         (tls.to_owned(), Some("401 Unauthorized: it wants a login: basic_auth")),
@@ -50,7 +49,7 @@ async fn a_client_certificate_and_a_login_open_a_guarded_exporter() {
             format!("basic_auth: {{username: oncall, password: x}}\n{tls}"),
             Some("the login in --http.config.file is refused"),
         ),
-        (format!("bearer_token: x\n{tls}"), Some("the login in --http.config.file is refused")),
+        (format!("authorization: {{credentials: x}}\n{tls}"), Some("the login in --http.config.file is refused")),
         (
             format!("{login}tls_config: {{ca_file: root.pem}}\n"),
             Some("another client certificate? tls_config.cert_file"),

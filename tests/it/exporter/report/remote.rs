@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use super::{CODES, ConfigFile, Servers, code, parsed, report, text};
+use super::{CODES, Servers, code, parsed, report};
 use crate::sample;
 
 /// Two rows, one of them refused.
@@ -105,16 +105,12 @@ async fn what_a_newer_exporter_adds_is_no_error_and_compression_is_understood() 
 }
 
 #[tokio::test]
-async fn redirects_are_followed_unless_the_file_says_no() {
+async fn redirects_are_followed_but_not_for_ever() {
     let backend = stand_in(&json());
     let to = format!("http://{}/api/v1/backendhealth", backend.address());
     let moved = Backend::start([127, 0, 0, 1].into(), http::redirect(&to)).unwrap();
     let url = moved.address().to_string();
     assert_eq!(code(&report(&["--url", &url]).await), Some(1));
-    let file = ConfigFile::new("follow_redirects: false\n");
-    let ended = report(&["--url", &url, "--http.config.file", text(&file.path)]).await;
-    assert_eq!(code(&ended), Some(2));
-    assert!(ended.stderr.contains(&format!("302 Found: it says to ask {to}")), "{}", ended.stderr);
     let round = Backend::start([127, 0, 0, 1].into(), http::ok()).unwrap();
     round.set(http::redirect("/again")).unwrap();
     let ended = report(&["--url", &round.address().to_string()]).await;

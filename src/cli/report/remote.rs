@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -12,16 +13,16 @@ use hyper::header;
 use hyper::header::HeaderValue;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Client, NoProxy, Proxy, Response, StatusCode, Url};
+use reqwest::{Client, Proxy, Response, StatusCode, Url};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
-use crate::config::http::{HttpConfig, HttpProxy};
+use crate::config::http::HttpConfig;
 use crate::view::report::{Filter, Report};
 use crate::view::text::visible;
 
 /// A running exporter that is asked for some of its rows.
-pub struct Remote {
+pub(super) struct Remote {
     client: Client,
     /// What is asked for.
     url: Url,
@@ -35,23 +36,19 @@ pub struct Remote {
 impl Remote {
     /// # Errors
     /// When the URL is none, or the proxy cannot be used.
-    pub fn new(url: &str, config: HttpConfig, filter: &Filter) -> anyhow::Result<Self> {
-        let HttpConfig { tls, server_name, headers, follow_redirects, http2, proxy, warnings: _ } = config;
+    pub(super) fn new(url: &str, config: HttpConfig, filter: &Filter) -> anyhow::Result<Self> {
+        let HttpConfig { tls, server_name, headers, proxy, warnings: _ } = config;
         let (mut url, base) = addresses(url, filter)?;
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls)
-            .redirect(if follow_redirects { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
+            .redirect(Policy::limited(MOST_REDIRECTS))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
         client = match proxy {
-            HttpProxy::None => client.no_proxy(),
-            HttpProxy::Environment => client,
-            HttpProxy::Url { url, except } => {
-                // The error may hold the URL, which may hold a password.
-                let proxy = Proxy::all(&url).map_err(|_| anyhow!("proxy_url cannot be used"))?;
-                client.proxy(proxy.no_proxy(except.as_deref().and_then(NoProxy::from_string)))
-            }
+            None => client.no_proxy(),
+            // The error may hold the URL, which may hold a password.
+            Some(url) => client.proxy(Proxy::all(&url).map_err(|_| anyhow!("proxy_url cannot be used"))?),
         };
         let mut host = None;
         if let (Some(ServerName::DnsName(name)), "https") = (server_name, url.scheme()) {
@@ -60,16 +57,13 @@ impl Remote {
             let name = name.as_ref().to_owned();
             url.set_host(Some(&name)).with_context(|| format!("server_name {name} cannot be asked for"))?;
             // HTTP/2 has no Host header of its own to keep the URL's host in.
-            client = client.dns_resolver(std::sync::Arc::new(Under { name, real })).http1_only();
-        } else if !http2 {
-            client = client.http1_only();
+            client = client.dns_resolver(Arc::new(Under { name, real })).http1_only();
         }
         Ok(Self { client: client.build().map_err(|error| anyhow!(reason(&error)))?, url, base, host, headers })
     }
 
     /// Where the exporter is, for people.
-    #[must_use]
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
 
@@ -77,18 +71,18 @@ impl Remote {
     ///
     /// # Errors
     /// When there is no answer, or another one than a report; says what to do about it.
-    pub async fn report(&self) -> anyhow::Result<Report<'static>> {
+    pub(super) async fn report(&self) -> anyhow::Result<Report<'static>> {
         let mut request = self.client.get(self.url.clone()).headers(self.headers.clone());
         request = request.header(header::ACCEPT, "application/json").header(header::ACCEPT_ENCODING, "gzip");
         if let Some(host) = &self.host {
             request = request.header(header::HOST, host);
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let (status, location) = (response.status(), response.headers().get(header::LOCATION).cloned());
+        let status = response.status();
         let body = self.body(response).await?;
         match status {
             StatusCode::OK => self.read(&body),
-            status => Err(self.refused(status, location.as_ref(), &body)),
+            status => Err(self.refused(status, &body)),
         }
     }
 
@@ -155,7 +149,7 @@ impl Remote {
         }
     }
 
-    fn refused(&self, status: StatusCode, location: Option<&HeaderValue>, body: &[u8]) -> anyhow::Error {
+    fn refused(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
         let url = self.url();
         let hint = match status {
             StatusCode::UNAUTHORIZED if self.logs_in() => "the login in --http.config.file is refused".to_owned(),
@@ -166,10 +160,6 @@ impl Remote {
             StatusCode::NOT_FOUND => "is this a backend_health_exporter? The URL is that of its front page, with the \
                 path of --web.route-prefix if it has one"
                 .to_owned(),
-            status if status.is_redirection() => {
-                let location = location.and_then(|to| to.to_str().ok()).map_or("elsewhere".into(), visible);
-                format!("it says to ask {location}, and follow_redirects is false")
-            }
             _ => excerpt(body),
         };
         if hint.is_empty() { anyhow!("{url} answers {status}") } else { anyhow!("{url} answers {status}: {hint}") }
