@@ -6,7 +6,6 @@ mod checks;
 mod demo;
 mod on_demand;
 mod once;
-mod pages;
 mod process;
 mod reload;
 mod rows;
@@ -307,8 +306,8 @@ fn site(
     let Demanded { prober, demand, azure } = on_demand;
     let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
     let api = web::api::Api { table: table.clone(), links, limits: web::Limits::default(), shutdown: shutdown.clone() };
-    let pages = pages::routes(table.clone(), metrics_path.clone());
-    let pages = pages.merge(checks::routes(checks.clone(), table.clone(), metrics_path));
+    let pages = web::pages::router(table.clone(), metrics_path.clone());
+    let pages = pages.merge(web::troubleshoot::router(checks.clone(), table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);
     let azure = web::azure::router(paths.clone(), azure, demand);
     let api = api.surface().merge(web::api::troubleshoot::surface(checks));

@@ -1,12 +1,9 @@
 //! `expand`: pool × server × settings → [`Target`]. Pure.
 
-mod adhoc;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::adhoc::{Adhoc, adhoc};
 use crate::config::{BackendSettings, Config, Pool};
 use crate::discovery::{Host, Lists, Server};
 pub use crate::probe::{NameSource, Protocol, TrustMode, VerifiedName};

@@ -3,6 +3,7 @@
 //! The verdict is that of the very same probe that the exporter makes on its beats; everything else here gathers what
 //! explains it. Exploring never shows a client certificate and never sends a request: only the probe itself does.
 
+mod adhoc;
 mod connects;
 mod examination;
 mod handshakes;
@@ -22,6 +23,7 @@ use crate::resolver::{Host, ordered, unusable};
 use crate::target::Target;
 use crate::verdict::{Cause, Verdict, judge, unexplained_alert};
 
+pub use self::adhoc::{Adhoc, adhoc};
 pub use self::connects::{Connects, Latency};
 pub use self::examination::{ConnectionStatus, Examination, State};
 pub use self::handshakes::{Handshakes, Support, VersionFacts};

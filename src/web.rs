@@ -38,10 +38,12 @@ mod encoding;
 mod events;
 mod guard;
 mod listen;
+pub mod pages;
 mod paths;
 mod pulse;
 mod routes;
 mod serve;
+pub mod troubleshoot;
 
 use std::pin::Pin;
 

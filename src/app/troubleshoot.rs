@@ -8,8 +8,8 @@ use anyhow::bail;
 
 use crate::probe::Prober;
 use crate::resolver::Resolver;
-use crate::target::{Adhoc, Target, adhoc};
-use crate::troubleshoot::{Examination, Question, Stage, troubleshoot};
+use crate::target::Target;
+use crate::troubleshoot::{Adhoc, Examination, Question, Stage, adhoc, troubleshoot};
 use crate::{config, resolver};
 
 /// What `troubleshoot` was told.

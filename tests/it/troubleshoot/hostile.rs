@@ -5,8 +5,8 @@ use std::time::Duration;
 use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Terms};
 use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp, tls};
 use backend_health_exporter::probe::{Trust, TrustMode};
-use backend_health_exporter::target::{Adhoc, adhoc};
 use backend_health_exporter::troubleshoot::Question;
+use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
 use backend_health_exporter::view::text::{Colour, steers};
 use backend_health_exporter::view::troubleshoot::{json, text};
 

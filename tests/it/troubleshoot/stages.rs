@@ -9,7 +9,7 @@ use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
 use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp};
 use backend_health_exporter::probe::{Prober, Trust, TrustMode};
 use backend_health_exporter::resolver::{Files, Options, Resolver};
-use backend_health_exporter::target::{Adhoc, adhoc};
+use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
 use backend_health_exporter::troubleshoot::{
     ConnectionStatus, Examination, InsightKind, Question, Stage, State, troubleshoot,
 };

@@ -1,4 +1,4 @@
-//! Routes of the site that show more than the report: each takes one snapshot, and renders it away from the probes.
+//! The page of one row: takes one snapshot, and renders it away from the probes.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,8 +12,8 @@ use axum::routing::get;
 use crate::health::HealthTable;
 use crate::view::page::{Place, row};
 
-/// `metrics_path` is below the route prefix, as every route here.
-pub(super) fn routes(table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {
+/// `/row`. `metrics_path` is below the route prefix, as the route itself.
+pub fn router(table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {
     let row = async move |RawQuery(query): RawQuery| row(table.clone(), query, metrics_path.clone()).await;
     Router::new().route("/row", get(row))
 }

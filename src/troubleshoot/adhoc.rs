@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Target, TargetId};
 use crate::discovery::{Host, Server, ServerError};
 use crate::probe::{Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName};
+use crate::target::{Target, TargetId};
 
 /// A target that stands in no configuration: of no pool and no setting.
 #[derive(Clone, Debug, PartialEq)]
