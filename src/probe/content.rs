@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_bomb_fills_no_more_than_what_is_kept_of_any_body() {
-        let bomb = gzip(&gzip(&vec![b'x'; 50_000_000]));
+        let bomb = gzip(&gzip(&vec![b'x'; 8_000_000]));
         assert!(bomb.len() < MAX_KEPT_BYTES, "{} bytes", bomb.len());
         let (coding, text) = decoded(&["gzip, gzip"], &bomb, true);
         assert!(matches!(coding, Coding::Decoded { .. }), "{coding:?}");
