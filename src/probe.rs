@@ -29,6 +29,7 @@ mod signatures;
 mod spec;
 mod tcp;
 mod tls;
+mod trouble;
 mod trust;
 pub mod scan;
 mod without_netlink;
@@ -45,8 +46,8 @@ pub use head::OddField;
 pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
 pub use observation::{
-    AfterProxyLine, BodyEnd, ConnectFault, FailedAddress, Fault, HttpFault, IcmpReason, LocalFault, MAX_KEPT_BYTES,
-    Observation, Response, ResponseProgress, TlsFacts, TlsFault,
+    AfterProxyLine, BodyEnd, ConnectFault, FailedAddress, Fault, HttpFault, MAX_KEPT_BYTES, Observation, Response,
+    ResponseProgress, TlsFacts, TlsFault,
 };
 pub use outlook::{Outlook, Route, outlook};
 pub(crate) use own::covers;
@@ -58,4 +59,5 @@ pub use scan::ScanFacts;
 pub(crate) use signatures::signatures;
 pub use spec::{Ask, Expectation, NameSource, ProbeSpec, Request, TlsSpec, VerifiedName};
 pub(crate) use tls::{alert_in_clear, looks_like_tls};
+pub use trouble::{Bar, IcmpReason, LocalFault, LocalNetworkFault, Obstacle, Shortage, Trouble};
 pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};

@@ -31,7 +31,8 @@ pub use self::host::HostFacts;
 pub use self::insights::{Insight, InsightKind, Severity};
 pub use self::paths::{End, Hop, PathFacts, PathMtu, Trace};
 pub use crate::probe::{
-    ConnectFault, Dial, Exploration, HopAnswer, LocalFault, Neighbour, Outlook, Over, Route, Said, TlsFault, Transcript,
+    Bar, ConnectFault, Dial, Exploration, HopAnswer, LocalFault, Neighbour, Outlook, Over, Route, Said, TlsFault,
+    Transcript,
 };
 pub use crate::resolver::{Answer, Data, Outcome, Survey};
 

@@ -22,6 +22,7 @@ mod nearly;
 mod right_chain;
 mod spelling;
 mod text;
+mod trouble;
 mod trust;
 
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub use judge::judge;
 pub use memory::Judge;
 pub use offer::{suite_name, version_name};
 pub use right_chain::{RightLink, name_of_der, right_chain};
+pub use trouble::{of_bar, of_local_fault, of_obstacle, of_reason, of_trouble};
 
 pub use crate::probe::{Part, Phases, ScanFacts, Stage};
 

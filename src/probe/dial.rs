@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use super::icmp::{Icmp, hear_errors, queued_icmp};
 use super::route::{Kernel, number};
 use super::tcp::{Failed, Manner};
-use super::{ConnectFault, LocalFault, tcp};
+use super::trouble::{IcmpReason, LocalFault, LocalNetworkFault};
+use super::{ConnectFault, tcp};
 
 /// One connection that was tried and given up again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +90,10 @@ pub enum Said {
     Passing(IpAddr),
     /// The target itself; how it shows.
     Arrived(&'static str),
-    /// A router or the target refuses to bring it further; `None`: the kernel does not say who.
-    Refused {
-        what: &'static str,
-        from: Option<IpAddr>,
-    },
+    /// A router or the target refuses to bring it further.
+    Refused(IcmpReason),
     /// No packet left this host, or none came to its next hop.
-    Local(String),
+    Local(LocalFault),
 }
 
 /// Sends one packet that may pass `hops` routers less one.
@@ -119,7 +117,7 @@ pub async fn hop(target: SocketAddr, over: Over, hops: u8, patience: Duration) -
                 Err(_) => Said::Nothing,
                 Ok(Ok(Some(icmp))) => of_icmp(&icmp, target.ip()),
                 Ok(Ok(None)) => Said::Arrived("something answers there"),
-                Ok(Err(error)) => Said::Local(error.to_string()),
+                Ok(Err(error)) => Said::Local(LocalFault::Network(LocalNetworkFault::System(error.to_string()))),
             }
         }
     };
@@ -140,8 +138,8 @@ fn of_fault(fault: ConnectFault) -> Said {
         ConnectFault::Refused => Said::Arrived("the port refuses connections"),
         ConnectFault::Reset => Said::Arrived("the port resets connections"),
         ConnectFault::Timeout | ConnectFault::Local(LocalFault::Overloaded { .. }) => Said::Nothing,
-        ConnectFault::Unreachable(reason) => Said::Refused { what: reason.what, from: reason.from },
-        ConnectFault::Local(LocalFault::Network(why) | LocalFault::Exhausted(why)) => Said::Local(why),
+        ConnectFault::Unreachable(reason) => Said::Refused(reason),
+        ConnectFault::Local(fault) => Said::Local(fault),
     }
 }
 

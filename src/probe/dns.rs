@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use tokio::time::Instant;
 
 use super::notes::Notes;
-use super::route::Trouble;
-use super::{Fault, LocalFault, route};
+use super::trouble::{LocalFault, LocalNetworkFault, Trouble};
+use super::{Fault, route};
 use crate::resolver::{DnsFault, Host, Resolver};
 
 /// The addresses to try, in order; never empty.
@@ -29,7 +29,9 @@ pub(super) fn silence(resolver: &Resolver) -> Fault {
     let mut ours = None;
     for nameserver in resolver.nameservers() {
         match route::trouble(nameserver.ip()) {
-            Some(Trouble::Local(why)) => ours = Some(format!("no resolver could be asked: {why} ({nameserver})")),
+            Some(Trouble::Local(why)) => {
+                ours = Some(LocalNetworkFault::NoResolver { nameserver, why: Box::new(why) });
+            }
             Some(Trouble::NobodyThere) | None => return Fault::Dns(DnsFault::Timeout),
         }
     }

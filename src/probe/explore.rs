@@ -16,7 +16,7 @@ use super::scan::{Greeting, Reply};
 use super::tcp::Manner;
 use super::tls::LastFlight;
 use super::verifier::Recorder;
-use super::{ConnectFault, LocalFault, ProbeSpec, Prober, TlsFacts, TlsFault, TlsSpec, scan, tcp, tls};
+use super::{ConnectFault, LocalFault, ProbeSpec, Prober, Shortage, TlsFacts, TlsFault, TlsSpec, scan, tcp, tls};
 
 /// What a handshake asks for, beside certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,8 @@ impl Prober {
         config.client_auth_cert_resolver = listener.clone();
         config.alpn_protocols = tls::wire_names(wish.protocols);
         config.enable_sni = wish.with_name;
-        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| {
-            ConnectFault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}")))
-        })?;
+        let mut connection = ClientConnection::new(Arc::new(config), name)
+            .map_err(|error| ConnectFault::Local(LocalFault::Exhausted(Shortage::TlsClient(error.to_string()))))?;
         let driven =
             timeout_at(deadline, tls::drive(&stream, &mut connection, LastFlight::Now, &mut facts.received)).await;
         facts.version = connection.protocol_version();

@@ -8,6 +8,8 @@ use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, getsockname, setsockopt, sockopt};
 use socket2::Socket;
 
+use super::trouble::Obstacle;
+
 /// An ICMP message about our own packet.
 pub(super) struct Icmp {
     v6: bool,
@@ -84,25 +86,25 @@ impl Icmp {
     }
 
     /// RFC 792, RFC 1812 (section 5.2.7.1) and RFC 4443 (section 3).
-    pub(super) fn what(&self) -> &'static str {
+    pub(super) fn what(&self) -> Obstacle {
         match (self.v6, self.kind, self.code) {
-            (false, 3, 0 | 11) | (true, 1, 0) => "no route to the network",
-            (false, 3, 1 | 12) | (true, 1, 3) => "host unreachable",
-            (false, 3, 2) | (true, 4, 1) => "protocol unreachable",
-            (false, 3, 3) | (true, 1, 4) => "port unreachable",
-            (false, 3, 4) | (true, 2, _) => "packet too big",
-            (false, 3, 6) => "network unknown",
-            (false, 3, 7) => "host unknown",
-            (false, 3, 8) => "source host isolated",
-            (false, 3, 9 | 10 | 13..=15) | (true, 1, 1) => "administratively prohibited",
-            (true, 1, 2) => "beyond the scope of the source address",
-            (true, 1, 5) => "source address refused by policy",
-            (true, 1, 6) => "route rejected",
-            (false, 11, 0) | (true, 3, 0) => "time to live exceeded, which is a routing loop",
-            (false, 11, _) | (true, 3, _) => "fragments lost on the way",
-            (false, 12, _) | (true, 4, _) => "packet not understood",
-            (false, 3, _) | (true, 1, _) => "unreachable",
-            _ => "an ICMP error",
+            (false, 3, 0 | 11) | (true, 1, 0) => Obstacle::NoRoute,
+            (false, 3, 1 | 12) | (true, 1, 3) => Obstacle::Host,
+            (false, 3, 2) | (true, 4, 1) => Obstacle::Protocol,
+            (false, 3, 3) | (true, 1, 4) => Obstacle::Port,
+            (false, 3, 4) | (true, 2, _) => Obstacle::TooBig,
+            (false, 3, 6) => Obstacle::NetworkUnknown,
+            (false, 3, 7) => Obstacle::HostUnknown,
+            (false, 3, 8) => Obstacle::SourceIsolated,
+            (false, 3, 9 | 10 | 13..=15) | (true, 1, 1) => Obstacle::Prohibited,
+            (true, 1, 2) => Obstacle::BeyondScope,
+            (true, 1, 5) => Obstacle::SourceRefused,
+            (true, 1, 6) => Obstacle::RouteRejected,
+            (false, 11, 0) | (true, 3, 0) => Obstacle::HopsExceeded,
+            (false, 11, _) | (true, 3, _) => Obstacle::FragmentsLost,
+            (false, 12, _) | (true, 4, _) => Obstacle::NotUnderstood,
+            (false, 3, _) | (true, 1, _) => Obstacle::Unreachable,
+            _ => Obstacle::Other,
         }
     }
 }

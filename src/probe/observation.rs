@@ -11,6 +11,7 @@ use super::head::OddField;
 use super::memo::Acceptance;
 use super::phases::Phases;
 use super::scan::ScanFacts;
+use super::trouble::{IcmpReason, LocalFault};
 use super::trust::AcceptedPath;
 use crate::resolver::{DnsFault, Stale};
 
@@ -104,17 +105,6 @@ pub enum Fault {
     Http(HttpFault),
 }
 
-/// Our own trouble: says nothing about the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LocalFault {
-    /// No descriptor, port or memory; the system's own words.
-    Exhausted(String),
-    /// The timeout was over, but this host woke up too late to know whether an answer came in time.
-    Overloaded { late: Duration },
-    /// This host's network cannot send to that address; why, in words.
-    Network(String),
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectFault {
     Refused,
@@ -123,15 +113,6 @@ pub enum ConnectFault {
     Unreachable(IcmpReason),
     Reset,
     Local(LocalFault),
-}
-
-/// Why an address cannot be reached, and who says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IcmpReason {
-    /// In words: `host unreachable`, `port unreachable`, `administratively prohibited` ...
-    pub what: &'static str,
-    /// The router or host that sent the message, when the kernel tells.
-    pub from: Option<IpAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

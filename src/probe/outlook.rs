@@ -6,15 +6,16 @@ use std::net::IpAddr;
 use nix::libc;
 
 use super::route;
-use super::route::{Kernel, Neighbour, Trouble, Way};
+use super::route::{Kernel, Neighbour, Way};
+use super::trouble::{Bar, Trouble};
 
 /// What this host would do with packets for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
     pub target: IpAddr,
     pub route: Route,
-    /// What keeps packets from leaving for it, or nobody answering on the local network, in words.
-    pub trouble: Option<String>,
+    /// What keeps packets from leaving for it, or nobody answering on the local network.
+    pub trouble: Option<Trouble>,
 }
 
 /// The way that packets to an address take.
@@ -35,7 +36,7 @@ pub enum Route {
         neighbour: Option<Neighbour>,
     },
     /// There is none, and why.
-    Barred(&'static str),
+    Barred(Bar),
     /// The kernel does not tell.
     Unknown,
 }
@@ -43,11 +44,7 @@ pub enum Route {
 /// Asks the kernel; sends nothing.
 #[must_use]
 pub fn outlook(target: IpAddr) -> Outlook {
-    let trouble = route::trouble(target).map(|trouble| match trouble {
-        Trouble::Local(why) => why,
-        Trouble::NobodyThere => "nobody answers for the address on the local network".to_owned(),
-    });
-    Outlook { target, route: route_to(target), trouble }
+    Outlook { target, route: route_to(target), trouble: route::trouble(target) }
 }
 
 fn route_to(target: IpAddr) -> Route {
@@ -55,7 +52,7 @@ fn route_to(target: IpAddr) -> Route {
     match kernel.way(target) {
         None => Route::Unknown,
         Some(Way::Own) => Route::Own,
-        Some(Way::Barred(why)) => Route::Barred(why),
+        Some(Way::Barred(bar)) => Route::Barred(bar),
         Some(Way::Through { interface: index, gateway, source, mtu }) => {
             let neighbour = kernel.neighbour(index, gateway.unwrap_or(target));
             let interface = kernel.interface(index);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::trouble::{Bar, LocalNetworkFault, Trouble};
 use super::without_netlink;
 
 /// The way that packets to an address take.
@@ -29,16 +30,7 @@ pub(super) enum Way {
         mtu: Option<u32>,
     },
     /// There is no way, and why.
-    Barred(&'static str),
-}
-
-/// Why nothing came back from an address, as far as this host can prove it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// This host's own: in words.
-    Local(String),
-    /// The address is on the local network, and nobody there answers for it.
-    NobodyThere,
+    Barred(Bar),
 }
 
 /// The way to `target`.
@@ -67,24 +59,20 @@ pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
     let Some(mut kernel) = Kernel::open(libc::NETLINK_ROUTE) else { return without_netlink::trouble(target) };
     let (interface, gateway, source) = match kernel.way(target)? {
         Way::Own => return None,
-        Way::Barred(why) => return Some(Trouble::Local(why.to_owned())),
+        Way::Barred(bar) => return Some(Trouble::Local(LocalNetworkFault::Barred(bar))),
         Way::Through { interface, gateway, source, mtu: _ } => (interface, gateway, source),
     };
-    if let Some(why) = kernel.why_down(interface) {
-        return Some(Trouble::Local(why));
+    if let Some(fault) = kernel.why_down(interface) {
+        return Some(Trouble::Local(fault));
     }
     if source.is_none() {
-        return Some(Trouble::Local(NO_SOURCE.to_owned()));
+        return Some(Trouble::Local(LocalNetworkFault::NoSource));
     }
     match (kernel.neighbour(interface, gateway.unwrap_or(target))?, gateway) {
         (Neighbour::Answers, _) => None,
         (Neighbour::Silent, None) => Some(Trouble::NobodyThere),
-        (Neighbour::Silent, Some(gateway)) => Some(next_hop_is_silent(gateway)),
+        (Neighbour::Silent, Some(gateway)) => Some(Trouble::Local(LocalNetworkFault::NextHopSilent(gateway))),
     }
-}
-
-pub(super) fn next_hop_is_silent(gateway: IpAddr) -> Trouble {
-    Trouble::Local(format!("the next hop {gateway} does not answer on the local network"))
 }
 
 /// Whether this host drops the SYNs of a connection that is still opening before they leave it, as the `drop` of an own
@@ -151,13 +139,13 @@ impl Kernel {
         }
     }
 
-    fn why_down(&mut self, interface: u32) -> Option<String> {
+    fn why_down(&mut self, interface: u32) -> Option<LocalNetworkFault> {
         let Interface { name, flags, mtu: _ } = self.interface(interface)?;
         let is_set = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
         if !is_set(libc::IFF_UP) {
-            return Some(format!("network interface {name} is down"));
+            return Some(LocalNetworkFault::InterfaceDown(Some(name)));
         }
-        (!is_set(libc::IFF_LOWER_UP)).then(|| format!("the link of network interface {name} is down"))
+        (!is_set(libc::IFF_LOWER_UP)).then_some(LocalNetworkFault::LinkDown(name))
     }
 
     pub(super) fn interface(&mut self, index: u32) -> Option<Interface> {
@@ -250,10 +238,10 @@ fn read(socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
 /// What an error to the question for a route means (as `connect` would put it).
 fn barred_by(errno: i32) -> Option<Way> {
     match errno {
-        libc::ENETUNREACH => Some(Way::Barred(NO_ROUTE)),
-        libc::EHOSTUNREACH => Some(Way::Barred(UNREACHABLE_ROUTE)),
-        libc::EACCES => Some(Way::Barred(PROHIBIT_ROUTE)),
-        libc::EINVAL => Some(Way::Barred(BLACKHOLE_ROUTE)),
+        libc::ENETUNREACH => Some(Way::Barred(Bar::NoRoute)),
+        libc::EHOSTUNREACH => Some(Way::Barred(Bar::Unreachable)),
+        libc::EACCES => Some(Way::Barred(Bar::Prohibit)),
+        libc::EINVAL => Some(Way::Barred(Bar::Blackhole)),
         _ => None,
     }
 }
@@ -273,12 +261,12 @@ fn read_way(message: &[u8]) -> Option<Way> {
             source: address(libc::RTA_PREFSRC).filter(|source| !source.is_loopback() && !source.is_unspecified()),
             mtu: attribute(attributes, libc::RTA_METRICS).and_then(|metrics| number(attribute(metrics, METRIC_MTU)?)),
         }),
-        libc::RTN_BROADCAST => Some(Way::Barred("it is a broadcast address, which nobody can connect to")),
-        libc::RTN_MULTICAST => Some(Way::Barred("it is a multicast address, which nobody can connect to")),
-        libc::RTN_BLACKHOLE => Some(Way::Barred(BLACKHOLE_ROUTE)),
-        libc::RTN_PROHIBIT => Some(Way::Barred(PROHIBIT_ROUTE)),
-        libc::RTN_UNREACHABLE => Some(Way::Barred(UNREACHABLE_ROUTE)),
-        libc::RTN_THROW => Some(Way::Barred(NO_ROUTE)),
+        libc::RTN_BROADCAST => Some(Way::Barred(Bar::Broadcast)),
+        libc::RTN_MULTICAST => Some(Way::Barred(Bar::Multicast)),
+        libc::RTN_BLACKHOLE => Some(Way::Barred(Bar::Blackhole)),
+        libc::RTN_PROHIBIT => Some(Way::Barred(Bar::Prohibit)),
+        libc::RTN_UNREACHABLE => Some(Way::Barred(Bar::Unreachable)),
+        libc::RTN_THROW => Some(Way::Barred(Bar::NoRoute)),
         _ => None,
     }
 }
@@ -323,12 +311,6 @@ fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
         attributes = attributes.get(length.next_multiple_of(4)..)?;
     }
 }
-
-pub(super) const NO_ROUTE: &str = "this host has no route to it";
-pub(super) const NO_SOURCE: &str = "this host has no source address for it";
-pub(super) const UNREACHABLE_ROUTE: &str = "an unreachable route of this host forbids it";
-const PROHIBIT_ROUTE: &str = "a prohibit route of this host forbids it";
-const BLACKHOLE_ROUTE: &str = "a blackhole route of this host swallows it";
 
 /// `RTAX_MTU` of `linux/rtnetlink.h`.
 const METRIC_MTU: u16 = 2;

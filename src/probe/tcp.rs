@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::icmp::{Icmp, hear_errors, queued_icmp};
 use super::notes::Notes;
-use super::route::{Trouble, Way};
-use super::{ConnectFault, FailedAddress, Fault, IcmpReason, LocalFault, route};
+use super::route::Way;
+use super::trouble::{Bar, IcmpReason, LocalFault, LocalNetworkFault, Obstacle, Shortage, Trouble};
+use super::{ConnectFault, FailedAddress, Fault, route};
 
 /// How long an attempt may take before the next address is tried beside it (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -199,9 +200,7 @@ impl Failed {
             // A packet that waits for the next hop's address has not left either.
             Self::HeldBack => match route::trouble(address.ip()) {
                 Some(trouble) => trouble.into(),
-                None => {
-                    network("this host itself drops it: its own firewall, or its traffic control, lets no packet out")
-                }
+                None => network(LocalNetworkFault::HeldBack),
             },
             Self::AtOnce(error) => at_once(address, error),
             Self::Later { icmp: Some(icmp), .. } => rejected(icmp, address.ip()),
@@ -213,18 +212,14 @@ impl Failed {
 /// What an error of the call itself means: it is always about this host.
 fn at_once(address: SocketAddr, error: &io::Error) -> ConnectFault {
     match errno(error) {
-        Some(Errno::EADDRNOTAVAIL) if lacks_source_address(address) => network(route::NO_SOURCE),
-        Some(Errno::EADDRNOTAVAIL | Errno::EAGAIN | Errno::EADDRINUSE) => {
-            exhausted("no free local port towards this address")
-        }
-        Some(Errno::ENETUNREACH) => network(why_barred(address).unwrap_or(route::NO_ROUTE)),
-        Some(Errno::EHOSTUNREACH) => network(why_barred(address).unwrap_or(route::UNREACHABLE_ROUTE)),
-        Some(Errno::EACCES) => network(why_barred(address).unwrap_or("a security policy of this host forbids it")),
-        Some(Errno::EINVAL) if is_link_local(address.ip()) => {
-            network("a link-local address means nothing without its network interface")
-        }
-        Some(Errno::EINVAL) if let Some(why) = why_barred(address) => network(why),
-        Some(Errno::EAFNOSUPPORT) => network("this host does not speak its address family"),
+        Some(Errno::EADDRNOTAVAIL) if lacks_source_address(address) => network(LocalNetworkFault::NoSource),
+        Some(Errno::EADDRNOTAVAIL | Errno::EAGAIN | Errno::EADDRINUSE) => exhausted(Shortage::Ports),
+        Some(Errno::ENETUNREACH) => barred(bar(address).unwrap_or(Bar::NoRoute)),
+        Some(Errno::EHOSTUNREACH) => barred(bar(address).unwrap_or(Bar::Unreachable)),
+        Some(Errno::EACCES) => bar(address).map_or_else(|| network(LocalNetworkFault::SecurityPolicy), barred),
+        Some(Errno::EINVAL) if is_link_local(address.ip()) => network(LocalNetworkFault::NoScope),
+        Some(Errno::EINVAL) if let Some(bar) = bar(address) => barred(bar),
+        Some(Errno::EAFNOSUPPORT) => network(LocalNetworkFault::UnknownFamily),
         // The server's own answer, if it is on this host.
         Some(Errno::ECONNREFUSED) => ConnectFault::Refused,
         _ => ours(error),
@@ -237,13 +232,13 @@ fn later(address: SocketAddr, error: &io::Error) -> ConnectFault {
         Some(Errno::ECONNREFUSED) => ConnectFault::Refused,
         Some(Errno::ETIMEDOUT) => silence(address),
         Some(Errno::ECONNRESET | Errno::ECONNABORTED | Errno::EPIPE) => ConnectFault::Reset,
-        Some(Errno::ENETUNREACH) => unreachable("network unreachable"),
+        Some(Errno::ENETUNREACH) => unreachable(Obstacle::Network),
         Some(Errno::EHOSTUNREACH | Errno::EHOSTDOWN) => match route::trouble(address.ip()) {
             Some(trouble) => trouble.into(),
-            None => unreachable("host unreachable"),
+            None => unreachable(Obstacle::Host),
         },
-        Some(Errno::EACCES) => unreachable("administratively prohibited"),
-        Some(Errno::ENOPROTOOPT | Errno::EPROTO) => unreachable("protocol unreachable"),
+        Some(Errno::EACCES) => unreachable(Obstacle::Prohibited),
+        Some(Errno::ENOPROTOOPT | Errno::EPROTO) => unreachable(Obstacle::Protocol),
         _ => ours(error),
     }
 }
@@ -251,14 +246,14 @@ fn later(address: SocketAddr, error: &io::Error) -> ConnectFault {
 /// What is this host's own trouble whenever it comes.
 fn ours(error: &io::Error) -> ConnectFault {
     match errno(error) {
-        Some(Errno::EMFILE) => exhausted("this process has no file descriptor left"),
-        Some(Errno::ENFILE) => exhausted("this host has no file descriptor left"),
-        Some(Errno::ENOBUFS | Errno::ENOMEM) => exhausted("no memory left for sockets"),
-        Some(Errno::ENOSPC) => exhausted("no room left to watch another socket"),
-        Some(Errno::EPERM) => network("this host's own firewall forbids it"),
-        Some(Errno::ENETDOWN) => network("the network interface towards it is down"),
-        Some(other) => network(&format!("the system refuses to connect: {}", other.desc())),
-        None => network(&format!("the system refuses to connect: {}", error.kind())),
+        Some(Errno::EMFILE) => exhausted(Shortage::ProcessDescriptors),
+        Some(Errno::ENFILE) => exhausted(Shortage::HostDescriptors),
+        Some(Errno::ENOBUFS | Errno::ENOMEM) => exhausted(Shortage::Memory),
+        Some(Errno::ENOSPC) => exhausted(Shortage::Watches),
+        Some(Errno::EPERM) => network(LocalNetworkFault::OwnFirewall),
+        Some(Errno::ENETDOWN) => network(LocalNetworkFault::InterfaceDown(None)),
+        Some(other) => network(LocalNetworkFault::System(other.desc().to_owned())),
+        None => network(LocalNetworkFault::System(error.kind().to_string())),
     }
 }
 
@@ -279,34 +274,38 @@ pub(super) fn rejected(icmp: &Icmp, target: IpAddr) -> ConnectFault {
     let is_about_a_neighbour = icmp.is_host_unreachable();
     match is_about_a_neighbour.then(|| route::trouble(target)).flatten() {
         Some(trouble) => trouble.into(),
-        None => network(&format!("this host itself rejects it: {what}")),
+        None => network(LocalNetworkFault::OwnRejection(what)),
     }
 }
 
 impl From<Trouble> for ConnectFault {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Local(why) => network(&why),
-            Trouble::NobodyThere => unreachable("nobody answers for the address on the local network"),
+            Trouble::Local(fault) => network(fault),
+            Trouble::NobodyThere => unreachable(Obstacle::NobodyThere),
         }
     }
 }
 
-fn exhausted(what: &str) -> ConnectFault {
-    ConnectFault::Local(LocalFault::Exhausted(what.to_owned()))
+fn exhausted(shortage: Shortage) -> ConnectFault {
+    ConnectFault::Local(LocalFault::Exhausted(shortage))
 }
 
-fn network(why: &str) -> ConnectFault {
-    ConnectFault::Local(LocalFault::Network(why.to_owned()))
+fn network(fault: LocalNetworkFault) -> ConnectFault {
+    ConnectFault::Local(LocalFault::Network(fault))
 }
 
-fn unreachable(what: &'static str) -> ConnectFault {
+fn barred(bar: Bar) -> ConnectFault {
+    network(LocalNetworkFault::Barred(bar))
+}
+
+fn unreachable(what: Obstacle) -> ConnectFault {
     ConnectFault::Unreachable(IcmpReason { what, from: None })
 }
 
-fn why_barred(address: SocketAddr) -> Option<&'static str> {
+fn bar(address: SocketAddr) -> Option<Bar> {
     match route::way(address.ip())? {
-        Way::Barred(why) => Some(why),
+        Way::Barred(bar) => Some(bar),
         Way::Own | Way::Through { .. } => None,
     }
 }

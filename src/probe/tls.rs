@@ -15,7 +15,7 @@ use super::clock::{Clock, system_time, unix_time};
 use super::connection::{Connection, Socket, flush, is_reset, is_too_large, too_large};
 use super::memo::AcceptedChains;
 use super::verifier::{ClientCertificateAnswer, Presented, Recorder};
-use super::{Fault, LocalFault, TlsFacts, TlsFault, TlsSpec};
+use super::{Fault, LocalFault, Shortage, TlsFacts, TlsFault, TlsSpec};
 
 /// The content type of an alert record (RFC 8446, section 5.1).
 pub(super) const ALERT: u8 = 21;
@@ -119,7 +119,7 @@ impl Handshake {
         // An IP address is never sent as SNI; rustls leaves it out by itself.
         config.alpn_protocols = wire_names(alpn);
         let mut connection = ClientConnection::new(Arc::new(config), name)
-            .map_err(|error| Fault::Local(LocalFault::Exhausted(format!("no TLS client can be made: {error}"))))?;
+            .map_err(|error| Fault::Local(LocalFault::Exhausted(Shortage::TlsClient(error.to_string()))))?;
         let outcome = drive(&stream, &mut connection, last_flight, &mut facts.received).await;
         facts.version = connection.protocol_version();
         facts.cipher_suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());

@@ -7,7 +7,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::route::{Trouble, next_hop_is_silent};
+use super::trouble::{LocalNetworkFault, Trouble};
 
 /// What keeps our packets from leaving for `target`.
 pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
@@ -17,7 +17,7 @@ pub(super) fn trouble(target: IpAddr) -> Option<Trouble> {
         return Some(Trouble::NobodyThere);
     }
     let gateway = gateway(&fs::read_to_string("/proc/net/route").ok()?, target)?;
-    is_silent(&neighbours, gateway).then(|| next_hop_is_silent(gateway.into()))
+    is_silent(&neighbours, gateway).then(|| Trouble::Local(LocalNetworkFault::NextHopSilent(gateway.into())))
 }
 
 /// Whether `address` is among the neighbours, asked and without an answer: its flags are 0 (`ATF_COM` is missing).

@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Latency;
-use crate::probe::{HopAnswer, Outlook, Over, Passage, Route, Said, hop, packet};
+use crate::probe::{
+    HopAnswer, IcmpReason, LocalFault, LocalNetworkFault, Outlook, Over, Passage, Route, Said, hop, packet,
+};
 
 /// The way to one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +49,11 @@ pub enum End {
     /// The target itself answers: how.
     Arrived(&'static str),
     /// Somebody refuses to bring it further.
-    Refused { what: &'static str, from: Option<IpAddr> },
+    Refused(IcmpReason),
     /// Nothing comes back from behind this distance; 0: nothing at all.
     Silent { last: u8 },
     /// It does not leave this host.
-    Local(String),
+    Local(LocalFault),
     /// The time was over, or it goes on for ever.
     CutShort,
 }
@@ -75,7 +77,7 @@ impl Hop {
     pub fn routers(&self) -> Vec<IpAddr> {
         let mut routers = Vec::new();
         for answer in &self.answers {
-            if let Said::Passing(from) | Said::Refused { from: Some(from), .. } = answer.said
+            if let Said::Passing(from) | Said::Refused(IcmpReason { from: Some(from), .. }) = answer.said
                 && !routers.contains(&from)
             {
                 routers.push(from);
@@ -105,8 +107,8 @@ impl Hop {
     fn end(&self) -> Option<End> {
         self.answers.iter().find_map(|answer| match &answer.said {
             Said::Arrived(how) => Some(End::Arrived(how)),
-            Said::Refused { what, from } => Some(End::Refused { what, from: *from }),
-            Said::Local(why) => Some(End::Local(why.clone())),
+            Said::Refused(reason) => Some(End::Refused(*reason)),
+            Said::Local(fault) => Some(End::Local(fault.clone())),
             Said::Nothing | Said::Passing(_) => None,
         })
     }
@@ -141,14 +143,14 @@ async fn to(outlook: &Outlook, port: u16, deadline: Instant) -> PathFacts {
     };
     let source = match &outlook.route {
         Route::Own => return ended(End::Here),
-        Route::Barred(why) => return ended(End::Local((*why).to_owned())),
+        Route::Barred(bar) => return ended(End::Local(LocalFault::Network(LocalNetworkFault::Barred(*bar)))),
         Route::Through { source, .. } => *source,
         Route::Unknown => None,
     };
     let (tcp, mtu) = tokio::join!(trace(target, Over::Tcp, 1, deadline), path_mtu(outlook, deadline));
     let udp = match &tcp.end {
         End::Silent { last } => Some(trace(target, Over::Udp, last + 1, deadline).await),
-        End::Here | End::Arrived(_) | End::Refused { .. } | End::Local(_) | End::CutShort => None,
+        End::Here | End::Arrived(_) | End::Refused(_) | End::Local(_) | End::CutShort => None,
     };
     PathFacts { target, source, tcp, udp, mtu }
 }
@@ -207,7 +209,7 @@ async fn further(target: SocketAddr, over: Over, mut hops: Vec<Hop>, mut last: u
 /// A router that refuses does so only once a second, as a rule: the distances right before it that were silent are asked
 /// again, for it may be nearer.
 async fn nearer(target: SocketAddr, over: Over, mut trace: Trace, deadline: Instant) -> Trace {
-    if !matches!(trace.end, End::Refused { .. }) {
+    if !matches!(trace.end, End::Refused(_)) {
         return trace;
     }
     let silent = trace.hops.iter().rev().skip(1).take_while(|hop| hop.is_silent()).count();

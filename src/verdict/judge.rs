@@ -9,7 +9,7 @@ use super::diagnosis::Diagnosis;
 use super::text::{millis, quoted};
 use super::{
     Attempt, Case, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
-    certificate_notices, handshake, http, text,
+    certificate_notices, handshake, http, text, trouble,
 };
 use crate::probe::{
     AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, LocalFault, Observation, ProbeSpec, TlsFacts,
@@ -218,13 +218,12 @@ fn unusable_key(observation: &Observation, reading: &Reading<'_>) -> Option<Find
 }
 
 fn of_local(fault: &LocalFault) -> (Cause, String) {
-    match fault {
-        LocalFault::Exhausted(what) => (Cause::LocalExhausted, what.clone()),
-        LocalFault::Overloaded { late } => {
-            (Cause::LocalOverloaded, format!("this host ran {} late during the probe", millis(*late)))
-        }
-        LocalFault::Network(why) => (Cause::LocalNetwork, why.clone()),
-    }
+    let cause = match fault {
+        LocalFault::Exhausted(_) => Cause::LocalExhausted,
+        LocalFault::Overloaded { .. } => Cause::LocalOverloaded,
+        LocalFault::Network(_) => Cause::LocalNetwork,
+    };
+    (cause, trouble::of_local_fault(fault))
 }
 
 fn of_dns(spec: &ProbeSpec, fault: &DnsFault) -> (Cause, String) {
@@ -254,8 +253,7 @@ fn of_attempt(spec: &ProbeSpec, whom: &str, fault: &ConnectFault) -> (Cause, Str
         ConnectFault::Refused => (Cause::TcpRefused, format!("{whom} refused the connection")),
         ConnectFault::Timeout => (Cause::TcpTimeout, format!("no answer from {whom} within {}", millis(spec.timeout))),
         ConnectFault::Unreachable(reason) => {
-            let by = reason.from.map(|from| format!(", says {from}")).unwrap_or_default();
-            (Cause::TcpUnreachable, format!("{whom}: {}{by}", reason.what))
+            (Cause::TcpUnreachable, format!("{whom}: {}", trouble::of_reason(*reason)))
         }
         ConnectFault::Reset => (Cause::TcpReset, format!("{whom} reset the connection while it opened")),
         ConnectFault::Local(fault) => of_local(fault),
@@ -285,7 +283,7 @@ fn network_warnings(observation: &Observation) -> Vec<Finding<Code>> {
         let why = match &failed.fault {
             ConnectFault::Refused => "connection refused".to_owned(),
             ConnectFault::Timeout => "no answer".to_owned(),
-            ConnectFault::Unreachable(reason) => reason.what.to_owned(),
+            ConnectFault::Unreachable(reason) => trouble::of_obstacle(reason.what).to_owned(),
             ConnectFault::Reset => "reset".to_owned(),
             ConnectFault::Local(fault) => of_local(fault).1,
         };
@@ -303,7 +301,10 @@ pub(super) mod tests {
     use rustls::AlertDescription;
 
     use super::*;
-    use crate::probe::{Host, HttpFault, IcmpReason, Phases, Protocol, ResponseProgress, Stale};
+    use crate::probe::{
+        Bar, Host, HttpFault, IcmpReason, LocalNetworkFault, Obstacle, Phases, Protocol, ResponseProgress,
+        Shortage, Stale,
+    };
     use crate::verdict::ProbeResult;
 
     /// Without a request and TLS.
@@ -330,7 +331,7 @@ pub(super) mod tests {
         FailedAddress { address: SocketAddr::from(([192, 0, 2, last], 8443)), fault }
     }
 
-    fn icmp(what: &'static str, from: Option<[u8; 4]>) -> ConnectFault {
+    fn icmp(what: Obstacle, from: Option<[u8; 4]>) -> ConnectFault {
         ConnectFault::Unreachable(IcmpReason { what, from: from.map(Into::into) })
     }
 
@@ -348,11 +349,11 @@ pub(super) mod tests {
 
     #[test]
     fn our_own_trouble_is_no_verdict() {
-        let exhausted = LocalFault::Exhausted("no file descriptor left".to_owned());
+        let exhausted = LocalFault::Exhausted(Shortage::ProcessDescriptors);
         let late = LocalFault::Overloaded { late: Duration::from_millis(1500) };
-        let network = LocalFault::Network("this host has no route to it".to_owned());
+        let network = LocalFault::Network(LocalNetworkFault::Barred(Bar::NoRoute));
         for (fault, cause, detail) in [
-            (exhausted, Cause::LocalExhausted, "no file descriptor left"),
+            (exhausted, Cause::LocalExhausted, "this process has no file descriptor left"),
             (late, Cause::LocalOverloaded, "this host ran 1.5 s late during the probe"),
             (network, Cause::LocalNetwork, "this host has no route to it"),
         ] {
@@ -389,12 +390,16 @@ pub(super) mod tests {
         connect(ConnectFault::Timeout, Cause::TcpTimeout, "no answer from 192.0.2.7:8443 within 30 s");
         connect(ConnectFault::Reset, Cause::TcpReset, "192.0.2.7:8443 reset the connection while it opened");
         let router = Some([192, 0, 2, 1]);
-        for what in ["host unreachable", "port unreachable", "administratively prohibited"] {
-            let said = format!("192.0.2.7:8443: {what}, says 192.0.2.1");
+        for (what, words) in [
+            (Obstacle::Host, "host unreachable"),
+            (Obstacle::Port, "port unreachable"),
+            (Obstacle::Prohibited, "administratively prohibited"),
+        ] {
+            let said = format!("192.0.2.7:8443: {words}, says 192.0.2.1");
             connect(icmp(what, router), Cause::TcpUnreachable, &said);
         }
         let nobody = "nobody answers for the address on the local network";
-        connect(icmp(nobody, None), Cause::TcpUnreachable, &format!("192.0.2.7:8443: {nobody}"));
+        connect(icmp(Obstacle::NobodyThere, None), Cause::TcpUnreachable, &format!("192.0.2.7:8443: {nobody}"));
     }
 
     #[test]
@@ -433,11 +438,11 @@ pub(super) mod tests {
 
     #[test]
     fn every_address_that_failed_is_a_warning_beside_the_others() {
-        let local = ConnectFault::Local(LocalFault::Network("no route".to_owned()));
+        let local = ConnectFault::Local(LocalFault::Network(LocalNetworkFault::Barred(Bar::NoRoute)));
         let failed_addresses = vec![
             failed(1, ConnectFault::Refused),
             failed(2, ConnectFault::Timeout),
-            failed(3, icmp("host unreachable", None)),
+            failed(3, icmp(Obstacle::Host, None)),
             failed(4, ConnectFault::Reset),
             failed(5, local),
         ];
@@ -446,7 +451,7 @@ pub(super) mod tests {
             "192.0.2.2:8443: no answer",
             "192.0.2.3:8443: host unreachable",
             "192.0.2.4:8443: reset",
-            "192.0.2.5:8443: no route",
+            "192.0.2.5:8443: this host has no route to it",
         ];
         // One more opened; then none did; then one did and the server failed later.
         for fault in [

@@ -8,7 +8,9 @@ use crate::troubleshoot::{
     Data, Dial, Examination, Exploration, Handshakes, HopAnswer, Latency, Outcome, Over, PathMtu, Route, Said, Support,
     Trace,
 };
-use crate::verdict::{PresentedCertificate, RightLink, Verdict, name_of_der, version_name};
+use crate::verdict::{
+    PresentedCertificate, RightLink, Verdict, name_of_der, of_local_fault, of_obstacle, of_trouble, version_name,
+};
 use crate::view::time::{Utc, seconds};
 
 pub(super) fn names(examination: &Examination) -> Value {
@@ -76,7 +78,7 @@ pub(super) fn routes(examination: &Examination) -> Value {
             "source": source,
             "mtu": mtu,
             "detail": words::of_route(&outlook.route),
-            "trouble": outlook.trouble,
+            "trouble": outlook.trouble.as_ref().map(of_trouble),
         })
     });
     let host = &examination.host;
@@ -160,8 +162,8 @@ fn of_answer(answer: &HopAnswer) -> Value {
         Said::Nothing => ("nothing".to_owned(), None),
         Said::Passing(from) => ("on the way".to_owned(), Some(*from)),
         Said::Arrived(how) => (format!("arrived: {how}"), None),
-        Said::Refused { what, from } => ((*what).to_owned(), *from),
-        Said::Local(why) => (why.clone(), None),
+        Said::Refused(reason) => (of_obstacle(reason.what).to_owned(), reason.from),
+        Said::Local(fault) => (of_local_fault(fault), None),
     };
     json!({ "said": said, "from": from.map(|ip| ip.to_string()), "duration_ms": milliseconds(answer.took) })
 }

@@ -4,9 +4,10 @@ use super::json::between;
 use super::paper::{Mark, Paper};
 use super::{tls, words};
 use crate::troubleshoot::{
-    ConnectionStatus, Connects, End, Examination, Hop, HostFacts, Outlook, PathFacts, PathMtu, Severity, State,
+    ConnectionStatus, Connects, End, Examination, Hop, HostFacts, Neighbour, Outlook, PathFacts, PathMtu, Route,
+    Severity, State,
 };
-use crate::verdict::{Code, Finding};
+use crate::verdict::{Code, Finding, of_trouble};
 use crate::view::remedy::Remedy;
 use crate::view::text::{Colour, visible};
 use crate::view::time::{Utc, span, took};
@@ -111,12 +112,19 @@ fn routes(paper: &mut Paper, examination: &Examination) {
 pub(in crate::view) fn of_outlook(outlook: &Outlook) -> (Mark, String) {
     let (mark, trouble) = match &outlook.trouble {
         None => (Mark::Good, String::new()),
-        Some(trouble) => (Mark::Bad, format!(": {trouble}")),
+        // The way may tell the trouble already.
+        Some(_) if is_told_by_the_way(&outlook.route) => (Mark::Bad, String::new()),
+        Some(trouble) => (Mark::Bad, format!(": {}", of_trouble(trouble))),
     };
-    let way = words::of_route(&outlook.route);
-    // The way may tell the trouble already.
-    let is_said = trouble.ends_with(&way) || way.contains("not answer") || way.contains("nobody answers");
-    (mark, if is_said { way } else { format!("{way}{trouble}") })
+    (mark, format!("{}{trouble}", words::of_route(&outlook.route)))
+}
+
+fn is_told_by_the_way(route: &Route) -> bool {
+    match route {
+        Route::Barred(_) => true,
+        Route::Through { neighbour, .. } => *neighbour == Some(Neighbour::Silent),
+        Route::Own | Route::Unknown => false,
+    }
 }
 
 /// What shows of this host's own packet filters.
@@ -212,7 +220,7 @@ pub(in crate::view) fn mark_of_mtu(path: &PathFacts) -> Option<Mark> {
 pub(in crate::view) fn mark_of_end(end: &End) -> Mark {
     match end {
         End::Here | End::Arrived(_) => Mark::Good,
-        End::Refused { .. } | End::Local(_) => Mark::Bad,
+        End::Refused(_) | End::Local(_) => Mark::Bad,
         End::Silent { .. } => Mark::Odd,
         End::CutShort => Mark::None,
     }

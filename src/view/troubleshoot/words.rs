@@ -3,21 +3,17 @@
 use rustls::AlertDescription;
 
 use crate::troubleshoot::{
-    Answer, ConnectFault, Data, End, LocalFault, Neighbour, Outcome, PathMtu, Route, Support, TlsFault,
+    Answer, Bar, ConnectFault, Data, End, Neighbour, Outcome, PathMtu, Route, Support, TlsFault,
 };
-use crate::verdict::{alert_name, suite_name, version_name};
+use crate::verdict::{alert_name, of_bar, of_local_fault, of_reason, suite_name, version_name};
 
 pub(in crate::view) fn of_connect_fault(fault: &ConnectFault) -> String {
     match fault {
         ConnectFault::Refused => "refused (RST)".to_owned(),
         ConnectFault::Timeout => "no answer".to_owned(),
         ConnectFault::Reset => "opened and reset at once".to_owned(),
-        ConnectFault::Unreachable(reason) => match reason.from {
-            Some(from) => format!("{}, says {from}", reason.what),
-            None => reason.what.to_owned(),
-        },
-        ConnectFault::Local(LocalFault::Network(why) | LocalFault::Exhausted(why)) => why.clone(),
-        ConnectFault::Local(LocalFault::Overloaded { .. }) => "this host was too late to judge".to_owned(),
+        ConnectFault::Unreachable(reason) => of_reason(*reason),
+        ConnectFault::Local(fault) => of_local_fault(fault),
     }
 }
 
@@ -64,7 +60,7 @@ pub(in crate::view) fn of_outcome(answer: &Answer) -> Vec<String> {
 pub(in crate::view) fn of_route(route: &Route) -> String {
     match route {
         Route::Own => "this host's own address".to_owned(),
-        Route::Barred(why) => (*why).to_owned(),
+        Route::Barred(bar) => of_bar(*bar).to_owned(),
         Route::Unknown => "the kernel does not tell".to_owned(),
         Route::Through { interface, gateway, source, mtu, neighbour } => {
             let way = match gateway {
@@ -97,10 +93,10 @@ pub(in crate::view) fn kind_of_route(route: &Route) -> &'static str {
         Route::Own => "local",
         Route::Through { .. } => "unicast",
         Route::Unknown => "unknown",
-        Route::Barred(why) if why.contains("blackhole") => "blackhole",
-        Route::Barred(why) if why.contains("prohibit") => "prohibit",
-        Route::Barred(why) if why.contains("unreachable") => "unreachable",
-        Route::Barred(_) => "none",
+        Route::Barred(Bar::Blackhole) => "blackhole",
+        Route::Barred(Bar::Prohibit) => "prohibit",
+        Route::Barred(Bar::Unreachable) => "unreachable",
+        Route::Barred(Bar::NoRoute | Bar::Broadcast | Bar::Multicast) => "none",
     }
 }
 
@@ -108,11 +104,10 @@ pub(in crate::view) fn of_end(end: &End) -> String {
     match end {
         End::Here => "the address is this host's own: there is no hop in between".to_owned(),
         End::Arrived(how) => format!("arrived: {how}"),
-        End::Refused { what, from: Some(from) } => format!("ends: {what}, says {from}"),
-        End::Refused { what, from: None } => format!("ends: {what}"),
+        End::Refused(reason) => format!("ends: {}", of_reason(*reason)),
         End::Silent { last: 0 } => "nothing answers at any distance".to_owned(),
         End::Silent { last } => format!("nothing answers behind hop {last}"),
-        End::Local(why) => format!("nothing leaves this host: {why}"),
+        End::Local(fault) => format!("nothing leaves this host: {}", of_local_fault(fault)),
         End::CutShort => "not followed to its end: no time left".to_owned(),
     }
 }
