@@ -36,7 +36,7 @@ mod without_netlink;
 mod verifier;
 mod memo;
 
-pub use crate::resolver::{DnsFault, Host, Stale};
+pub use crate::resolver::{DnsFault, Host, Stale, Unasked};
 pub use client::ServerVerifier;
 pub use clock::Clock;
 pub use content::Coding;

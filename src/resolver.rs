@@ -25,6 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -73,10 +74,18 @@ pub enum DnsFault {
     Timeout,
     /// No resolver could be asked, for want of a descriptor, a port or memory on this host.
     #[error("{0}")]
-    LocalExhausted(String),
+    LocalExhausted(Unasked),
     /// No resolver could be asked, because this host's network cannot send to it.
     #[error("{0}")]
-    LocalNetwork(String),
+    LocalNetwork(Unasked),
+}
+
+/// A resolver that this host could not ask, and the system's reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{server} could not be asked: {}", std::io::Error::from(*error))]
+pub struct Unasked {
+    pub server: SocketAddr,
+    pub error: Errno,
 }
 
 /// How long the last good answer outlives a failing lookup, unless somebody says otherwise.

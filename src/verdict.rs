@@ -20,6 +20,7 @@ mod memory;
 mod name;
 mod nearly;
 mod right_chain;
+mod showing;
 mod spelling;
 mod text;
 mod trouble;
@@ -38,6 +39,7 @@ pub use judge::judge;
 pub use memory::Judge;
 pub use offer::{suite_name, version_name};
 pub use right_chain::{RightLink, name_of_der, right_chain};
+pub use showing::{IssueType, Place, Saying};
 pub use trouble::{of_bar, of_local_fault, of_obstacle, of_reason, of_trouble};
 
 pub use crate::probe::{Part, Phases, ScanFacts, Stage};

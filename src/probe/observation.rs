@@ -1,6 +1,6 @@
 //! What one probe saw: facts, and what ended it. What they mean is for the verdict to say.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::DnsFault;
+use super::{DnsFault, Unasked};
 
 /// What one question, for A or for AAAA, came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub(super) enum Half {
     /// No answer.
     Silent,
     /// The question could not be asked, for want of a descriptor, a port or memory here.
-    Exhausted(String),
+    Exhausted(Unasked),
     /// The question could not be asked, because this host's network cannot send to the resolver.
-    Offline(String),
+    Offline(Unasked),
 }
 
 /// The last name that aliases led to.
@@ -185,6 +185,8 @@ const PARTIAL_TTL: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     fn found(last: u8, seconds: u64) -> Half {
@@ -193,6 +195,10 @@ mod tests {
 
     fn failed() -> Half {
         Half::Failed("192.0.2.53:53 answered SERVFAIL".into())
+    }
+
+    fn unasked(error: Errno) -> Unasked {
+        Unasked { server: ([192, 0, 2, 53], 53).into(), error }
     }
 
     fn failure(text: &str) -> DnsFault {
@@ -250,10 +256,10 @@ mod tests {
 
     #[test]
     fn what_this_host_could_not_ask_is_never_the_resolvers_fault() {
-        let exhausted = || Half::Exhausted("no descriptor".into());
-        let offline = || Half::Offline("no route".into());
-        let no_descriptor = || Err(DnsFault::LocalExhausted("no descriptor".into()));
-        let no_route = || Err(DnsFault::LocalNetwork("no route".into()));
+        let exhausted = || Half::Exhausted(unasked(Errno::EMFILE));
+        let offline = || Half::Offline(unasked(Errno::ENETUNREACH));
+        let no_descriptor = || Err(DnsFault::LocalExhausted(unasked(Errno::EMFILE)));
+        let no_route = || Err(DnsFault::LocalNetwork(unasked(Errno::ENETUNREACH)));
         check(found(1, 300), exhausted(), Ok((&[1], 30)));
         check(offline(), found(2, 300), Ok((&[2], 30)));
         check(Half::NameNotFound(None), exhausted(), Err(DnsFault::NameNotFound));
@@ -304,8 +310,8 @@ mod tests {
     fn the_resolvers_count_in_their_order_but_addresses_count_at_once() {
         use Earlier::{Awaited, Overdue};
         type Row<'a> = (&'a [Option<Half>], Earlier, Option<usize>);
-        let exhausted = || Half::Exhausted("no descriptor".into());
-        let offline = || Half::Offline("no route".into());
+        let exhausted = || Half::Exhausted(unasked(Errno::EMFILE));
+        let offline = || Half::Offline(unasked(Errno::ENETUNREACH));
         let rows: [Row; 17] = [
             (&[None, None], Awaited, None),
             (&[None, Some(found(1, 1))], Awaited, Some(1)),

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::Unasked;
 use super::answer::{Earlier, Found, Half, decisive};
 
 /// The resolvers to ask, in order.
@@ -302,28 +303,27 @@ impl Nameserver {
 
     fn explain_unasked_for(&self, error: &io::Error) -> Half {
         let server = self.address;
-        let why = format!("{server} could not be asked: {error}");
-        match error.raw_os_error().map(Errno::from_raw) {
-            Some(
-                Errno::EMFILE
-                | Errno::ENFILE
-                | Errno::ENOBUFS
-                | Errno::ENOMEM
-                | Errno::ENOSPC
-                | Errno::EADDRINUSE
-                | Errno::EAGAIN,
-            ) => Half::Exhausted(why),
-            Some(
-                Errno::ENETUNREACH
-                | Errno::EHOSTUNREACH
-                | Errno::ENETDOWN
-                | Errno::EADDRNOTAVAIL
-                | Errno::EAFNOSUPPORT
-                | Errno::EPERM
-                | Errno::EACCES
-                | Errno::EINVAL,
-            ) => Half::Offline(why),
-            Some(_) | None => Half::Failed(why),
+        let Some(error) = error.raw_os_error().map(Errno::from_raw) else {
+            return Half::Failed(format!("{server} could not be asked: {error}"));
+        };
+        let unasked = Unasked { server, error };
+        match error {
+            Errno::EMFILE
+            | Errno::ENFILE
+            | Errno::ENOBUFS
+            | Errno::ENOMEM
+            | Errno::ENOSPC
+            | Errno::EADDRINUSE
+            | Errno::EAGAIN => Half::Exhausted(unasked),
+            Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::ENETDOWN
+            | Errno::EADDRNOTAVAIL
+            | Errno::EAFNOSUPPORT
+            | Errno::EPERM
+            | Errno::EACCES
+            | Errno::EINVAL => Half::Offline(unasked),
+            _ => Half::Failed(unasked.to_string()),
         }
     }
 }

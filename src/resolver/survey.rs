@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::answer::{Half, candidates};
 use super::flight::qualified;
 use super::nameservers::Asked;
-use super::{Resolver, without_dns};
+use super::{Resolver, Unasked, without_dns};
 
 /// What there is to know about a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub enum Outcome {
     /// It failed; in our words.
     Failed(String),
     Silent,
-    /// This host could not ask; in our words.
-    NotAsked(String),
+    /// This host could not ask.
+    NotAsked(Unasked),
 }
 
 /// A record of an answer.
@@ -159,7 +159,7 @@ fn answer(name: &str, question: Question, asked: Asked) -> Answer {
         Half::NoData(_) => Outcome::NoData,
         Half::Failed(why) => Outcome::Failed(why),
         Half::Silent => Outcome::Silent,
-        Half::Exhausted(why) | Half::Offline(why) => Outcome::NotAsked(why),
+        Half::Exhausted(unasked) | Half::Offline(unasked) => Outcome::NotAsked(unasked),
     };
     Answer { resolver: server, name: name.to_owned(), question, took, outcome }
 }

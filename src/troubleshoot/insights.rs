@@ -228,7 +228,8 @@ fn resolvers(survey: &Survey) -> Vec<Insight> {
 fn resolver_fails(resolver: SocketAddr, answers: &[&Answer]) -> Option<Insight> {
     let mut failed = answers.iter().filter(|answer| answer.resolver == resolver).filter_map(|answer| {
         let why = match &answer.outcome {
-            Outcome::Failed(why) | Outcome::NotAsked(why) => why.clone(),
+            Outcome::Failed(why) => why.clone(),
+            Outcome::NotAsked(unasked) => unasked.to_string(),
             Outcome::Silent => format!("{resolver} does not answer"),
             Outcome::Records(_) | Outcome::NameNotFound | Outcome::NoData => return None,
         };

@@ -34,6 +34,8 @@ macro_rules! cases {
                             explanation: $explanation,
                             reproduce: optional!($($reproduce)?),
                             remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
+                            marks: OF.marks,
+                            issue: OF.issue,
                         };
                         WORDS
                     }),+

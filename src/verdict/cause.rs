@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::{IssueType, Place, Saying};
 use crate::probe::{Feature, Protocol, Stage};
 
 /// Who has to act.
@@ -47,6 +48,10 @@ pub struct Words {
     pub reproduce: Option<&'static str>,
     /// What to do, in the order in which to try it, the cause's own side first, each side's steps together.
     pub remedy: &'static [Step],
+    /// The parts of the picture that are marked, where they are others than stage and side make of it.
+    pub marks: &'static [(Place, Saying)],
+    /// Azure's type, likewise.
+    pub issue: Option<IssueType>,
 }
 
 /// One thing to do.
@@ -72,11 +77,34 @@ macro_rules! optional {
 }
 pub(super) use optional;
 
+macro_rules! issue {
+    () => {
+        None
+    };
+    ($issue:ident) => {
+        Some(IssueType::$issue)
+    };
+}
+
+macro_rules! saying {
+    (Dates) => {
+        Saying::Dates
+    };
+    (Detail) => {
+        Saying::Detail
+    };
+    ($words:literal) => {
+        Saying::Words($words)
+    };
+}
+
 macro_rules! table {
     (
         $(#[$doc:meta])* $name:ident:
         $(
             $variant:ident $code:literal $stage:ident $side:ident $title:literal $explanation:literal
+            $(azure $issue:ident)?
+            $(marked [$($place:ident $saying:tt),+])?
             $(shown by $reproduce:literal)?
             [$($actor:ident $step:literal $(or $alone:literal)?),+ $(,)?]
         )+
@@ -101,6 +129,8 @@ macro_rules! table {
                         explanation: $explanation,
                         reproduce: optional!($($reproduce)?),
                         remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
+                        marks: &[$($((Place::$place, saying!($saying))),+)?],
+                        issue: issue!($($issue)?),
                     }),+
                 }
             }
@@ -116,6 +146,8 @@ table! {
     NotProbedYet "not_probed_yet" Local Exporter
         "Not probed yet"
         "No probe of this row has ended yet."
+        azure Unknown
+        marked [ThisHost "the first probe has not ended yet"]
         shown by "curl -s http://localhost:19115/metrics | grep '^backend_health_exporter_probes_'"
         [
             Exporter "Wait for the first probe: it starts within the shorter of its interval and 10 seconds, and ends at the latest {probe_timeout} later.",
@@ -124,6 +156,8 @@ table! {
     LocalExhausted "local_exhausted" Local Exporter
         "Exporter out of resources"
         "The exporter's host had no file descriptor, local port or memory left, so nothing was asked of the server."
+        azure SocketError
+        marked [ThisHost "out of descriptors, ports or memory"]
         shown by "curl -s http://localhost:19115/metrics | grep -E '^process_(open|max)_fds '"
         [
             Exporter "Compare `process_open_fds` with `process_max_fds` in the exporter's metrics. If they are close, raise the limit (systemd: `LimitNOFILE=`, shell: `ulimit -n`) and restart the exporter.",
@@ -133,6 +167,8 @@ table! {
     LocalOverloaded "local_overloaded" Local Exporter
         "Exporter too late to judge"
         "The exporter's own host was so late, or so busy, that nothing can be said of the server."
+        azure Cpu
+        marked [ThisHost "was too late to judge"]
         shown by "curl -s http://localhost:19115/metrics | grep probe_start_delay_seconds"
         [
             Exporter "Find what takes the CPU of the exporter's host, and stop it or move it: `top -b -n 1 | head -20`",
@@ -142,6 +178,7 @@ table! {
     LocalNetwork "local_network" Local Exporter
         "Exporter's network cannot send"
         "The exporter's own host cannot send to this address: no route, a blocking route, no source address, a link that is down, its own firewall, or a next hop that does not answer."
+        marked [ThisHost "cannot send to this address"]
         shown by "ip route get {address}"
         [
             Exporter "See which route the exporter's host takes: `ip route get {address}`. If there is none, or it says unreachable, prohibit or blackhole, correct the route.",
@@ -154,6 +191,7 @@ table! {
     DnsNameNotFound "dns_name_not_found" Dns Gateway
         "Name does not exist"
         "The resolver says that the server's name does not exist (NXDOMAIN), so there is no address to probe."
+        marked [ServerName "this name does not exist", Line "no such name"]
         shown by "dig {server} A"
         [
             Gateway "Check the spelling of {server} in the pool `{pool}`, and write it in full, with its domain."
@@ -165,6 +203,7 @@ table! {
     DnsNoAddress "dns_no_address" Dns Gateway
         "Name has no address"
         "The name exists, but has neither an A nor an AAAA record, so there is no address to probe."
+        marked [ServerName "this name has no address", Line "no address"]
         shown by "dig {server} A; dig {server} AAAA; dig {server} CNAME"
         [
             Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address."
@@ -176,6 +215,7 @@ table! {
     DnsUnusableAddress "dns_unusable_address" Dns Gateway
         "No usable address"
         "The name resolves only to addresses that no server can have: unspecified (0.0.0.0, ::), multicast or broadcast, so nothing is sent there."
+        marked [ServerName "no server can have its address", Line "no usable address"]
         shown by "dig {server} A; dig {server} AAAA"
         [
             Gateway "If {server} is only a placeholder, write the server's real name or address into the pool `{pool}`."
@@ -187,6 +227,8 @@ table! {
     DnsServerFailure "dns_server_failure" Dns Network
         "Resolver failed"
         "The resolver answered with SERVFAIL, REFUSED or something broken, so there is no address to probe."
+        azure DnsResponseValidationFailed
+        marked [Line "the resolver failed"]
         shown by "dig {server} A"
         [
             Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or have ended; else the zone's own name servers fail: `dig +trace {server} A`",
@@ -196,6 +238,7 @@ table! {
     DnsTimeout "dns_timeout" Dns Network
         "No resolver answered"
         "No resolver answered in time, so there is no address to probe."
+        marked [Line "no resolver answered"]
         shown by "dig +tries=1 +timeout=5 {server} A"
         [
             Network "Check that the resolver runs and can be reached from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`.",
@@ -206,6 +249,8 @@ table! {
     TcpRefused "tcp_refused" Tcp Server
         "Connection refused"
         "The server's address answered our connection attempt with a reset: nothing listens on that port."
+        azure NoListenerOnDestination
+        marked [Listener "nothing listens on this port", Line "refused"]
         shown by "nc -vz -w 5 {address} {port}"
         [
             Server "See on the server whether the service listens: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log.",
@@ -216,6 +261,7 @@ table! {
     TcpTimeout "tcp_timeout" Tcp Network
         "No answer to connect"
         "Nothing came back to our connection attempt within the timeout: something drops it, or the address is not in use."
+        marked [Line "nothing came back"]
         shown by "nc -vz -w 5 {address} {port}"
         [
             Network "Let TCP port {port} pass from the exporter to {address}: firewalls and security groups on the way, and the server's own (`nft list ruleset`).",
@@ -227,6 +273,7 @@ table! {
     TcpUnreachable "tcp_unreachable" Tcp Network
         "Address unreachable"
         "An ICMP message says that the address or port cannot be reached, or nobody owns the address on the local network."
+        marked [Line "unreachable"]
         shown by "ip route get {address}; tracepath -n {address}"
         [
             Network "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for {address} port {port}.",
@@ -238,6 +285,7 @@ table! {
     TcpReset "tcp_reset" Tcp Server
         "Connection broken off"
         "The connection was reset, or closed before a whole response had come."
+        marked [Listener "broke the connection off", Line "broken off"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Read the service's log at the time of the probe: crashes, restarts, limits of connections or memory.",
@@ -248,6 +296,7 @@ table! {
     ProxyProtocolRejected "proxy_protocol_rejected" Tcp Server
         "PROXY line rejected"
         "The probe's PROXY protocol line was answered with a close, a reset, an alert or something that is not TLS."
+        marked [Listener "does not take the PROXY line", Line "PROXY line rejected"]
         shown by "printf 'PROXY UNKNOWN\\r\\n' | nc -w 5 {address} {port}"
         [
             Server "Let the server expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
@@ -258,6 +307,8 @@ table! {
     TlsNotTls "tls_not_tls" Tls Gateway
         "Port does not speak TLS"
         "The port answered our TLS greeting with something that is not TLS."
+        azure InvalidResponseFromServer
+        marked [Protocol "this port does not speak TLS", Line "not TLS"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "If the port speaks plain HTTP, set `protocol: http` in the backend setting `{setting}` and in its probe."
@@ -270,6 +321,7 @@ table! {
     TlsVersionMismatch "tls_version_mismatch" Tls Server
         "No common TLS version"
         "The server accepts none of the TLS versions that we offer, 1.2 and 1.3."
+        marked [Tls "accepts neither TLS 1.2 nor 1.3", Line "no common version"]
         shown by "openssl s_client -connect {endpoint} {servername} -tls1_2 </dev/null"
         [
             Server "Enable TLS 1.2 and 1.3: nginx `ssl_protocols TLSv1.2 TLSv1.3;`, HAProxy `ssl-min-ver TLSv1.2`, Apache `SSLProtocol -all +TLSv1.2 +TLSv1.3`, Windows and IIS the SCHANNEL registry keys.",
@@ -279,6 +331,7 @@ table! {
     TlsCipherMismatch "tls_cipher_mismatch" Tls Server
         "No common cipher suite"
         "Server and exporter have no cipher suite, key exchange group or signature scheme in common."
+        marked [Tls "no cipher suite, group or signature in common", Line "no common cipher suite"]
         shown by "openssl s_client -connect {endpoint} {servername} -cipher ECDHE+AESGCM:ECDHE+CHACHA20 -groups X25519:P-256:P-384 </dev/null"
         [
             Server "Allow a suite with ECDHE and AES-GCM or ChaCha20-Poly1305, for example `ECDHE-RSA-AES128-GCM-SHA256` (nginx `ssl_ciphers`, HAProxy `ssl-default-bind-ciphers`, Apache `SSLCipherSuite`). CBC and RSA key exchange are not offered.",
@@ -289,6 +342,7 @@ table! {
     TlsClientCertificateRequired "tls_client_certificate_required" Tls Gateway
         "Client certificate required"
         "The server wants a client certificate, and the backend setting has none."
+        marked [ClientCertificate "the server wants one", Line "client certificate required"]
         shown by "sleep 1 | openssl s_client -connect {endpoint} {servername}"
         [
             Gateway "Set `client_certificate` in the backend setting `{setting}`, with the files `certificate` and `private_key`."
@@ -300,6 +354,7 @@ table! {
     TlsClientCertificateRejected "tls_client_certificate_rejected" Tls Gateway
         "Client certificate rejected"
         "The server did not accept the client certificate of the backend setting."
+        marked [ClientCertificate "the server refused it", Line "client certificate refused"]
         shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert CERTIFICATE_FILE -key KEY_FILE"
         [
             Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients.",
@@ -311,6 +366,7 @@ table! {
     TlsUnrecognizedName "tls_unrecognized_name" Tls Gateway
         "Server name not recognized"
         "The server refused the name that we sent as SNI."
+        marked [Name "the server refused this name", Line "name refused"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server knows: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. Now it is {name}, from {name_source}."
@@ -320,6 +376,7 @@ table! {
     TlsAlert "tls_alert" Tls Server
         "Handshake refused by alert"
         "The server refused the handshake for a reason that has no cause of its own; the detail names it."
+        marked [Tls "refused the handshake with an alert", Line "refused"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
@@ -330,6 +387,7 @@ table! {
     TlsClosed "tls_closed" Tls Server
         "Closed in the handshake"
         "The connection was closed or reset in the middle of the TLS handshake."
+        marked [Tls "closed in the handshake", Line "closed"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Server "Read the server's TLS log. Many servers close without a word when they have no certificate for {name}: IIS and http.sys without one in the binding (`netsh http show sslcert`), for example.",
@@ -341,6 +399,7 @@ table! {
     TlsTimeout "tls_timeout" Tls Server
         "Handshake not over in time"
         "The connection opened, but the TLS handshake was not over within the timeout."
+        marked [Tls "did not finish the handshake in time", Line "not over in time"]
         shown by "time timeout 30 openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Server "Check on the server that what listens there speaks TLS and is not stuck or overloaded: `ss -ltnp sport = :{port}; uptime`",
@@ -350,6 +409,7 @@ table! {
     TlsProtocolError "tls_protocol_error" Tls Server
         "TLS protocol broken"
         "The server sent TLS messages that break the protocol."
+        marked [Tls "broke the TLS protocol", Line "protocol broken"]
         shown by "openssl s_client -connect {endpoint} {servername} -msg </dev/null"
         [
             Server "Update the server's TLS library; the detail says which rule was broken.",
@@ -359,6 +419,7 @@ table! {
     CertLeafMissing "cert_leaf_missing" Tls Server
         "Server certificate missing"
         "The server sent no certificate of its own."
+        marked [LeafSlot "missing: the server did not send it"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Server "Put the server's own certificate first into its certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`), then its intermediates.",
@@ -368,6 +429,7 @@ table! {
     CertLeafNotFirst "cert_leaf_not_first" Tls Server
         "Server certificate not first"
         "The server's own certificate is in the chain that it sent, but not at its start."
+        marked [Certificate "must be sent first"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Server "Reorder the server's certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`): {subject} first, then each issuer in turn: `cat server.pem intermediate.pem > chain.pem`",
@@ -376,6 +438,7 @@ table! {
     CertInvalid "cert_invalid" Tls Server
         "Certificate not usable"
         "A certificate of the chain cannot be used for a TLS server; the detail says what is wrong with it."
+        marked [Certificate Detail]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -text -purpose"
         [
             Server "Have {subject} issued anew, without the fault that the detail names, and install it with the intermediates that come with it.",
@@ -385,6 +448,7 @@ table! {
     CertExpired "cert_expired" Tls Server
         "Certificate expired"
         "A certificate of the chain is past its end date."
+        marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
             Server "Renew {subject} (serial {serial}), which ended on {not_after}, and install it with its intermediates. If it is an intermediate, get the current one from the CA.",
@@ -395,6 +459,7 @@ table! {
     CertNotYetValid "cert_not_yet_valid" Tls Server
         "Certificate not yet valid"
         "A certificate of the chain is before its start date."
+        marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotBefore'"
         [
             Server "Until {not_before}, when {subject} begins, install the certificate that was in use before it.",
@@ -404,6 +469,7 @@ table! {
     CertIntermediateMissing "cert_intermediate_missing" Tls Server
         "Intermediate certificate missing"
         "A link is missing between the server's certificate and a root."
+        marked [IssuerSlot "missing: the server did not send it"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
@@ -414,6 +480,7 @@ table! {
     CertSelfSigned "cert_self_signed" Tls Server
         "Self-signed certificate"
         "The server's certificate is signed by itself and is not one of the trusted certificates."
+        marked [Certificate "signed by itself, and not trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -issuer -fingerprint -sha256"
         [
             Server "Install a certificate from a CA, with its intermediates, in place of {subject}.",
@@ -424,6 +491,7 @@ table! {
     CertRootNotWellKnown "cert_root_not_well_known" Tls Gateway
         "Root not well known"
         "The chain leads to a root that is not a well-known CA, and the backend setting has no roots of its own."
+        marked [Trust "the root that was sent is not among them", Certificate "this root is not well known"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "If {subject} is your own CA, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}. From then on only the roots listed there are trusted."
@@ -434,6 +502,7 @@ table! {
     CertIssuerNotWellKnown "cert_issuer_not_well_known" Tls Gateway
         "Issuer not well known"
         "The last certificate sent is not issued by a well-known CA, and the backend setting has no roots of its own."
+        marked [Trust "the last issuer is not among them", Certificate "its issuer is not well known"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted."
@@ -445,6 +514,7 @@ table! {
     CertRootMismatch "cert_root_mismatch" Tls Gateway
         "Another root than configured"
         "The root that the server sent is none of the backend setting's trusted_root_certificates."
+        marked [Trust "the root that was sent is not among them", Certificate "this is not a root that is trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in {root_file}`"
@@ -455,6 +525,7 @@ table! {
     CertIssuerMismatch "cert_issuer_mismatch" Tls Gateway
         "Not from a configured root"
         "None of the backend setting's trusted_root_certificates signed the last certificate that the server sent."
+        marked [Trust "none of them signed the last certificate", Certificate "not issued by a root that is trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them."
@@ -466,6 +537,7 @@ table! {
     CertRevoked "cert_revoked" Tls Server
         "Certificate revoked"
         "A certificate of the chain is on a configured revocation list."
+        marked [Certificate "revoked by its issuer"]
         shown by "openssl s_client -connect {endpoint} {servername} -CAfile {root_file} -CRL CRL_FILE -crl_check </dev/null"
         [
             Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server.",
@@ -475,6 +547,7 @@ table! {
     CertNameMismatch "cert_name_mismatch" Tls Gateway
         "Certificate is for another name"
         "The name that we expect is not among the certificate's subject alternative names."
+        marked [Name "the certificate is not for this name", Certificate "is for another name"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
             Gateway "If {name} is the wrong name, set the right one: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. It comes from {name_source} now; the certificate is for {received}."
@@ -487,6 +560,7 @@ table! {
     HttpTimeout "http_timeout" Http Server
         "No complete response in time"
         "The request was sent, but no complete response came within the timeout."
+        marked [Response "not complete in time", Line "no complete response"]
         shown by "time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, it is the application.",
@@ -497,6 +571,8 @@ table! {
     HttpStatusMismatch "http_status_mismatch" Http Server
         "Unexpected status code"
         "The response's status code is none of those that the probe expects."
+        azure StatusCodeValidationFailed
+        marked [Response "this status is not expected", Line "wrong status"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "5xx: read the application's log for {path}; it, or what it depends on, is down. From a proxy, 502, 503 and 504 mean that the servers behind it are.",
@@ -507,6 +583,8 @@ table! {
     HttpBodyMismatch "http_body_mismatch" Http Server
         "Expected text not found"
         "The response's body does not contain the text that the probe expects."
+        azure ContentValidationFailed
+        marked [Response "without the expected text", Line "wrong body"]
         shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Look at what comes instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, answers with a good status, too.",
@@ -515,6 +593,7 @@ table! {
     HttpMalformed "http_malformed" Http Server
         "Response is not valid HTTP"
         "What came back is not HTTP, has broken framing, or is shorter than announced."
+        marked [Response "not valid HTTP", Line "not valid HTTP"]
         shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
@@ -523,6 +602,7 @@ table! {
     HttpToTlsPort "http_to_tls_port" Http Gateway
         "Plain HTTP to TLS port"
         "Plain HTTP was sent to a port that speaks TLS."
+        marked [Protocol "this port speaks TLS", Line "plain HTTP to a TLS port"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Gateway "Set `protocol: https` in the backend setting `{setting}` and in its probe, and `host_name` to the name in the server's certificate."
@@ -533,6 +613,7 @@ table! {
     HttpVersionMismatch "http_version_mismatch" Http Gateway
         "Another version of HTTP"
         "The port does not take the HTTP/1.1 of the probe, but another version only, as gRPC servers and HTTP/2 with prior knowledge do."
+        marked [Protocol "the port speaks another version", Line "another version of HTTP"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}."
@@ -549,6 +630,7 @@ table! {
     CertExpiresSoon "cert_expires_soon" Tls Server
         "Certificate expires soon"
         "A certificate of the chain ends within the configured warning time."
+        marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
             Server "Renew {subject} (serial {serial}) before {not_after}, install it with its intermediates, and reload the server.",
@@ -558,6 +640,7 @@ table! {
     StaleAddress "stale_address" Dns Network
         "Remembered address in use"
         "The name could not be resolved just now; the addresses of the last good answer are probed."
+        marked [Lookup "failed; a remembered address is in use"]
         shown by "dig {server} A"
         [
             Network "Find out why the lookup fails before the remembered addresses are forgotten: `dig {server} A`",
@@ -566,6 +649,8 @@ table! {
     AddressFailed "address_failed" Tcp Network
         "One address failed"
         "The name has several addresses, and the one that the detail names could not be connected to."
+        azure DestinationPartiallyReachable
+        marked [Connection "another address of this name failed"]
         shown by "nc -vz -w 5 {address} {port}"
         [
             Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; for IPv6 it is often a missing route or firewall rule.",
@@ -575,6 +660,7 @@ table! {
     ChainExtraCertificate "chain_extra_certificate" Tls Server
         "Unneeded certificate sent"
         "The server sent a certificate that is no part of the valid path and is outside its dates."
+        marked [Certificate "not needed, and outside its dates"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
             Server "Remove {subject} (valid from {not_before} to {not_after}) from the server's certificate file, and reload the server: some clients refuse the chain because of it.",
@@ -582,6 +668,7 @@ table! {
     ChainOutOfOrder "chain_out_of_order" Tls Server
         "Chain out of order"
         "The chain is valid, but its certificates were not sent in order, which some clients refuse."
+        marked [Chain "valid, but not in order"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ [si]:|^ +i:'"
         [
             Server "Reorder the server's certificate file: its own certificate first, then each issuer in turn, and reload the server.",
@@ -589,6 +676,7 @@ table! {
     ChainQuestionable "chain_questionable" Tls Server
         "Chain that others may refuse"
         "The chain was accepted, although our own reading finds something in it that other clients may refuse."
+        marked [Chain Detail]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
         [
             Server "Have the certificate that the detail names issued anew, without what the detail names.",
@@ -596,6 +684,7 @@ table! {
     HttpOddHeader "http_odd_header" Http Server
         "Odd header field"
         "The response was accepted, although a field of its head is not as HTTP has it, which stricter clients and proxies refuse."
+        marked [Response Detail]
         shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Correct the field that the detail names, where the application or a proxy in front of it sets it: names hold letters, digits and `-`, values no control characters, and Content-Length never stands beside Transfer-Encoding.",
@@ -603,6 +692,7 @@ table! {
     RevocationListStale "revocation_list_stale" Tls Gateway
         "Revocation list out of date"
         "A configured revocation list is older than its issuer allows; it is used all the same, but newer revocations are not on it."
+        marked [Trust "a revocation list is out of date"]
         shown by "openssl crl -in LIST_FILE -noout -issuer -lastupdate -nextupdate"
         [
             Gateway "Fetch the issuer's newest list into the file that `certificate_revocation_lists` of the backend setting {setting} names; it is read again by itself.",
@@ -659,6 +749,28 @@ impl Code {
             Self::Cause(cause) => cause.words(),
             Self::Notice(notice) => notice.words(),
         }
+    }
+
+    #[must_use]
+    pub fn is_about_certificates(self) -> bool {
+        match self {
+            Self::Cause(cause) => cause.code().starts_with("cert_"),
+            Self::Notice(notice) => notice.words().stage == Stage::Tls,
+        }
+    }
+
+    /// Azure's type for it, unless the fault says more.
+    #[must_use]
+    pub fn issue(self) -> IssueType {
+        let words = self.words();
+        words.issue.unwrap_or(match (words.stage, words.side) {
+            (Stage::Local, _) => IssueType::NetworkError,
+            (Stage::Dns, _) => IssueType::DnsResolution,
+            (Stage::Tcp, Side::Network) => IssueType::DestinationUnreachable,
+            (Stage::Tcp | Stage::Http, _) => IssueType::InvalidResponseFromServer,
+            (Stage::Tls, _) if self.is_about_certificates() => IssueType::Certificate,
+            (Stage::Tls, _) => IssueType::Tls,
+        })
     }
 }
 

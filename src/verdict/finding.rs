@@ -3,7 +3,7 @@
 use super::certificate::Certificate;
 use super::chain::fingerprint;
 use super::text::date;
-use super::{Case, Code, Side, Words};
+use super::{Case, Code, IssueType, Side, Words};
 
 /// One thing that was found, with what is particular to this case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl<C: Copy + Into<Code>> Finding<C> {
     pub fn side(&self) -> Side {
         self.words().side
     }
+
+    /// What Azure's connection troubleshoot calls it.
+    #[must_use]
+    pub fn issue(&self) -> IssueType {
+        self.facts.issue.unwrap_or_else(|| self.code.into().issue())
+    }
 }
 
 /// The text in one line, cut when it is too long, and then it ends with `…`.
@@ -85,7 +91,11 @@ fn presentable(text: String) -> String {
 /// The values of a finding, at most one for each slot. They may come from a certificate or from a backend: bounded, but
 /// not made harmless; that is for whoever shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(Vec<(Slot, String)>);
+pub struct Facts {
+    values: Vec<(Slot, String)>,
+    /// Azure's type, where the fault itself says more than its code.
+    issue: Option<IssueType>,
+}
 
 impl Facts {
     /// The most characters that are kept of a value.
@@ -102,19 +112,25 @@ impl Facts {
             Some((end, _)) => format!("{}…", &value[..end]),
             None => value,
         };
-        self.0.push((slot, kept));
+        self.values.push((slot, kept));
         self
     }
 
     /// All of both; where both know a value, this one's.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
-        others.0.into_iter().fold(self, |facts, (slot, value)| facts.with(slot, value))
+        let issue = self.issue.or(others.issue);
+        others.values.into_iter().fold(Self { issue, ..self }, |facts, (slot, value)| facts.with(slot, value))
     }
 
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == slot).map(|(_, value)| value.as_str())
+        self.values.iter().find(|(known, _)| *known == slot).map(|(_, value)| value.as_str())
+    }
+
+    #[must_use]
+    pub(super) fn of_issue(issue: Option<IssueType>) -> Self {
+        Self { issue, ..Self::default() }
     }
 
     /// What a certificate says of itself.

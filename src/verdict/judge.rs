@@ -9,7 +9,7 @@ use super::diagnosis::Diagnosis;
 use super::text::{millis, quoted};
 use super::{
     Attempt, Case, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
-    certificate_notices, handshake, http, text, trouble,
+    certificate_notices, handshake, http, showing, text, trouble,
 };
 use crate::probe::{
     AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, LocalFault, Observation, ProbeSpec, TlsFacts,
@@ -191,9 +191,10 @@ fn of_fault(spec: &ProbeSpec, observation: &Observation, reading: &Reading<'_>, 
             handshake::facts(fault, observation.tls.as_deref()).and(Facts::of(&first.certificate))
         }
         (Fault::Tls(fault), _) => handshake::facts(fault, observation.tls.as_deref()),
-        (Fault::Local(_) | Fault::Dns(_) | Fault::Connect(_) | Fault::AfterProxyLine(_) | Fault::Http(_), _) => {
-            Facts::default()
-        }
+        (Fault::Local(fault), _) => Facts::of_issue(showing::of_local(fault)),
+        (Fault::Dns(fault), _) => Facts::of_issue(showing::of_dns(fault)),
+        (Fault::Connect(fault), _) => Facts::of_issue(showing::of_connect(fault)),
+        (Fault::AfterProxyLine(_) | Fault::Http(_), _) => Facts::default(),
     };
     let is_too_large = matches!(
         fault,

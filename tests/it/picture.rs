@@ -4,14 +4,14 @@ mod sample;
 
 use std::time::{Duration, SystemTime};
 
-use backend_health_exporter::verdict::{Cause, Notice, Side};
+use backend_health_exporter::verdict::{Cause, Notice, Side, Stage};
 use backend_health_exporter::view::picture;
 use backend_health_exporter::view::report::ReportRow;
 use serde_json::{Value, json};
 
 use self::sample::{INTERMEDIATE, LEAF, ROOT, Sample, fingerprint, names};
 
-/// The parts that a cause marks as faulty, by what their names begin with: a new cause has to be placed here, too.
+/// The parts that a cause marks as faulty, by what their names begin with: its own, else those of its stage and side.
 fn faulty_parts(cause: Cause) -> &'static [&'static str] {
     const INTERMEDIATE: &str = "Intermediate certificate CN=Issuing CA,O=Corp";
     const ROOTS: &str = "Trusted roots";
@@ -19,24 +19,9 @@ fn faulty_parts(cause: Cause) -> &'static [&'static str] {
     const HANDSHAKE: &str = "TLS handshake";
     match cause {
         Cause::NotProbedYet => &[],
-        Cause::LocalExhausted | Cause::LocalOverloaded | Cause::LocalNetwork => &["This host"],
-        Cause::DnsNameNotFound | Cause::DnsNoAddress | Cause::DnsUnusableAddress => {
-            &["Server app.example.com", "DNS lookup"]
-        }
-        Cause::DnsServerFailure | Cause::DnsTimeout => &["DNS lookup"],
-        Cause::TcpRefused | Cause::TcpReset | Cause::ProxyProtocolRejected => {
-            &["TCP connection", "Address 10.0.0.4:443"]
-        }
-        Cause::TcpTimeout | Cause::TcpUnreachable => &["TCP connection"],
         Cause::TlsNotTls => &["Protocol and port", HANDSHAKE],
         Cause::TlsClientCertificateRequired | Cause::TlsClientCertificateRejected => &["Client certificate", HANDSHAKE],
         Cause::TlsUnrecognizedName => &["Server name (SNI)", HANDSHAKE],
-        Cause::TlsVersionMismatch
-        | Cause::TlsCipherMismatch
-        | Cause::TlsAlert
-        | Cause::TlsClosed
-        | Cause::TlsTimeout
-        | Cause::TlsProtocolError => &[HANDSHAKE, TLS],
         Cause::CertLeafMissing => &[HANDSHAKE, "Leaf certificate: missing"],
         Cause::CertIntermediateMissing => &[HANDSHAKE, "Intermediate certificate CN=Corp Root,O=Corp: missing"],
         Cause::CertLeafNotFirst
@@ -50,10 +35,20 @@ fn faulty_parts(cause: Cause) -> &'static [&'static str] {
         | Cause::CertRootMismatch
         | Cause::CertIssuerMismatch => &[ROOTS, HANDSHAKE, INTERMEDIATE],
         Cause::CertNameMismatch => &["Server name (SNI)", HANDSHAKE, INTERMEDIATE],
-        Cause::HttpTimeout | Cause::HttpStatusMismatch | Cause::HttpBodyMismatch | Cause::HttpMalformed => {
-            &["HTTP request", "HTTP response"]
-        }
-        Cause::HttpToTlsPort | Cause::HttpVersionMismatch => &["Protocol", "HTTP request"],
+        _ => match (cause.side(), cause.stage()) {
+            (Side::Exporter, _) | (_, Stage::Local) => &["This host"],
+            (Side::Network, Stage::Dns) => &["DNS lookup"],
+            (Side::Network, Stage::Tcp) => &["TCP connection"],
+            (Side::Network, Stage::Tls) => &[HANDSHAKE],
+            (Side::Network, Stage::Http) => &["HTTP request"],
+            (Side::Gateway | Side::Server, Stage::Dns) => &["Server app.example.com", "DNS lookup"],
+            (Side::Gateway, Stage::Tcp) => &["Protocol", "TCP connection"],
+            (Side::Gateway, Stage::Tls) => &["Protocol", HANDSHAKE],
+            (Side::Gateway, Stage::Http) => &["Protocol", "HTTP request"],
+            (Side::Server, Stage::Tcp) => &["TCP connection", "Address 10.0.0.4:443"],
+            (Side::Server, Stage::Tls) => &[HANDSHAKE, TLS],
+            (Side::Server, Stage::Http) => &["HTTP request", "HTTP response"],
+        },
     }
 }
 

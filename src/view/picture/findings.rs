@@ -33,30 +33,25 @@ impl<'r> Findings<'r> {
 
     fn add(&mut self, problem: &'r Problem<'_>, mark: Mark, row: &ReportRow<'_>, now: SystemTime) {
         let Some(code) = place::parse(&problem.code) else { return };
-        let (places, mark) = match code {
-            // Nothing is wrong yet.
-            Code::Cause(Cause::NotProbedYet) => (place::of_cause(Cause::NotProbedYet), Mark::Warning),
-            Code::Cause(cause) => (place::of_cause(cause), mark),
-            Code::Notice(notice) => (place::of_notice(notice), mark),
-        };
+        // Nothing is wrong yet.
+        let mark = if code == Code::Cause(Cause::NotProbedYet) { Mark::Warning } else { mark };
         let fingerprint = problem.certificate.as_deref();
         let sent = fingerprint.and_then(|fingerprint| certificate(row, fingerprint));
         let tls = row.last_probe.as_ref().and_then(|probe| probe.tls.as_ref());
         let chain_came = tls.is_some_and(|tls| !tls.chain.is_empty());
-        for (place, saying) in places {
+        for (place, saying) in place::of(code) {
             // A check that is off ends no probe.
-            if *place == Place::Line && mark == Mark::Warning {
+            if place == Place::Line && mark == Mark::Warning {
                 continue;
             }
             let place = match (place, sent) {
                 (Place::Certificate, None) if chain_came && is_of_a_trusted_root(problem) => Place::Trust,
                 (Place::Certificate | Place::IssuerSlot, None) => Place::Chain,
-                (place, _) => *place,
+                (place, _) => place,
             };
             let text = match (saying, sent) {
-                (Saying::Words(words), _) if place != Place::Chain || code_is_about_the_chain(code) => {
-                    (*words).to_owned()
-                }
+                (Saying::Words(words), _) if place != Place::Chain || code_is_about_the_chain(code) => words.to_owned(),
+                (Saying::Title, _) => code.words().title.to_owned(),
                 (Saying::Dates, Some(sent)) => dates(sent, now),
                 (Saying::Dates | Saying::Detail | Saying::Words(_), _) => one_line(&problem.detail),
             };
@@ -94,11 +89,7 @@ fn is_of_a_trusted_root(problem: &Problem<'_>) -> bool {
 }
 
 fn code_is_about_the_chain(code: Code) -> bool {
-    let places = match code {
-        Code::Cause(cause) => place::of_cause(cause),
-        Code::Notice(notice) => place::of_notice(notice),
-    };
-    places.iter().any(|(place, _)| *place == Place::Chain)
+    place::of(code).iter().any(|(place, _)| *place == Place::Chain)
 }
 
 /// Whether and since when a certificate is out of its dates, or for how long it is not.

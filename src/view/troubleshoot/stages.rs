@@ -29,7 +29,8 @@ pub(super) fn names(examination: &Examination) -> Value {
             Outcome::NotAsked(_) => "not_asked",
         };
         let detail = match &answer.outcome {
-            Outcome::Failed(why) | Outcome::NotAsked(why) => Some(why),
+            Outcome::Failed(why) => Some(why.clone()),
+            Outcome::NotAsked(unasked) => Some(unasked.to_string()),
             Outcome::Records(_) | Outcome::NameNotFound | Outcome::NoData | Outcome::Silent => None,
         };
         json!({

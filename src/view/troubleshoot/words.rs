@@ -52,7 +52,8 @@ pub(in crate::view) fn of_outcome(answer: &Answer) -> Vec<String> {
             .collect(),
         Outcome::NameNotFound => vec!["no such name (NXDOMAIN)".to_owned()],
         Outcome::NoData => vec!["no such record".to_owned()],
-        Outcome::Failed(why) | Outcome::NotAsked(why) => vec![why.clone()],
+        Outcome::Failed(why) => vec![why.clone()],
+        Outcome::NotAsked(unasked) => vec![unasked.to_string()],
         Outcome::Silent => vec!["no answer".to_owned()],
     }
 }
