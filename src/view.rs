@@ -2,6 +2,7 @@
 //! what time it is and where the text goes.
 
 pub mod azure;
+pub mod check;
 pub mod exposition;
 mod family;
 pub mod groups;
@@ -15,4 +16,3 @@ pub mod ranking;
 pub mod remedy;
 pub mod text;
 mod time;
-pub mod troubleshoot;

@@ -9,18 +9,18 @@ use crate::health::HealthTable;
 use crate::probe::Prober;
 use crate::target::Target;
 use crate::troubleshoot::{Examination, Question, Stage, troubleshoot};
+use crate::view::check::Check;
 use crate::view::page::row::Asked;
 use crate::view::page::{Place, check};
 use crate::view::report::Links;
-use crate::view::troubleshoot::json;
 use crate::web::checks::{Begin, Form, Named, Refusal, Told, Wanted, Work};
 
 /// What begins a check. `metrics_path` is below the route prefix.
 pub(super) fn begin(table: Arc<HealthTable>, prober: Arc<Prober>, links: &Links, metrics_path: Arc<str>) -> Arc<Begin> {
-    let docs: Arc<str> = format!("{}/docs/troubleshooting", links.base).into();
+    let links = Arc::new(links.clone());
     Arc::new(move |wanted, form| {
         let question = question(&table, wanted)?;
-        let (prober, docs, metrics_path) = (prober.clone(), docs.clone(), metrics_path.clone());
+        let (prober, links, metrics_path) = (prober.clone(), links.clone(), metrics_path.clone());
         Ok(Work {
             timeout: question.timeout,
             run: Box::new(move |tell| {
@@ -32,7 +32,7 @@ pub(super) fn begin(table: Arc<HealthTable>, prober: Arc<Prober>, links: &Links,
                         }
                     };
                     let examination = troubleshoot(&prober, &question, &tell).await;
-                    write(&examination, form, &docs, &metrics_path)
+                    write(&examination, form, &links, &metrics_path)
                 })
             }),
         })
@@ -82,10 +82,10 @@ fn find(table: &HealthTable, row: &Named) -> Option<Arc<Target>> {
     }
 }
 
-fn write(examination: &Examination, form: Form, docs: &str, metrics_path: &str) -> String {
+fn write(examination: &Examination, form: Form, links: &Links, metrics_path: &str) -> String {
     match form {
-        Form::Json => json::render(examination, Some(docs)),
-        Form::Line => json::line(examination, Some(docs)),
+        Form::Json => Check::of(examination, Some(links)).json(),
+        Form::Line => Check::of(examination, Some(links)).json_line(),
         Form::Page => check::page(examination, Place { root: ROOT, metrics_path }),
         Form::Part => serde_json::Value::from(check::part(examination, ROOT)).to_string(),
     }

@@ -13,7 +13,7 @@ use super::{LogFlags, print, runtime};
 use crate::app;
 use crate::app::{TroubleshootStage as Stage, TroubleshootState as State};
 use crate::config::parse_duration;
-use crate::view::troubleshoot::{json, text};
+use crate::view::check::{Check, text};
 
 #[derive(Args, Debug)]
 pub(super) struct Troubleshoot {
@@ -72,9 +72,10 @@ impl Troubleshoot {
             }
         };
         let examination = runtime()?.block_on(app::run_troubleshoot(options, &tell))?;
+        let check = Check::of(&examination, None);
         print(&match output {
-            Output::Text => text::render(&examination, super::screen::colour()),
-            Output::Json => json::render(&examination, None),
+            Output::Text => text(&check, super::screen::colour()),
+            Output::Json => check.json(),
         })?;
         Ok(ExitCode::from(match examination.state() {
             State::Healthy => 0,

@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{Connects, Handshakes, HostFacts, Insight, Outlook, PathFacts, Survey, Transcript};
 use crate::target::Target;
 use crate::verdict::{Stage, Verdict};
@@ -44,7 +47,8 @@ pub struct Examination {
 }
 
 /// Whether a server is in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CheckState")]
 pub enum State {
     Healthy,
     Unhealthy,
@@ -52,7 +56,7 @@ pub enum State {
 }
 
 /// How far one comes, in Azure's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum ConnectionStatus {
     Reachable,
     /// Connections open, but not all of them, or the server is not in order.

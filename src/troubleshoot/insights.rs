@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::Severity::{Error, Warning};
 use super::{Connects, End, Examination, PathMtu};
 use crate::resolver::{Answer, Outcome, Question, Survey};
@@ -19,7 +22,7 @@ pub struct Insight {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Severity {
     /// It explains why the server is not in order.
     Error,

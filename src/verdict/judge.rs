@@ -303,8 +303,8 @@ pub(super) mod tests {
 
     use super::*;
     use crate::probe::{
-        Bar, Host, HttpFault, IcmpReason, LocalNetworkFault, Obstacle, Phases, Protocol, ResponseProgress,
-        Shortage, Stale,
+        Bar, Host, HttpFault, IcmpReason, LocalNetworkFault, Obstacle, Phases, Protocol, ResponseProgress, Shortage,
+        Stale,
     };
     use crate::verdict::ProbeResult;
 

@@ -134,6 +134,12 @@ pub(super) fn of_dns(fault: &DnsFault) -> Option<IssueType> {
                 _ => None,
             }
         }
-        DnsFault::NameNotFound | DnsFault::NoAddress | DnsFault::ServerFailure(_) | DnsFault::Timeout => None,
+        DnsFault::NameNotFound
+        | DnsFault::AliasNotFound(_)
+        | DnsFault::NoAddress
+        | DnsFault::AliasWithoutAddress(_)
+        | DnsFault::Unusable(_)
+        | DnsFault::ServerFailure(_)
+        | DnsFault::Timeout => None,
     }
 }

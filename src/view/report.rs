@@ -7,7 +7,7 @@
 mod filter;
 mod json;
 mod of;
-mod words;
+pub(in crate::view) mod words;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -123,6 +123,9 @@ pub struct Problem<'a> {
     /// trusted root. Null when it is about no certificate that can be read.
     #[serde(default)]
     pub certificate: Option<Cow<'a, str>>,
+    /// Empty, and then null, where the documentation is served nowhere.
+    #[serde(serialize_with = "words::text_or_null")]
+    #[schemars(with = "String")]
     pub docs_url: String,
 }
 

@@ -11,8 +11,10 @@ use std::time::SystemTime;
 
 use crate::target::{Target, VerifiedName};
 
+pub(super) use self::cell::width;
 pub use self::cell::{folded, steers, visible, visible_json};
 pub use self::csv::{csv_header, csv_rows};
+pub(super) use self::details::facts;
 pub use self::table::{Colour, Look, Order, table};
 use crate::view::time::Utc;
 

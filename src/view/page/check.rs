@@ -2,10 +2,7 @@
 //! result stands on a page of its own, for who has no script, and is put into the row's page by the script.
 
 mod found;
-mod http;
-mod tls;
 mod verdict;
-mod way;
 
 use std::time::SystemTime;
 
@@ -17,13 +14,15 @@ use super::{Place, endpoint, named_query, shell, time};
 use crate::health::State;
 use crate::target::Target;
 use crate::troubleshoot::{Examination, Stage, State as Found};
+use crate::view::check::Check;
 use crate::view::remedy::shell_word;
+use crate::view::report::Links;
 use crate::view::text::one_line;
 
 /// What was found, to be put into a page; `root` is what stands before its links.
 #[must_use]
 pub fn part(examination: &Examination, root: &str) -> String {
-    found::all(examination, root).into_string()
+    found(examination, root).into_string()
 }
 
 /// The page that a form without a script leads to.
@@ -47,12 +46,16 @@ pub fn page(examination: &Examination, place: Place<'_>) -> String {
             }
             section #troubleshoot aria-labelledby="troubleshoot-title" {
                 h2 #troubleshoot-title { "What was found" }
-                (form(names, place.root, "Run it again", Some(&found::all(examination, place.root))))
+                (form(names, place.root, "Run it again", Some(&found(examination, place.root))))
             }
         }
     };
     let footer = html! { p { "Checked at " (time(examination.at)) ". This page stays as it is." } };
     shell::page(Shell { place, kind: Kind::Check, title: &title, state: Some(state) }, &body, &footer)
+}
+
+fn found(examination: &Examination, root: &str) -> Markup {
+    found::all(&Check::of(examination, Some(&Links { base: root.to_owned() })))
 }
 
 /// The page that says why there is no result of a check of this row, with the form to ask again.

@@ -124,7 +124,7 @@ impl<'a> Problem<'a> {
         finding: &'a Finding<C>,
         target: &Target,
         address: Option<SocketAddr>,
-        links: &Links,
+        links: Option<&Links>,
     ) -> Self {
         let words = finding.words();
         let remedy = Remedy::of(finding, target, address);
@@ -138,14 +138,14 @@ impl<'a> Problem<'a> {
             remedy: remedy.steps(),
             reproduce: remedy.reproduce(),
             certificate: finding.facts.get(Slot::Fingerprint).map(Cow::Borrowed),
-            docs_url: links.docs(words.code),
+            docs_url: links.map(|links| links.docs(words.code)).unwrap_or_default(),
         }
     }
 }
 
 impl<'a> About<'a, '_> {
     fn problem<C: Copy + Into<Code>>(&self, finding: &'a Finding<C>) -> Problem<'a> {
-        Problem::of(finding, self.target, self.last.and_then(|probe| probe.evidence.address), self.links)
+        Problem::of(finding, self.target, self.last.and_then(|probe| probe.evidence.address), Some(self.links))
     }
 
     fn problems<C: Copy + Into<Code>>(&self, findings: &'a [Finding<C>]) -> Vec<Problem<'a>> {
@@ -275,7 +275,7 @@ impl<'a> TlsView<'a> {
 }
 
 impl<'a> CertificateView<'a> {
-    fn of(certificate: &'a PresentedCertificate) -> Self {
+    pub(in crate::view) fn of(certificate: &'a PresentedCertificate) -> Self {
         let PresentedCertificate {
             position,
             role,

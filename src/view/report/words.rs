@@ -44,6 +44,11 @@ worded!(side, Side, &[Side::Network, Side::Gateway, Side::Server, Side::Exporter
 worded!(result, ProbeResult, &[ProbeResult::Success, ProbeResult::Failure, ProbeResult::NoVerdict]);
 worded!(role, Role, &[Role::Leaf, Role::Intermediate, Role::Root]);
 
+/// Null instead of nothing.
+pub(super) fn text_or_null<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(text) }
+}
+
 /// RFC 3339 in UTC, to the second.
 pub(in crate::view) mod time {
     use std::borrow::Cow;

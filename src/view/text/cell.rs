@@ -60,7 +60,7 @@ pub fn visible_json(json: String) -> String {
 }
 
 /// How many columns of a terminal the text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(in crate::view) fn width(text: &str) -> usize {
     text.width()
 }
 

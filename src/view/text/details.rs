@@ -56,12 +56,20 @@ pub(super) fn details(text: &mut String, row: &ReportRow<'_>, look: &Look) {
 }
 
 fn problem(text: &mut String, heading: &str, problem: &Problem<'_>) {
-    let Problem { code, stage: _, side, title, explanation, detail, certificate: _, remedy, reproduce, docs_url } =
-        problem;
     text.push('\n');
-    line(text, heading, &format!("{code}: {title}"));
+    line(text, heading, &format!("{}: {}", problem.code, problem.title));
+    facts(text, problem);
+}
+
+/// All that there is to say of it, but for its title.
+pub(in crate::view) fn facts(text: &mut String, problem: &Problem<'_>) {
+    let Problem { code, stage: _, side, title: _, explanation, detail, certificate, remedy, reproduce, docs_url } =
+        problem;
     line(text, "Seen", detail);
     line(text, "Means", explanation);
+    if let Some(fingerprint) = certificate {
+        line(text, "In", &format!("the certificate with the SHA-256 fingerprint {fingerprint}"));
+    }
     line(text, "Who acts", who(*side));
     for (number, step) in (1..).zip(remedy) {
         line(text, if number == 1 { "To do" } else { "" }, &format!("{number}. {step}"));

@@ -7,10 +7,10 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemars::json_schema;
+use schemars::{SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::view::troubleshoot::json;
+use crate::view::check::Check;
 use crate::web::api::error::ApiError;
 use crate::web::api::operations;
 use crate::web::api::surface::{Answer, Content, Operation, Surface, Verb};
@@ -131,7 +131,7 @@ fn operation() -> Operation {
         parameters: Vec::new(),
         body: Some(Content { media_type: "application/json", schema: Box::new(asked) }),
         answers: vec![
-            Answer::json(200, "What was found.", json::schema).or(Content {
+            Answer::json(200, "What was found.", SchemaGenerator::subschema_for::<Check<'_>>).or(Content {
                 media_type: "text/event-stream",
                 schema: Box::new(|_| json_schema!({ "type": "string" })),
             }),

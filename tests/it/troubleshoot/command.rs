@@ -65,7 +65,7 @@ async fn the_exit_code_tells_the_state_and_standard_output_the_rest() {
         (&[&closed, "--output", "JSON"], 1, "\"connectionStatus\": \"Unreachable\""),
         (&["http://gone.test", "--dns.nameserver", &resolver], 3, "! Unknown, Unreachable: Name does not exist"),
         (&["http://broken.test", "--dns.nameserver", &resolver], 3, "(dns_server_failure)"),
-        (&["127.0.0.1", "--config.file", &file, "--pool", "web", "--setting", "s1"], 0, "> Host: own.example.com"),
+        (&["127.0.0.1", "--config.file", &file, "--pool", "web", "--setting", "s1"], 0, "| Host: own.example.com"),
         (&["127.0.0.1", "--config.file", &file, "--setting", "s2"], 1, "expected status 404; came: status 200"),
     ];
     for (arguments, code, words) in cases {

@@ -7,8 +7,8 @@ use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp, tls};
 use backend_health_exporter::probe::{Trust, TrustMode};
 use backend_health_exporter::troubleshoot::Question;
 use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
+use backend_health_exporter::view::check::{Check, text};
 use backend_health_exporter::view::text::{Colour, steers};
-use backend_health_exporter::view::troubleshoot::{json, text};
 
 use super::examine;
 use crate::faults::{LOCALHOST, prober};
@@ -48,8 +48,8 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
         let Adhoc { target, tls_if_spoken } = adhoc(&target, &trust, Duration::from_secs(20)).unwrap();
         let question = Question { target, tls_if_spoken, tries: 1, timeout: Duration::from_mins(1) };
         let examination = examine(&prober, &question).await;
-        let plain = text::render(&examination, Colour::None);
-        let coloured = text::render(&examination, Colour::Ansi);
+        let check = Check::of(&examination, None);
+        let (plain, coloured) = (text(&check, Colour::None), text(&check, Colour::Ansi));
         for ours in ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
             assert!(!plain.contains(ours));
         }
@@ -57,7 +57,7 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
             .iter()
             .fold(coloured, |text, paint| text.replace(&format!("\u{1b}[{paint}m"), ""));
         assert_eq!(bare, plain, "{name}: colours change nothing else");
-        let json = json::render(&examination, None);
+        let json = check.json();
         serde_json::from_str::<serde_json::Value>(&json).unwrap_or_else(|error| panic!("{name}: {error}\n{json}"));
         for (what, written) in [("text", &plain), ("json", &json)] {
             let bad: String = written.chars().filter(|character| *character != '\n' && steers(*character)).collect();

@@ -13,8 +13,8 @@ use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
 use backend_health_exporter::troubleshoot::{
     ConnectionStatus, Examination, InsightKind, Question, Stage, State, troubleshoot,
 };
+use backend_health_exporter::view::check::{Check, text};
 use backend_health_exporter::view::text::Colour;
-use backend_health_exporter::view::troubleshoot::{json, text};
 use serde_json::json;
 
 use super::examine;
@@ -46,7 +46,7 @@ fn insights(examination: &Examination) -> Vec<InsightKind> {
 }
 
 fn says(examination: &Examination, words: &[&str]) {
-    let text = text::render(examination, Colour::None);
+    let text = text(&Check::of(examination, None), Colour::None);
     for words in words {
         assert!(text.contains(words), "not said: {words:?}\n{text}");
     }
@@ -69,7 +69,7 @@ async fn records_aliases_and_their_ttls_are_shown_as_each_resolver_has_them() {
     let examination = through(&both, "", "", &target).await;
     assert_eq!(examination.state(), State::Healthy);
     assert_eq!((examination.addresses.as_slice(), insights(&examination)), (&[HOME][..], vec![]));
-    let [one, other] = both.map(|address| format!("{address} about www.lab.test:"));
+    let [one, other] = both.map(|address| format!("{address}  www.lab.test  A "));
     says(
         &examination,
         &[
@@ -77,8 +77,8 @@ async fn records_aliases_and_their_ttls_are_shown_as_each_resolver_has_them() {
             &other,
             "www.lab.test is an alias of app.lab.test  (TTL 17 s)",
             "127.0.0.1  (TTL 44 s)",
-            "AAAA no such record",
-            "1 IPv4 and 0 IPv6 addresses",
+            "AAAA    no such record",
+            "✓ DNS: 1 IPv4 address\n",
         ],
     );
 
@@ -107,8 +107,8 @@ async fn search_domains_and_the_hosts_file_are_followed_and_shown() {
         &examination,
         &[
             "search domains: lab.test corp.test (ndots 1)",
-            "about app.lab.test:\n  ✗   A    no such name (NXDOMAIN)",
-            "about app.corp.test:\n  ✓   A    127.0.0.1",
+            "app.lab.test   A       no such name (NXDOMAIN)",
+            "app.corp.test  A       127.0.0.1",
         ],
     );
     assert_eq!(examination.names.as_ref().unwrap().candidates, ["app.lab.test", "app.corp.test", "app"]);
@@ -147,8 +147,8 @@ async fn an_address_that_does_not_open_is_told_from_those_that_do() {
     let examination = through(&[], &hosts, "", &target).await;
     assert_eq!((examination.state(), examination.connection_status()), (State::Healthy, ConnectionStatus::Degraded));
     assert_eq!(insights(&examination), [InsightKind::PartlyReachable]);
-    says(&examination, &["4 of 4 opened, 0 % failed", "0 of 4 opened, 100 % failed", "4 times refused (RST)"]);
-    let value = json::value(&examination, Some("https://exporter.test/docs/troubleshooting"));
+    says(&examination, &["! TCP: 4 of 8 connections opened", "4 of 4  0 %", "0 of 4  100 %", "4 times: refused (RST)"]);
+    let value = serde_json::to_value(Check::of(&examination, None)).unwrap();
     assert_eq!(value["connectionStatus"], "Degraded");
     assert_eq!((&value["probesSent"], &value["probesFailed"]), (&json!(8), &json!(4)));
     assert_eq!(value["issues"][0]["type"], "DestinationPartiallyReachable");

@@ -7,7 +7,7 @@ use crate::troubleshoot::{
 };
 use crate::verdict::{alert_name, of_bar, of_local_fault, of_reason, suite_name, version_name};
 
-pub(in crate::view) fn of_connect_fault(fault: &ConnectFault) -> String {
+pub(super) fn of_connect_fault(fault: &ConnectFault) -> String {
     match fault {
         ConnectFault::Refused => "refused (RST)".to_owned(),
         ConnectFault::Timeout => "no answer".to_owned(),
@@ -18,7 +18,7 @@ pub(in crate::view) fn of_connect_fault(fault: &ConnectFault) -> String {
 }
 
 /// One word for machines.
-pub(in crate::view) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
+pub(super) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
     match fault {
         ConnectFault::Refused => "refused",
         ConnectFault::Timeout => "timeout",
@@ -28,7 +28,7 @@ pub(in crate::view) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static s
     }
 }
 
-pub(in crate::view) fn of_tls_fault(fault: &TlsFault) -> String {
+pub(super) fn of_tls_fault(fault: &TlsFault) -> String {
     match fault {
         TlsFault::Timeout => "not over in time".to_owned(),
         TlsFault::Closed => "closed in the handshake".to_owned(),
@@ -41,7 +41,7 @@ pub(in crate::view) fn of_tls_fault(fault: &TlsFault) -> String {
     }
 }
 
-pub(in crate::view) fn of_outcome(answer: &Answer) -> Vec<String> {
+pub(super) fn of_outcome(answer: &Answer) -> Vec<String> {
     match &answer.outcome {
         Outcome::Records(records) => records
             .iter()
@@ -58,7 +58,7 @@ pub(in crate::view) fn of_outcome(answer: &Answer) -> Vec<String> {
     }
 }
 
-pub(in crate::view) fn of_route(route: &Route) -> String {
+pub(super) fn of_route(route: &Route) -> String {
     match route {
         Route::Own => "this host's own address".to_owned(),
         Route::Barred(bar) => of_bar(*bar).to_owned(),
@@ -83,13 +83,13 @@ pub(in crate::view) fn of_route(route: &Route) -> String {
 }
 
 /// A code, or a range of them.
-pub(in crate::view) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
+pub(super) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
     let range = |(from, to): &(u16, u16)| if from == to { from.to_string() } else { format!("{from}-{to}") };
     codes.iter().map(range).collect()
 }
 
 /// As `ip route` has it.
-pub(in crate::view) fn kind_of_route(route: &Route) -> &'static str {
+pub(super) fn kind_of_route(route: &Route) -> &'static str {
     match route {
         Route::Own => "local",
         Route::Through { .. } => "unicast",
@@ -101,7 +101,7 @@ pub(in crate::view) fn kind_of_route(route: &Route) -> &'static str {
     }
 }
 
-pub(in crate::view) fn of_end(end: &End) -> String {
+pub(super) fn of_end(end: &End) -> String {
     match end {
         End::Here => "the address is this host's own: there is no hop in between".to_owned(),
         End::Arrived(how) => format!("arrived: {how}"),
@@ -113,7 +113,7 @@ pub(in crate::view) fn of_end(end: &End) -> String {
     }
 }
 
-pub(in crate::view) fn of_mtu(mtu: &PathMtu) -> String {
+pub(super) fn of_mtu(mtu: &PathMtu) -> String {
     match mtu {
         PathMtu::Passes(size) => format!("packets of {size} bytes arrive"),
         PathMtu::Smaller { mtu, from: Some(from) } => format!("{mtu} bytes, says {from}"),
@@ -125,7 +125,7 @@ pub(in crate::view) fn of_mtu(mtu: &PathMtu) -> String {
     }
 }
 
-pub(in crate::view) fn of_support(support: &Support) -> String {
+pub(super) fn of_support(support: &Support) -> String {
     match support {
         Support::Accepted { .. } => "accepted".to_owned(),
         Support::Alert(alert) => format!("refused with the alert {}", alert_name(AlertDescription::from(*alert))),
@@ -137,6 +137,6 @@ pub(in crate::view) fn of_support(support: &Support) -> String {
     }
 }
 
-pub(in crate::view) fn of_suites(suites: &[u16]) -> Vec<String> {
+pub(super) fn of_suites(suites: &[u16]) -> Vec<String> {
     suites.iter().map(|suite| suite_name(*suite)).collect()
 }
