@@ -30,9 +30,9 @@
 //! # Where things are added
 //!
 //! A cause: `verdict/cause.rs` and the arm that sees it. A protocol: its row in `probe/protocol.rs`, and a file
-//! in `probe/` when it says something of its own. A key of a probe: `config/probe.rs`, and the value that it is a part of
-//! in `probe/spec.rs`. A metric: `view/metrics.rs`. A source of servers: a file in `discovery/` and `discovery.rs`, and
-//! its keys in `config/pool.rs`.
+//! in `probe/` when it says something of its own. A key of a probe: `config/probe.rs`, and the value that it is a part
+//! of (`probe/request.rs`, `probe/spec.rs`). A metric: `view/metrics.rs`. A source of servers: a file in `discovery/`
+//! and `discovery.rs`, and its keys in `config/pool.rs`.
 
 pub mod cli;
 pub mod app;

@@ -66,7 +66,7 @@ impl PastProbe {
         match self.cause.map(Cause::stage) {
             None => ProbeResult::Success,
             Some(Stage::Local) => ProbeResult::NoVerdict,
-            Some(Stage::Dns | Stage::Tcp | Stage::Tls | Stage::Http) => ProbeResult::Failure,
+            Some(_) => ProbeResult::Failure,
         }
     }
 }

@@ -15,16 +15,9 @@ use super::{Fault, HttpFault, MAX_KEPT_BYTES, Request, Response, ResponseProgres
 /// Interim responses (1xx) that are borne before the real one.
 const MAX_INTERIM_RESPONSES: usize = 16;
 
-/// What stands in every request beside path and Host.
-const FIXED_FIELDS: &str = concat!(
-    "User-Agent: backend_health_exporter/",
-    env!("CARGO_PKG_VERSION"),
-    "\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-);
-
 /// Asks and reads the answer to its end; redirects are answers like any other.
 pub(super) async fn exchange(connection: &mut Connection, request: &Request, notes: &mut Notes) -> Result<(), Fault> {
-    let text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n{FIXED_FIELDS}", request.ask.path, request.host);
+    let text = request.text();
     if let Some(transcript) = &mut notes.transcript {
         transcript.sent = text.clone().into_bytes();
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::protocol::Protocol;
+use super::request::Request;
 use super::trust::{ClientCertificate, Trust};
 use crate::resolver::Host;
 
@@ -42,34 +43,6 @@ impl ProbeSpec {
             proxy_protocol: false,
             tls: None,
         }
-    }
-}
-
-/// The HTTP request to one server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The Host header.
-    pub host: Arc<str>,
-    pub ask: Arc<Ask>,
-}
-
-impl Request {
-    /// Asks for a path.
-    #[must_use]
-    pub fn new(host: impl Into<Arc<str>>, path: impl Into<Arc<str>>) -> Self {
-        Self { host: host.into(), ask: Arc::new(Ask { path: path.into() }) }
-    }
-}
-
-/// What is asked of every server alike, as configured: always GET.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    pub path: Arc<str>,
-}
-
-impl Default for Ask {
-    fn default() -> Self {
-        Self { path: "/".into() }
     }
 }
 

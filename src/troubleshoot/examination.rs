@@ -93,7 +93,7 @@ impl Examination {
         match self.verdict.cause.as_ref().map(|finding| finding.code.stage()) {
             None => State::Healthy,
             Some(Stage::Local | Stage::Dns) => State::Unknown,
-            Some(Stage::Tcp | Stage::Tls | Stage::Http) => State::Unhealthy,
+            Some(_) => State::Unhealthy,
         }
     }
 

@@ -102,7 +102,7 @@ impl<'a> Fault<'a> {
                 let culprit = format!("{received} from pool {}, port {}", target.pool, target.port());
                 (vec![target.pool.to_string(), target.port().to_string(), received], Some(culprit))
             }
-            (Stage::Tcp | Stage::Tls | Stage::Http, _) => {
+            _ => {
                 let culprit = format!("pool {}, port {}", target.pool, target.port());
                 (vec![target.pool.to_string(), target.port().to_string()], Some(culprit))
             }

@@ -230,7 +230,7 @@ fn line(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
         let mut notes = match step {
             Stage::Dns => findings.at(Place::Lookup),
             Stage::Tcp => findings.at(Place::Connection),
-            Stage::Local | Stage::Tls | Stage::Http => Vec::new(),
+            _ => Vec::new(),
         };
         if progress == Progress::Failed {
             notes.extend(findings.at(Place::Line));
@@ -248,7 +248,7 @@ fn ended_at(probe: &LastProbe<'_>, steps: &[Stage]) -> Option<usize> {
     Some(match (cause.stage, of_stage) {
         // A connection can break at any later time, and our own trouble comes when it comes.
         (Stage::Tcp | Stage::Local, of_stage) => furthest.max(of_stage.unwrap_or_default()),
-        (Stage::Dns | Stage::Tls | Stage::Http, of_stage) => of_stage.unwrap_or(furthest),
+        (_, of_stage) => of_stage.unwrap_or(furthest),
     })
 }
 
