@@ -143,3 +143,41 @@ pub(super) fn of_dns(fault: &DnsFault) -> Option<IssueType> {
         | DnsFault::Timeout => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::probe::IcmpReason;
+
+    #[test]
+    fn the_fault_itself_says_which_type_it_is() {
+        let network = |fault| of_connect(&ConnectFault::Local(LocalFault::Network(fault)));
+        let resolver: SocketAddr = ([192, 0, 2, 53], 53).into();
+        let hop = || LocalNetworkFault::NextHopSilent([192, 0, 2, 1].into());
+        for (fault, issue) in [
+            (LocalNetworkFault::Barred(Bar::NoRoute), IssueType::RouteMissing),
+            (LocalNetworkFault::NoSource, IssueType::RouteMissing),
+            (LocalNetworkFault::Barred(Bar::Blackhole), IssueType::UserDefinedRoute),
+            (LocalNetworkFault::Barred(Bar::Multicast), IssueType::NetworkError),
+            (hop(), IssueType::ArpMissing),
+            (LocalNetworkFault::NoResolver { nameserver: resolver, why: Box::new(hop()) }, IssueType::ArpMissing),
+            (LocalNetworkFault::OwnFirewall, IssueType::GuestFirewall),
+            (LocalNetworkFault::OwnRejection(Obstacle::Prohibited), IssueType::GuestFirewall),
+            // Its words do not matter.
+            (LocalNetworkFault::System("no firewall, no port, no next hop".to_owned()), IssueType::NetworkError),
+        ] {
+            assert_eq!(network(fault.clone()), Some(issue), "{fault:?}");
+        }
+        let exhausted = |shortage| of_connect(&ConnectFault::Local(LocalFault::Exhausted(shortage)));
+        assert_eq!(exhausted(Shortage::Ports), Some(IssueType::SourcePortInUse));
+        assert_eq!(exhausted(Shortage::TlsClient("no port".to_owned())), None);
+        let icmp = |what| of_connect(&ConnectFault::Unreachable(IcmpReason { what, from: None }));
+        assert_eq!(icmp(Obstacle::NobodyThere), Some(IssueType::ArpMissing));
+        assert_eq!(icmp(Obstacle::Host), None);
+        let unasked = |error| of_dns(&DnsFault::LocalNetwork(Unasked { server: resolver, error }));
+        assert_eq!(unasked(Errno::EPERM), Some(IssueType::GuestFirewall));
+        assert_eq!(unasked(Errno::EINVAL), None);
+    }
+}

@@ -139,6 +139,10 @@ async fn json_has_azures_words_first_and_every_stage_below() {
         (&cause["code"], &cause["stage"], &cause["side"]),
         (&"tcp_refused".into(), &"tcp".into(), &"server".into())
     );
+    for key in ["explanation", "reproduce"] {
+        assert!(cause[key].as_str().is_some_and(|words| !words.is_empty()), "{key}: {cause}");
+    }
+    assert_eq!(cause["certificate"], Value::Null);
     assert!(cause["remedy"].as_array().is_some_and(|steps| steps.len() > 2) && value["remedy"] == cause["remedy"]);
     assert_eq!((value["probesFailed"].as_u64(), &value["avgLatencyInMs"]), (Some(2), &Value::Null));
     let issue = &value["issues"][0];

@@ -8,6 +8,7 @@ use backend_health_exporter::probe::{Trust, TrustMode};
 use backend_health_exporter::troubleshoot::Question;
 use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
 use backend_health_exporter::view::check::{Check, text};
+use backend_health_exporter::view::page::check::part;
 use backend_health_exporter::view::text::{Colour, steers};
 
 use super::examine;
@@ -15,6 +16,11 @@ use crate::faults::{LOCALHOST, prober};
 
 /// ANSI in one and in two characters, a bell, a title, an override, an isolate, a line separator, a zero-width space.
 const POISON: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{200b}\r\u{8}";
+
+fn unescaped(html: &str) -> String {
+    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+    pairs.iter().fold(html.to_owned(), |text, (escape, character)| text.replace(escape, character))
+}
 
 #[tokio::test]
 async fn nothing_that_a_server_sends_steers_the_terminal() {
@@ -58,6 +64,17 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
             .fold(coloured, |text, paint| text.replace(&format!("\u{1b}[{paint}m"), ""));
         assert_eq!(bare, plain, "{name}: colours change nothing else");
         let json = check.json();
+        // Nothing of what is known is left out anywhere.
+        for problem in check.cause.iter().chain(&check.also).chain(&check.warnings) {
+            let further = problem.reproduce.iter().map(String::as_str).chain(problem.certificate.as_deref());
+            for words in std::iter::once(&*problem.explanation).chain(further) {
+                let missing: Vec<&str> = [("text", &plain), ("page", &part(&examination, "."))]
+                    .into_iter()
+                    .filter_map(|(what, written)| (!unescaped(written).contains(words)).then_some(what))
+                    .collect();
+                assert!(missing.is_empty(), "{name}: {words} is not in {missing:?}");
+            }
+        }
         serde_json::from_str::<serde_json::Value>(&json).unwrap_or_else(|error| panic!("{name}: {error}\n{json}"));
         for (what, written) in [("text", &plain), ("json", &json)] {
             let bad: String = written.chars().filter(|character| *character != '\n' && steers(*character)).collect();
