@@ -6,6 +6,7 @@
 mod decode;
 mod describe;
 pub mod http;
+mod item;
 mod load;
 mod material;
 mod names;
@@ -13,6 +14,7 @@ mod pool;
 mod probe;
 mod raw;
 mod reader;
+mod report;
 mod tls;
 mod trial;
 mod value;
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
-use self::decode::Report;
+use self::report::Report;
 use crate::discovery::{Lists, Source};
 use crate::probe::{Ask, ClientCertificate, Expectation, Protocol, Trust};
 

@@ -4,6 +4,7 @@
 //! backend can make it wait longer than the timeout or hold more than a bounded number of bytes.
 
 mod body;
+mod clear;
 mod client;
 mod clock;
 mod connection;
@@ -32,23 +33,23 @@ mod tcp;
 mod tls;
 mod trouble;
 mod trust;
+mod unusable;
 pub mod scan;
 mod without_netlink;
 mod verifier;
 mod memo;
 
 pub use crate::resolver::{DnsFault, Host, Stale, Unasked};
+pub(crate) use clear::{alert_in_clear, looks_like_tls};
 pub use client::ServerVerifier;
 pub use clock::Clock;
-pub use content::Coding;
 pub use dial::{Dial, HopAnswer, Opened, Over, Passage, Said, dial, hop, packet};
 pub use explore::{Exploration, Wish};
-pub use head::OddField;
 pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
 pub use observation::{
-    AfterProxyLine, BodyEnd, ConnectFault, FailedAddress, Fault, HttpFault, MAX_KEPT_BYTES, Observation, Response,
-    ResponseProgress, TlsFacts, TlsFault,
+    AfterProxyLine, BodyEnd, Coding, ConnectFault, FailedAddress, Fault, HttpFault, MAX_KEPT_BYTES, Observation,
+    OddField, Response, ResponseProgress, TlsFacts, TlsFault,
 };
 pub use outlook::{Outlook, Route, outlook};
 pub(crate) use own::covers;
@@ -60,6 +61,6 @@ pub use run::Prober;
 pub use scan::ScanFacts;
 pub(crate) use signatures::signatures;
 pub use spec::{Expectation, NameSource, ProbeSpec, TlsSpec, VerifiedName};
-pub(crate) use tls::{alert_in_clear, looks_like_tls};
 pub use trouble::{Bar, IcmpReason, LocalFault, LocalNetworkFault, Obstacle, Shortage, Trouble};
-pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode, UnusableMaterial};
+pub use trust::{AcceptedPath, ClientCertificate, Trust, TrustMode};
+pub use unusable::UnusableMaterial;

@@ -8,6 +8,7 @@ mod connects;
 mod examination;
 mod handshakes;
 mod host;
+mod insight;
 mod insights;
 mod paths;
 
@@ -28,7 +29,7 @@ pub use self::connects::{Connects, Latency};
 pub use self::examination::{ConnectionStatus, Examination, State};
 pub use self::handshakes::{Handshakes, Support, VersionFacts};
 pub use self::host::HostFacts;
-pub use self::insights::{Insight, InsightKind, Severity};
+pub use self::insight::{Insight, InsightKind, Severity};
 pub use self::paths::{End, Hop, PathFacts, PathMtu, Trace};
 pub use crate::probe::{
     Bar, ConnectFault, Dial, Exploration, HopAnswer, LocalFault, Neighbour, Outlook, Over, Route, Said, TlsFault,

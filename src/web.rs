@@ -37,6 +37,7 @@ pub mod docs;
 mod encoding;
 mod events;
 mod guard;
+mod limits;
 mod listen;
 pub mod pages;
 mod paths;
@@ -53,9 +54,10 @@ use tokio_util::sync::CancellationToken;
 pub use access::Access;
 pub use bucket::Rate;
 pub use delivery::{Page, PageWriter};
+pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use paths::{Paths, PathsError, RoutePrefix, Scheme};
-pub use serve::{Limits, serve};
+pub use serve::serve;
 
 /// What there is to see.
 pub struct Site {

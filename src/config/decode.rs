@@ -1,12 +1,11 @@
 //! [`Node`]s → typed values, without stopping at the first error: every key that is unknown, missing or wrong is
 //! reported with its place and path, and decoding goes on.
 
-use std::fmt;
 use std::time::Duration;
 
+use super::report::{Place, Report};
 use super::value::{cut, format_duration, nearest, parse_duration, quote};
-use super::yaml::{Entry, KeyPath, Node, Place, Value};
-use super::{Problem, Problems};
+use super::yaml::{Entry, KeyPath, Node, Value};
 
 /// A mapping of which the known keys are read.
 pub(crate) struct Section<'a> {
@@ -257,89 +256,3 @@ fn kind(node: &Node) -> &'static str {
         Value::Map(_) => "a mapping",
     }
 }
-
-/// Collects the problems of one file.
-#[derive(Debug)]
-pub(crate) struct Report {
-    file: String,
-    errors: Vec<Problem>,
-    warnings: Vec<Problem>,
-    left_out: usize,
-}
-
-impl Report {
-    /// For the file with this path.
-    pub(crate) fn new(file: String) -> Self {
-        Self { file, errors: Vec::new(), warnings: Vec::new(), left_out: 0 }
-    }
-
-    /// Something that makes the file unusable. No place: the file as a whole.
-    pub(crate) fn error(&mut self, place: Option<Place>, key: impl fmt::Display, message: impl Into<String>) {
-        self.error_with(place, key, || message.into());
-    }
-
-    /// As [`Report::error`], for messages that cost something to find: a suggestion among many names.
-    pub(crate) fn error_with(
-        &mut self,
-        place: Option<Place>,
-        key: impl fmt::Display,
-        message: impl FnOnce() -> String,
-    ) {
-        if self.errors.len() >= MAX_SHOWN {
-            self.left_out += 1;
-            return;
-        }
-        let problem = self.problem(place, &key, message());
-        self.errors.push(problem);
-    }
-
-    /// One error instead of all others: reading ended here, so the others may only follow from it.
-    pub(crate) fn replace_all(&mut self, place: Place, message: String) {
-        self.left_out = 0;
-        self.errors = vec![self.problem(Some(place), &"", message)];
-    }
-
-    /// Something that is allowed but probably not meant.
-    pub(crate) fn warning(&mut self, place: Option<Place>, key: impl fmt::Display, message: impl Into<String>) {
-        if self.warnings.len() < MAX_SHOWN {
-            let problem = self.problem(place, &key, message.into());
-            self.warnings.push(problem);
-        }
-    }
-
-    fn problem(&self, place: Option<Place>, key: &dyn fmt::Display, message: String) -> Problem {
-        Problem {
-            file: self.file.clone(),
-            place: place.map(|place| (place.line.into(), place.column.into())),
-            key: key.to_string(),
-            message,
-        }
-    }
-
-    /// The warnings in the file's order.
-    ///
-    /// # Errors
-    /// The errors in the file's order, if there are any.
-    pub(crate) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
-        if !self.errors.is_empty() {
-            return Err(self.into_problems());
-        }
-        self.warnings.sort_by_key(|problem| problem.place);
-        Ok(self.warnings)
-    }
-
-    /// The errors in the file's order.
-    pub(crate) fn into_problems(mut self) -> Problems {
-        // Stable, so that problems of one place stay in the order in which they were found.
-        self.errors.sort_by_key(|problem| problem.place);
-        if self.left_out > 0 {
-            let message = format!("{} more errors are not shown", self.left_out);
-            let problem = self.problem(None, &"", message);
-            self.errors.push(problem);
-        }
-        Problems::new(self.errors)
-    }
-}
-
-/// Nobody reads more; a file of broken lines must not become as many messages.
-const MAX_SHOWN: usize = 1_000;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Field, Items, Report};
+use super::decode::{Field, Items};
 use super::material::Material;
 use super::names::{Names, POOLS, PROBES, SETTINGS};
 use super::probe::{Item, Misfit};
+use super::report::{Place, Report};
 use super::value::quote;
-use super::yaml::Place;
 use super::{Azure, BackendSettings, Config, HealthProbe, Problems, raw, yaml};
 use crate::probe::{ClientCertificate, Feature, Protocol, Trust};
 

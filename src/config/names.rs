@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::decode::{Field, Located, Report};
+use super::decode::{Field, Located};
+use super::report::Report;
 use super::value::{nearest, quote};
 
 /// A list of the file whose items have names.

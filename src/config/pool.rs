@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::decode::Located;
 use super::load::Loader;
 use super::names::{Names, POOLS};
+use super::report::Place;
 use super::value::quote;
-use super::yaml::Place;
 use super::{BackendSettings, Pool, raw};
 use crate::discovery::{Fixed, Host, Server, Source};
 

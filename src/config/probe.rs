@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Field, Items, Report, Section, duration, number, text, truth};
+use super::decode::{Field, Items, Section, duration, number, text, truth};
 use super::describe::count;
-use super::raw::{host, name, port, protocol};
+use super::item::{host, name, port, protocol};
+use super::report::{Place, Report};
 use super::value::{format_duration, format_status_codes, quote};
-use super::yaml::{KeyPath, Node, Place, Value};
+use super::yaml::{KeyPath, Node, Value};
 use super::{HealthProbe, value};
 use crate::probe::{Ask, Expectation, Feature, Protocol};
 

@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Field, Items, Located, Report, Section, duration, number, text, truth};
+use super::decode::{Field, Items, Located, Section, duration, text, truth};
+use super::item::{host, name, port, protocol};
 use super::probe::Item;
+use super::report::{Place, Report};
 use super::value;
-use super::yaml::{KeyPath, Node, Place, Value};
+use super::yaml::{KeyPath, Node, Value};
 use crate::discovery::Server;
 use crate::probe::Protocol;
 
@@ -194,25 +196,6 @@ impl AzureNames {
             location: name("location"),
         }
     }
-}
-
-pub(super) fn name(node: &Node) -> Result<Arc<str>, String> {
-    value::name(text(node)?)
-}
-
-pub(super) fn host(node: &Node) -> Result<Arc<str>, String> {
-    value::host(text(node)?)
-}
-
-pub(super) fn port(node: &Node) -> Result<u16, String> {
-    number(node, 1..=u32::from(u16::MAX)).map(|port| u16::try_from(port).unwrap_or(u16::MAX))
-}
-
-pub(super) fn protocol(node: &Node) -> Result<Protocol, String> {
-    let text = text(node)?;
-    Protocol::parse(text).ok_or_else(|| {
-        format!("{} is not a protocol; it must be {}", value::quote(text), Protocol::list("or", |_| true))
-    })
 }
 
 /// The name of a file. Never shows what stands there instead, which may be a key.

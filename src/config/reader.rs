@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use super::decode::{Field, Located, Report, Section, text};
+use super::decode::{Field, Located, Section, text};
 use super::material::Material;
+use super::report::{Place, Report};
 use super::value::quote;
-use super::yaml::{Entry, KeyPath, Node, Place, Value};
+use super::yaml::{Entry, KeyPath, Node, Value};
 use super::{NamedFile, Problem, Problems, yaml};
 
 /// Reads one file; what is wrong is kept, and reading goes on.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::decode::{Report, Section};
+use super::decode::Section;
 use super::probe::{Misfit, PICK, PROBE, PROXY_LINE, Tone, over};
-use super::yaml::{Entry, KeyPath, Node, Place, Value};
+use super::report::{Place, Report};
+use super::yaml::{Entry, KeyPath, Node, Value};
 use super::{BackendSettings, value};
 
 /// What is asked in another way than a setting's own probe asks it; what is `None` stays as that has it.

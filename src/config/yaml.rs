@@ -11,21 +11,8 @@ use std::sync::Arc;
 use serde_saphyr::granit_parser;
 use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
-use super::decode::Report;
+use super::report::{Place, Report};
 use super::value::{cut, quote};
-
-/// Line and column, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
 
 /// One value and where it stands.
 #[derive(Clone, Debug)]

@@ -5,20 +5,7 @@ use std::io::Read;
 
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use super::MAX_KEPT_BYTES;
-
-/// The coding that a server put around a body, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Coding {
-    #[default]
-    Plain,
-    /// Taken off; how many bytes there were with it.
-    Decoded { name: String, encoded: usize },
-    /// Still on: not one that is decoded here, or the body has not come.
-    Encoded { name: String },
-    /// Announced, but the body is not coded like this; it is as it came.
-    Broken { name: String },
-}
+use super::{Coding, MAX_KEPT_BYTES};
 
 /// More codings around one body are not taken off.
 const MAX_CODINGS: usize = 4;

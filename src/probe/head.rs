@@ -5,16 +5,7 @@
 use std::borrow::Cow;
 
 use super::body::Framing;
-use super::content::Coding;
-use super::{HttpFault, Response};
-
-/// A field of a head that was taken although it should not be there like this.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OddField {
-    /// The field's name, or its line, as it came; at most 64 bytes.
-    pub field: Vec<u8>,
-    pub what: &'static str,
-}
+use super::{Coding, HttpFault, OddField, Response};
 
 /// Odd fields of one head that are kept.
 const MAX_ODD_FIELDS: usize = 8;

@@ -6,8 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 
-use super::content::Coding;
-use super::head::OddField;
 use super::memo::Acceptance;
 use super::phases::Phases;
 use super::scan::ScanFacts;
@@ -197,3 +195,24 @@ impl ResponseProgress {
 
 /// Most of a body that is kept and searched, and most of a head that is read, in bytes.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024;
+
+/// The coding that a server put around a body, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Coding {
+    #[default]
+    Plain,
+    /// Taken off; how many bytes there were with it.
+    Decoded { name: String, encoded: usize },
+    /// Still on: not one that is decoded here, or the body has not come.
+    Encoded { name: String },
+    /// Announced, but the body is not coded like this; it is as it came.
+    Broken { name: String },
+}
+
+/// A field of a head that was taken although it should not be there like this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddField {
+    /// The field's name, or its line, as it came; at most 64 bytes.
+    pub field: Vec<u8>,
+    pub what: &'static str,
+}

@@ -318,14 +318,14 @@ async fn watch_after_handshake(connection: &mut Connection, notes: &mut Notes) -
 /// A handshake that failed before the server said anything in TLS: the PROXY line is to blame.
 fn after_proxy_line(fault: Fault, received: &[u8]) -> Fault {
     // A warning alert, such as a farewell, does not end the handshake by itself.
-    let said_nothing = matches!(received.first(), None | Some(&super::tls::ALERT));
-    if let (Fault::Tls(TlsFault::Rustls(_)), Some(alert)) = (&fault, super::tls::alert_in_clear(received)) {
+    let said_nothing = matches!(received.first(), None | Some(&super::clear::ALERT));
+    if let (Fault::Tls(TlsFault::Rustls(_)), Some(alert)) = (&fault, super::alert_in_clear(received)) {
         return Fault::AfterProxyLine(AfterProxyLine::Alert(alert.into()));
     }
     match fault {
         Fault::Tls(TlsFault::Closed) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Closed),
         Fault::Tls(TlsFault::Reset) if said_nothing => Fault::AfterProxyLine(AfterProxyLine::Reset),
-        Fault::Tls(_) if !super::tls::looks_like_tls(received) && !received.is_empty() => {
+        Fault::Tls(_) if !super::looks_like_tls(received) && !received.is_empty() => {
             Fault::AfterProxyLine(AfterProxyLine::NotTls(received[..received.len().min(256)].to_vec()))
         }
         other => other,

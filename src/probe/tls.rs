@@ -17,9 +17,6 @@ use super::memo::AcceptedChains;
 use super::verifier::{ClientCertificateAnswer, Presented, Recorder};
 use super::{Fault, LocalFault, Shortage, TlsFacts, TlsFault, TlsSpec};
 
-/// The content type of an alert record (RFC 8446, section 5.1).
-pub(super) const ALERT: u8 = 21;
-
 /// How much of what a server sends first is kept as evidence, in bytes.
 const KEPT_FIRST_BYTES: usize = 512;
 
@@ -202,25 +199,5 @@ impl io::Read for Recording<'_> {
         let wanted = KEPT_FIRST_BYTES.saturating_sub(self.received.len()).min(count);
         self.received.extend_from_slice(&buffer[..wanted]);
         Ok(count)
-    }
-}
-
-/// The number of the alert that the first bytes are, whatever version its record has.
-#[must_use]
-pub(crate) fn alert_in_clear(first: &[u8]) -> Option<u8> {
-    match first {
-        [ALERT, 3, _, 0, 2, 1 | 2, alert, ..] | [ALERT, _, _, 0, 2, 1 | 2, alert] => Some(*alert),
-        _ => None,
-    }
-}
-
-/// Whether the first bytes are the head of a TLS record: a known content type and a version 3.x; an alert may have any.
-#[must_use]
-pub(crate) fn looks_like_tls(first: &[u8]) -> bool {
-    match first {
-        _ if alert_in_clear(first).is_some() => true,
-        [] => true,
-        [kind] => (20..=23).contains(kind),
-        [kind, major, ..] => (20..=23).contains(kind) && *major == 3,
     }
 }

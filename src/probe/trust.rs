@@ -21,6 +21,7 @@ use x509_parser::extensions::KeyUsage as KeyUsageBits;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
+use super::UnusableMaterial;
 use super::clock::{Dates, dates, system_time, unchanged_until, unix_time};
 use super::revocation::RevocationList;
 use super::search::searchable;
@@ -69,11 +70,6 @@ pub enum TrustMode {
     /// The setting's `trusted_root_certificates`.
     Configured,
 }
-
-/// A configured certificate, key or revocation list that cannot be used; why, in words, and never with its content.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UnusableMaterial(pub String);
 
 impl Trust {
     /// Trust in `roots` (each one DER certificate), less what `revocation_lists` (each one DER CRL) revoke.

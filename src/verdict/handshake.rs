@@ -4,7 +4,6 @@ use rustls::{
     AlertDescription, CertificateError, Error, HandshakeType, InvalidMessage, PeerIncompatible, ProtocolVersion,
 };
 
-use super::http::NO_RENEGOTIATION;
 use super::text::{millis, quoted};
 use super::{Case, Cause, Facts, Slot, TlsSession, offer};
 use crate::probe::{
@@ -397,6 +396,10 @@ pub fn alert_name(alert: AlertDescription) -> String {
     };
     format!("{name} ({number})")
 }
+
+/// Why a client certificate does not get to a server that asks for it late.
+pub(super) const NO_RENEGOTIATION: &str =
+    ": that is how a client certificate is asked for after the request, and it is not done";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! What an HTTP exchange means: how it broke, and what is not as expected of a response.
 
-use super::handshake::alert_name;
+use super::handshake::{NO_RENEGOTIATION, alert_name};
 use super::text::{millis, quoted};
 use super::{Case, Cause, Facts, Finding, Notice, Slot};
 use crate::probe::{
@@ -236,10 +236,6 @@ fn client_certificate(has_one: bool, facts: &TlsFacts, status: u16, said: &Said)
     }
     None
 }
-
-/// Why a client certificate does not get to a server that asks for it late.
-pub(super) const NO_RENEGOTIATION: &str =
-    ": that is how a client certificate is asked for after the request, and it is not done";
 
 /// Another version of HTTP is what the server wants.
 fn other_version(response: &Response, said: &Said) -> Option<(Cause, String)> {

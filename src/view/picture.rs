@@ -7,6 +7,7 @@ mod chain;
 mod draw;
 mod findings;
 mod measure;
+mod part;
 pub mod place;
 mod scene;
 mod told;

@@ -3,6 +3,7 @@
 mod cell;
 mod csv;
 mod details;
+mod look;
 mod table;
 
 use std::fmt::Write;
@@ -15,7 +16,8 @@ pub(super) use self::cell::width;
 pub use self::cell::{folded, steers, visible, visible_json};
 pub use self::csv::{csv_header, csv_rows};
 pub(super) use self::details::facts;
-pub use self::table::{Colour, Look, Order, table};
+pub use self::look::{Colour, Look, Order};
+pub use self::table::table;
 use crate::view::time::Utc;
 
 /// An instant for people.

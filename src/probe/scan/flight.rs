@@ -4,7 +4,7 @@
 
 use rustls::pki_types::CertificateDer;
 
-use crate::probe::tls::alert_in_clear;
+use crate::probe::alert_in_clear;
 
 /// A server's first flight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

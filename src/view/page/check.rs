@@ -55,7 +55,8 @@ pub fn page(examination: &Examination, place: Place<'_>) -> String {
 }
 
 fn found(examination: &Examination, root: &str) -> Markup {
-    found::all(&Check::of(examination, Some(&Links { base: root.to_owned() })))
+    let check = Check::of(examination, Some(&Links { base: root.to_owned() }));
+    found::all(&check, &verdict::all(&check))
 }
 
 /// The page that says why there is no result of a check of this row, with the form to ask again.

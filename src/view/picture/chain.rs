@@ -1,8 +1,8 @@
 //! The certificates as sent, with an empty place where one is missing, and what they lead to.
 
 use super::findings::Findings;
+use super::part::{Kind, Mark, Note, Part};
 use super::place::Place;
-use super::scene::{Kind, Mark, Note, Part};
 use crate::verdict::Role;
 use crate::view::report::{CertificateView, ReportRow, TlsView};
 use crate::view::text::one_line;

@@ -4,7 +4,8 @@
 use maud::{Markup, html};
 
 use super::measure::{Weight, wrap};
-use super::scene::{Kind, Mark, Note, Part, Progress, Scene};
+use super::part::{Kind, Mark, Note, Part, Progress};
+use super::scene::Scene;
 
 /// For wide windows and for narrow ones.
 pub(super) fn both(scene: &Scene) -> Markup {

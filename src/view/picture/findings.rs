@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
+use super::part::{Mark, Note};
 use super::place;
 use super::place::{Place, Saying};
-use super::scene::{Mark, Note};
 use crate::verdict::{Cause, Code, ProbeResult};
 use crate::view::report::{CertificateView, Problem, ReportRow};
 use crate::view::text::one_line;

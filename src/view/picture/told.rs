@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::scene::{Kind, Mark, Part, Scene};
+use super::part::{Kind, Mark, Part};
+use super::scene::Scene;
 
 pub(super) fn lists(scene: &Scene) -> Markup {
     html! {

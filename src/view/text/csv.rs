@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::cell::visible;
-use super::table::reason;
+use super::look::reason;
 use crate::view::report::{Report, ReportRow};
 use crate::view::time::Utc;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::cell::{folded, visible};
-use super::table::{Look, reason};
+use super::look::{Look, reason};
 use crate::health::State;
 use crate::verdict::Side;
 use crate::view::report::{Problem, ReportRow};

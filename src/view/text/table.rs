@@ -5,38 +5,11 @@ use std::time::SystemTime;
 
 use super::cell::{cut, visible, width};
 use super::details::details;
+use super::look::{Colour, Look, Order, reason};
 use crate::health::State;
 use crate::view::ranking::{Urgency, worst_first};
-use crate::view::report::{Problem, Report, ReportRow, Summary};
+use crate::view::report::{Report, ReportRow, Summary};
 use crate::view::time::{age, short_span};
-
-/// How a table is to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// When it is looked at, for ages.
-    pub now: SystemTime,
-    /// Columns of the terminal; `None`: everything is shown whole.
-    pub width: Option<usize>,
-    /// The most rows that are shown; `None`: all of them.
-    pub rows: Option<usize>,
-    pub colour: Colour,
-    pub order: Order,
-}
-
-/// The order of rows that are equally bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// What changed last stands first.
-    LatestChange,
-    Configuration,
-}
-
-/// Whether states stand out by a colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    Ansi,
-    None,
-}
 
 /// The report as a table; a single row is followed by all that is known about its cause, and what to do.
 #[must_use]
@@ -109,15 +82,6 @@ fn cells(row: &ReportRow<'_>, now: SystemTime) -> [String; 9] {
     ]
     .map(|cell| visible(&cell).into_owned())
 }
-
-/// Why the row is not well. Before there was any verdict: what kept the latest probe from giving one.
-pub(super) fn reason<'r, 'a>(row: &'r ReportRow<'a>) -> Option<&'r Problem<'a>> {
-    let cause = row.cause.as_ref()?;
-    let latest = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
-    Some(latest.filter(|_| cause.code == NOT_PROBED_YET).unwrap_or(cause))
-}
-
-const NOT_PROBED_YET: &str = "not_probed_yet";
 
 /// The columns' widths; 0: the column is left out. Where the terminal is too narrow the detail is cut, and columns make room
 /// for it; then it is left out itself, and the names of pool and setting are cut. State, server and cause are always whole.

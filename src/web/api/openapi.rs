@@ -2,19 +2,23 @@
 //! routes' own descriptions and the schemas of the types that are sent.
 
 use std::io::Write;
+use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use crate::web::api::error::ApiError;
 use crate::web::api::etag::{ETag, Tags};
 use crate::web::api::operations;
-use crate::web::api::surface::{Answer, Content, Operation, Parameter, Place, Verb};
+use crate::web::api::surface::{Answer, Content, Operation, Parameter, Place, Surface, Verb};
 use crate::web::encoding::Encoding;
 
 pub(super) const PATH: &str = "/api/v1/openapi.json";
@@ -33,6 +37,28 @@ pub(super) fn operation() -> Operation {
                 .with(&operations::CACHED),
             operations::not_modified(),
         ],
+    }
+}
+
+impl Surface {
+    /// The routes and their description at `/api/v1/openapi.json`, with an answer in JSON for every other path below
+    /// `/api`, and for every wrong method. `base` is what stands before the paths: a URL, a path, or nothing.
+    pub fn into_router(self, base: &str) -> Router {
+        let Self { mut operations, router } = self;
+        operations.push(operation());
+        let document = Arc::new(Document::of(&operations, base));
+        let nothing_here = any(async |uri: Uri| {
+            ApiError::not_found(format!("{:?} is not here; /api/v1/openapi.json lists what is", uri.path()))
+        });
+        let wrong_method = async || {
+            let message = "this path takes other methods; the Allow header names them";
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        };
+        let router = router
+            .route(PATH, get(async move |headers: HeaderMap| document.answer(&headers)))
+            .method_not_allowed_fallback(wrong_method);
+        let others = ["/api", "/api/", "/api/{*rest}"];
+        others.into_iter().fold(router, |router, path| router.route(path, nothing_here.clone()))
     }
 }
 

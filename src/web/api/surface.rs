@@ -1,18 +1,13 @@
 //! What routes of an API are made of: each is described where it is added, so that the router and the document that
 //! describes it (`openapi`) are one.
 
-use std::sync::Arc;
-
 use axum::Router;
 
 use axum::handler::Handler;
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::routing::{MethodFilter, any, get, on};
+use axum::routing::{MethodFilter, on};
 use schemars::{Schema, SchemaGenerator};
 
-use crate::web::api::error::{ApiError, ErrorBody};
-use crate::web::api::openapi;
-use crate::web::api::openapi::Document;
+use crate::web::api::error::ErrorBody;
 
 /// One method of one path.
 pub struct Operation {
@@ -118,8 +113,8 @@ pub type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema + Send + Sync>;
 
 /// Routes, and their description.
 pub struct Surface<S = ()> {
-    operations: Vec<Operation>,
-    router: Router<S>,
+    pub(super) operations: Vec<Operation>,
+    pub(super) router: Router<S>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for Surface<S> {
@@ -155,25 +150,5 @@ impl Surface {
         self.operations.extend(other.operations);
         self.router = self.router.merge(other.router);
         self
-    }
-
-    /// The routes and their description at `/api/v1/openapi.json`, with an answer in JSON for every other path below
-    /// `/api`, and for every wrong method. `base` is what stands before the paths: a URL, a path, or nothing.
-    pub fn into_router(self, base: &str) -> Router {
-        let Self { mut operations, router } = self;
-        operations.push(openapi::operation());
-        let document = Arc::new(Document::of(&operations, base));
-        let nothing_here = any(async |uri: Uri| {
-            ApiError::not_found(format!("{:?} is not here; /api/v1/openapi.json lists what is", uri.path()))
-        });
-        let wrong_method = async || {
-            let message = "this path takes other methods; the Allow header names them";
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
-        };
-        let router = router
-            .route(openapi::PATH, get(async move |headers: HeaderMap| document.answer(&headers)))
-            .method_not_allowed_fallback(wrong_method);
-        let others = ["/api", "/api/", "/api/{*rest}"];
-        others.into_iter().fold(router, |router, path| router.route(path, nothing_here.clone()))
     }
 }

@@ -2,17 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::verdict;
 use crate::view::check::{Block, Cell, Check, Form, Mark, Section};
 use crate::view::page::{shape_named, time};
 use crate::view::text::visible;
 use crate::view::time::took;
 
-pub(super) fn all(check: &Check<'_>) -> Markup {
+pub(super) fn all(check: &Check<'_>, verdict: &Markup) -> Markup {
     let whole = took(std::time::Duration::try_from_secs_f64(check.duration_seconds).unwrap_or_default());
     html! {
         div.check-found {
-            (verdict::all(check))
+            (verdict)
             p.check-when { "Checked at " (time(check.at)) " in " (whole) ", from the exporter's host." }
             @for section in &check.sections { (of_section(section)) }
             (issues(check))

@@ -1,0 +1,48 @@
+//! How much a client may take, and for how long.
+
+use std::time::Duration;
+
+/// How much a client may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once, over all listeners; more wait in the kernel's queue.
+    pub connections: usize,
+    /// For the whole TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Without a byte taken from what we write.
+    pub write: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Scrapes at once.
+    pub scrapes: usize,
+    /// How long a scrape waits for its turn before it is refused with 503.
+    pub scrape_wait: Duration,
+    /// From the start of a scrape to its last byte.
+    pub scrape: Duration,
+    /// Clients at once that are told of changes as they come.
+    pub streams: usize,
+    /// After so long without a change, such a client gets a sign of life.
+    pub heartbeat: Duration,
+    /// What running requests get when the exporter ends.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            idle: Duration::from_mins(2),
+            scrapes: 16,
+            scrape_wait: Duration::from_secs(5),
+            scrape: Duration::from_mins(1),
+            streams: 64,
+            heartbeat: Duration::from_secs(15),
+            shutdown: Duration::from_secs(3),
+        }
+    }
+}
