@@ -47,9 +47,6 @@ pub use self::demo::{DemoStarted, run_demo};
 pub use self::once::Probing;
 pub use self::troubleshoot::{RowOptions, TroubleshootOptions, run_troubleshoot};
 
-pub use crate::resolver::{DEFAULT_LAST_KNOWN_GOOD, Options as ResolverOptions};
-pub use crate::troubleshoot::{Stage as TroubleshootStage, State as TroubleshootState};
-
 /// What `run` was told.
 #[derive(Debug)]
 pub struct Options {

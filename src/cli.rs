@@ -20,8 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::log::{LogFormat, LogLevel};
-use crate::app;
 use crate::config::parse_duration;
+use crate::{app, resolver};
 
 /// Probes every server of every backend pool and tells which are healthy, and of the others exactly why not, whose side
 /// has to act and what to do.
@@ -130,7 +130,7 @@ impl Run {
         let options = app::Options {
             config_file: config.config_file,
             web: web.into(),
-            resolver: app::ResolverOptions { nameservers, last_known_good },
+            resolver: resolver::Options { nameservers, last_known_good },
         };
         runtime()?.block_on(async {
             let shutdown = shutdown_on_signal()?;

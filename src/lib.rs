@@ -16,9 +16,12 @@
 //!
 //! The ones with a ✓ are tests (`tests/it/architecture.rs`).
 //!
-//! 1. Only `app` knows the order of the stages; who may name whom is a table. ✓
+//! 1. Only `app` knows the order of the stages. Who may name whom is a table, in which a name counts for the room that
+//!    has it, through whatever room it comes; files beside each other depend one way. ✓
 //! 2. `probe` records, `verdict` judges. A failed probe is data, never `Err`.
-//! 3. `health` holds the only mutable state. Views get one snapshot; no view reads another.
+//! 3. What is known of a row changes in `health` alone. What changes elsewhere is a memory that saves work (answers of
+//!    names, accepted chains, judged chains) or is about our own running: beats, reloads, requests under way. ✓ Views
+//!    get one snapshot; no view reads another.
 //! 4. A loaded config value never changes; a reload makes a new one and swaps it in when it is whole.
 //! 5. What is not known is Unknown. Nothing starts healthy. A verdict for a target that is gone is dropped.
 //! 6. Words shown to people live in tables, and every surface reads the same row.

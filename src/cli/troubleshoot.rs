@@ -10,10 +10,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{LogFlags, print, runtime};
-use crate::app;
-use crate::app::{TroubleshootStage as Stage, TroubleshootState as State};
 use crate::config::parse_duration;
+use crate::troubleshoot::{Stage, State};
 use crate::view::check::{Check, text};
+use crate::{app, resolver};
 
 #[derive(Args, Debug)]
 pub(super) struct Troubleshoot {
@@ -61,7 +61,7 @@ impl Troubleshoot {
             target,
             row: config_file.map(|config_file| app::RowOptions { config_file, pool, setting }),
             // One check remembers nothing.
-            resolver: app::ResolverOptions { nameservers, last_known_good: Duration::ZERO },
+            resolver: resolver::Options { nameservers, last_known_good: Duration::ZERO },
             tries,
             timeout,
         };

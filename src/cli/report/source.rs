@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::remote::Remote;
 use super::{Report as Flags, complain};
-use crate::app::{DEFAULT_LAST_KNOWN_GOOD, Probing, ResolverOptions};
+use crate::app::Probing;
 use crate::config::Problem;
 use crate::config::http::HttpConfig;
+use crate::resolver;
 use crate::view::report::{Filter, Links, Report, Snapshot};
 use crate::view::text::Order;
 
@@ -36,7 +37,7 @@ impl Source {
 
     fn rows(file: &Path, flags: &Flags, filter: &Filter) -> anyhow::Result<(Self, Vec<Problem>)> {
         let nameservers = flags.nameservers.clone();
-        let resolver = ResolverOptions { nameservers, last_known_good: DEFAULT_LAST_KNOWN_GOOD };
+        let resolver = resolver::Options { nameservers, last_known_good: resolver::DEFAULT_LAST_KNOWN_GOOD };
         let probing = Probing::of(file, resolver, filter)?;
         let warnings = probing.warnings().to_vec();
         Ok((Self::Rows(probing), warnings))
