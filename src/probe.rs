@@ -48,8 +48,8 @@ pub use explore::{Exploration, Wish};
 pub use memo::{Acceptance, AcceptedChains};
 pub use notes::Transcript;
 pub use observation::{
-    AfterProxyLine, BodyEnd, Coding, ConnectFault, FailedAddress, Fault, HttpFault, MAX_KEPT_BYTES, Observation,
-    OddField, Response, ResponseProgress, TlsFacts, TlsFault,
+    AfterProxyLine, BodyEnd, Coding, ConnectFault, FailedAddress, Fault, Flood, HttpFault, MAX_HANDSHAKE_BYTES,
+    MAX_IDLE_RECORD_BYTES, MAX_KEPT_BYTES, Observation, OddField, Response, ResponseProgress, TlsFacts, TlsFault,
 };
 pub use outlook::{Outlook, Route, outlook};
 pub(crate) use own::covers;

@@ -14,11 +14,16 @@ pub(super) enum Framing {
 /// A chunk's size line or a trailer line longer than this is no honest one.
 const MAX_LINE: usize = 4096;
 
+/// Most that the lines of all chunks take, in bytes. A body of 64 KiB in a chunk for each byte stays below.
+const MAX_CHUNK_LINES: usize = 1024 * 1024;
+
 /// A body on its way in.
 pub(super) struct Body {
     expects: Expects,
     awaited: BodyEnd,
     received: u64,
+    /// Bytes of the chunks' lines so far.
+    chunk_lines: usize,
 }
 
 enum Expects {
@@ -42,7 +47,7 @@ impl Body {
             Framing::Chunked => (Expects::ChunkSize, BodyEnd::LastChunk),
             Framing::UntilClose => (Expects::UntilClose, BodyEnd::Close),
         };
-        Self { expects, awaited, received: 0 }
+        Self { expects, awaited, received: 0, chunk_lines: 0 }
     }
 
     /// What ends it.
@@ -93,6 +98,10 @@ impl Body {
                 Expects::ChunkSize => match httparse::parse_chunk_size(rest) {
                     Ok(httparse::Status::Complete((line, size))) => {
                         *used += line;
+                        self.chunk_lines += line;
+                        if self.chunk_lines > MAX_CHUNK_LINES {
+                            return Err(HttpFault::Malformed("the size lines of its chunks are larger than 1 MiB"));
+                        }
                         self.expects = if size == 0 { Expects::Trailer { bytes: 0 } } else { Expects::Chunk(size) };
                     }
                     Ok(httparse::Status::Partial) if rest.len() <= MAX_LINE => return Ok(false),

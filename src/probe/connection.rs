@@ -8,12 +8,14 @@ use rustls::ProtocolVersion;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::{Fault, HttpFault, ResponseProgress, TlsFault};
+use super::{Fault, Flood, HttpFault, MAX_IDLE_RECORD_BYTES, ResponseProgress, TlsFault};
 
 /// Reads and writes whole messages; errors say what they were.
 pub(super) struct Connection {
     stream: TcpStream,
     tls: Option<Box<rustls::ClientConnection>>,
+    /// Bytes of TLS records that were read and came to no data.
+    idle: usize,
     /// A write was told of a reset; the system tells of it only once, and a read then sees a mere end.
     reset: bool,
 }
@@ -22,6 +24,8 @@ pub(super) struct Connection {
 pub(super) enum Broken {
     Reset,
     Tls(rustls::Error),
+    /// What comes holds no data, and has no end.
+    Flood(Flood),
 }
 
 impl Broken {
@@ -32,17 +36,18 @@ impl Broken {
             Self::Reset => Fault::Http(HttpFault::Reset(progress)),
             Self::Tls(rustls::Error::AlertReceived(alert)) => Fault::Tls(TlsFault::AlertAfterHandshake(alert)),
             Self::Tls(error) => Fault::Tls(TlsFault::Rustls(error)),
+            Self::Flood(what) => Fault::Tls(TlsFault::Flood(what)),
         }
     }
 }
 
 impl Connection {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { stream, tls: None, reset: false }
+        Self { stream, tls: None, idle: 0, reset: false }
     }
 
     pub(super) fn over_tls(stream: TcpStream, tls: rustls::ClientConnection) -> Self {
-        Self { stream, tls: Some(Box::new(tls)), reset: false }
+        Self { stream, tls: Some(Box::new(tls)), idle: 0, reset: false }
     }
 
     /// Writes all of `bytes`. A write that fails is no verdict yet: what the server said before is still to be read.
@@ -83,7 +88,10 @@ impl Connection {
             tokio::task::coop::consume_budget().await;
             if let Some(tls) = &mut self.tls {
                 match take_plaintext(tls, into) {
-                    Ok(count) => return Ok(count),
+                    Ok(count) => {
+                        self.idle = self.idle.saturating_sub(count);
+                        return Ok(count);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                     Err(_) => {}
                 }
@@ -97,17 +105,21 @@ impl Connection {
                             Err(_) => Ok(0),
                         };
                     }
-                    Ok(_) => {
+                    Ok(count) => {
+                        self.idle += count;
                         tls.process_new_packets().map_err(Broken::Tls)?;
                         // Answers to key updates; before TLS 1.3 there is none but the refusal to renegotiate.
                         if tls.wants_write() {
                             *renegotiation |= tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
                             let _ = tls.write_tls(&mut Socket(&self.stream));
                         }
+                        if self.idle > MAX_IDLE_RECORD_BYTES {
+                            return Err(Broken::Flood(Flood::Records));
+                        }
                         continue;
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) if is_too_large(&error) => return Err(Broken::Tls(too_large())),
+                    Err(error) if is_too_large(&error) => return Err(Broken::Flood(Flood::Messages)),
                     Err(_) => return Err(Broken::Reset),
                 }
             } else {

@@ -97,7 +97,9 @@ impl Lateness {
                 true
             }
             Fault::AfterProxyLine(AfterProxyLine::NotTls(_) | AfterProxyLine::Alert(_))
-            | Fault::Tls(TlsFault::Timeout | TlsFault::Rustls(_) | TlsFault::AlertAfterHandshake(_))
+            | Fault::Tls(
+                TlsFault::Timeout | TlsFault::Rustls(_) | TlsFault::AlertAfterHandshake(_) | TlsFault::Flood(_),
+            )
             | Fault::Http(
                 HttpFault::Timeout { .. }
                 | HttpFault::Malformed(_)

@@ -137,6 +137,19 @@ pub enum TlsFault {
     EndAfterHandshake {
         reset: bool,
     },
+    /// More bytes came than this of what holds nothing for us; the reading ended there.
+    Flood(Flood),
+}
+
+/// What a server sent far too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// Messages of a handshake that was not over by then.
+    Handshake,
+    /// After the handshake, records that carry no data: session tickets, key updates, empty or padded ones.
+    Records,
+    /// After the handshake, messages that run on into each other, more at once than is kept of them: 64 KiB.
+    Messages,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +205,13 @@ impl ResponseProgress {
         self == Self::Nothing
     }
 }
+
+/// Most that is read of a handshake, in bytes: several messages as large as one may be.
+pub const MAX_HANDSHAKE_BYTES: usize = 512 * 1024;
+
+/// Most that is read of records that carry no data, and of what stands around the data in others, in bytes. A body of
+/// 64 KiB in a record for each byte stays below.
+pub const MAX_IDLE_RECORD_BYTES: usize = 2 * 1024 * 1024;
 
 /// Most of a body that is kept and searched, and most of a head that is read, in bytes.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024;

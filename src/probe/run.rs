@@ -14,8 +14,8 @@ use super::notes::{Notes, Phase, Transcript};
 use super::scan::ScanFacts;
 use super::tls::{Handshake, LastFlight};
 use super::{
-    AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, Observation, ProbeSpec, Request,
-    TlsFault, TlsSpec, dns, http, scan, tcp,
+    AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, MAX_KEPT_BYTES, Observation,
+    ProbeSpec, Request, TlsFault, TlsSpec, dns, http, scan, tcp,
 };
 use crate::resolver::Resolver;
 
@@ -286,16 +286,21 @@ async fn watch_after_proxy_line(stream: TcpStream, window: Duration) -> Result<(
     let mut connection = Connection::plain(stream);
     let mut bytes = Vec::new();
     let watch = async {
+        let mut received = 0;
         loop {
             bytes.clear();
             match connection.read(&mut bytes, &mut false).await {
-                Ok(0) => return Fault::AfterProxyLine(AfterProxyLine::Closed),
-                Ok(_) => {}
-                Err(_) => return Fault::AfterProxyLine(AfterProxyLine::Reset),
+                Ok(0) => return Err(Fault::AfterProxyLine(AfterProxyLine::Closed)),
+                Ok(count) => received += count,
+                Err(_) => return Err(Fault::AfterProxyLine(AfterProxyLine::Reset)),
+            }
+            // Who has so much to say has read the line.
+            if received > MAX_KEPT_BYTES {
+                return Ok(());
             }
         }
     };
-    tokio::time::timeout(window, watch).await.map_or(Ok(()), Err)
+    tokio::time::timeout(window, watch).await.unwrap_or(Ok(()))
 }
 
 /// TLS after a handshake in which the server asked for a client certificate: under TLS 1.3 its refusal comes only now.
@@ -303,16 +308,21 @@ async fn watch_after_handshake(connection: &mut Connection, notes: &mut Notes) -
     let window = notes.rejection_window();
     let mut bytes = Vec::new();
     let watch = async {
+        let mut received = 0;
         loop {
             bytes.clear();
             match connection.read(&mut bytes, &mut notes.renegotiation_requested).await {
-                Ok(0) => return Fault::Tls(TlsFault::EndAfterHandshake { reset: false }),
-                Ok(_) => {}
-                Err(error) => return error.before_a_response(super::ResponseProgress::Nothing, true),
+                Ok(0) => return Err(Fault::Tls(TlsFault::EndAfterHandshake { reset: false })),
+                Ok(count) => received += count,
+                Err(error) => return Err(error.before_a_response(super::ResponseProgress::Nothing, true)),
+            }
+            // Who has so much to say has let us in.
+            if received > MAX_KEPT_BYTES {
+                return Ok(());
             }
         }
     };
-    tokio::time::timeout(window, watch).await.map_or(Ok(()), Err)
+    tokio::time::timeout(window, watch).await.unwrap_or(Ok(()))
 }
 
 /// A handshake that failed before the server said anything in TLS: the PROXY line is to blame.

@@ -15,7 +15,7 @@ use super::clock::{Clock, system_time, unix_time};
 use super::connection::{Connection, Socket, flush, is_reset, is_too_large, too_large};
 use super::memo::AcceptedChains;
 use super::verifier::{ClientCertificateAnswer, Presented, Recorder};
-use super::{Fault, LocalFault, Shortage, TlsFacts, TlsFault, TlsSpec};
+use super::{Fault, Flood, LocalFault, MAX_HANDSHAKE_BYTES, Shortage, TlsFacts, TlsFault, TlsSpec};
 
 /// How much of what a server sends first is kept as evidence, in bytes.
 const KEPT_FIRST_BYTES: usize = 512;
@@ -153,6 +153,7 @@ pub(super) async fn drive(
 ) -> Result<(), TlsFault> {
     // The system tells of a reset only once; when a write was told, a read sees a mere end.
     let mut reset = false;
+    let mut count = 0;
     loop {
         let is_over = !connection.is_handshaking();
         if is_over && last_flight == LastFlight::WithRequest {
@@ -168,11 +169,15 @@ pub(super) async fn drive(
         match connection.read_tls(&mut Recording { socket: Socket(stream), received }) {
             Ok(0) if reset => return Err(TlsFault::Reset),
             Ok(0) => return Err(TlsFault::Closed),
-            Ok(_) => {
+            Ok(more) => {
+                count += more;
                 if let Err(error) = connection.process_new_packets() {
                     // Tells the server why, as far as that goes without waiting.
                     let _ = connection.write_tls(&mut Socket(stream));
                     return Err(TlsFault::Rustls(error));
+                }
+                if count > MAX_HANDSHAKE_BYTES && connection.is_handshaking() {
+                    return Err(TlsFault::Flood(Flood::Handshake));
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

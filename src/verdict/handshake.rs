@@ -7,7 +7,8 @@ use rustls::{
 use super::text::{millis, quoted};
 use super::{Case, Cause, Facts, Slot, TlsSession, offer};
 use crate::probe::{
-    Fault, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault, TlsSpec, VerifiedName, alert_in_clear, looks_like_tls,
+    Fault, Flood, MAX_HANDSHAKE_BYTES, MAX_IDLE_RECORD_BYTES, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault,
+    TlsSpec, VerifiedName, alert_in_clear, looks_like_tls,
 };
 
 /// The cause and the detail.
@@ -78,6 +79,7 @@ fn alert_of(fault: &TlsFault, facts: &TlsFacts) -> Option<AlertDescription> {
         TlsFault::Rustls(_)
         | TlsFault::AlertAfterHandshake(_)
         | TlsFault::EndAfterHandshake { .. }
+        | TlsFault::Flood(_)
         | TlsFault::Timeout
         | TlsFault::Closed
         | TlsFault::Reset => None,
@@ -122,7 +124,27 @@ fn without_scan(spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault, probe: &Prob
                 (Cause::TlsClientCertificateRequired, detail)
             }
         }
+        TlsFault::Flood(what) => (Cause::TlsProtocolError, flooded(*what)),
         TlsFault::Rustls(error) => of_error(error),
+    }
+}
+
+fn flooded(what: Flood) -> String {
+    match what {
+        Flood::Handshake => format!(
+            "the server sent more than {} KiB and the handshake was still not over; the exporter read no further",
+            MAX_HANDSHAKE_BYTES / 1024
+        ),
+        Flood::Records => format!(
+            "after the handshake the server sent more than {} MiB of TLS records that carry no data, such as session \
+             tickets or key updates; the exporter read no further",
+            MAX_IDLE_RECORD_BYTES / 1024 / 1024
+        ),
+        Flood::Messages => {
+            "after the handshake the server sent more TLS messages at once, such as session tickets, than \
+                            the 64 KiB that this exporter keeps of them"
+                .to_owned()
+        }
     }
 }
 

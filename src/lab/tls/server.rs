@@ -35,6 +35,10 @@ pub struct Terms {
     pub client: ClientAuthentication,
     /// Application protocols, the preferred one first; none: ALPN is ignored.
     pub alpn: Vec<Vec<u8>>,
+    /// Session tickets that are sent right after a TLS 1.3 handshake; none said: the usual two.
+    pub tickets: Option<usize>,
+    /// Bytes of a record at most, with its head; none said: as many as one may have.
+    pub record_size: Option<usize>,
 }
 
 /// TLS versions that a server speaks.
@@ -100,6 +104,8 @@ impl ServerTls {
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = terms.alpn;
+        config.max_fragment_size = terms.record_size;
+        config.send_tls13_tickets = terms.tickets.unwrap_or(config.send_tls13_tickets);
         Ok(Self { config: Arc::new(config) })
     }
 

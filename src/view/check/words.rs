@@ -38,6 +38,7 @@ pub(super) fn of_tls_fault(fault: &TlsFault) -> String {
         }
         TlsFault::Rustls(error) => error.to_string(),
         TlsFault::EndAfterHandshake { .. } => "closed right after the handshake".to_owned(),
+        TlsFault::Flood(_) => "a flood of messages, not read to its end".to_owned(),
     }
 }
 

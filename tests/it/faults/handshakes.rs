@@ -335,6 +335,38 @@ async fn a_client_certificate_is_required_optional_rejected_or_accepted() {
     check(rows).await;
 }
 
+/// A record that holds just one of the lab's tickets: a head of 5 bytes, and 81 of ticket.
+const ONE_TICKET: usize = 5 + 81;
+
+#[tokio::test]
+async fn a_flood_of_session_tickets_ends_the_probe_and_a_few_are_usual() {
+    let secure = Secure::new();
+    let identity = secure.pki.identity(Chain::Good, HOST).unwrap();
+    let sending = |tickets, record_size| {
+        let terms = Terms { versions: Versions::Tls13, tickets: Some(tickets), record_size, ..Terms::default() };
+        Service::tls(&ServerTls::with(&identity, terms).unwrap(), http::ok())
+    };
+    let of_size = |tickets, record_size, probe, expected: Expected| {
+        let name = format!("{tickets} tickets in records of {record_size:?}");
+        row(name, sending(tickets, record_size), probe, expected.chain(&[Leaf, Intermediate]))
+    };
+    let of = |tickets, probe, expected| of_size(tickets, None, probe, expected);
+    let flood = |words| fails(Cause::TlsProtocolError, Part::FirstByte).saying(words);
+    let (https, tls) = (|| Probe::https(&secure.trust), || Probe::tls(&secure.trust));
+    check([
+        // As large as records may be, in which the tickets run on into each other.
+        of(30_000, https(), flood("TLS messages at once")),
+        // Each ticket in a record of its own.
+        of_size(30_000, Some(ONE_TICKET), https(), flood("more than 2 MiB of TLS records")),
+        // Nothing is read after the handshake.
+        of(30_000, tls(), succeeds()),
+        of(0, https(), succeeds().status(200)),
+        of(16, https(), succeeds().status(200)),
+        of(16, tls(), succeeds()),
+    ])
+    .await;
+}
+
 #[tokio::test]
 async fn a_server_that_asked_and_ends_right_after_the_handshake_minds_the_certificate() {
     let secure = Secure::new();

@@ -128,6 +128,12 @@ async fn endless_heads_are_malformed_long_before_the_timeout() {
             malformed("size line does not end").status(200),
         ),
         row(
+            "endless small chunks with large extensions",
+            endless(chunked, &format!("1;{}\r\na\r\n", "x".repeat(4000))),
+            Probe::http(),
+            malformed("larger than 1 MiB").status(200),
+        ),
+        row(
             "endless trailers",
             endless(&format!("{chunked}0\r\n"), &"A: b\r\n".repeat(100)),
             Probe::http(),
