@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::report::{Place, Report};
-use super::value::{cut, format_duration, nearest, parse_duration, quote};
+use super::value::{cut_key, format_duration, nearest, parse_duration, quote};
 use super::yaml::{Entry, KeyPath, Node, Value};
 
 /// A mapping of which the known keys are read.
@@ -74,12 +74,12 @@ impl<'a> Section<'a> {
             return None;
         };
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
-            report.error_with(Some(entry.place), KeyPath::Key(path, &cut(&entry.key)), || {
+            report.error_with(Some(entry.place), KeyPath::Key(path, &cut_key(&entry.key)), || {
                 let right = match nearest(&entry.key, known.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),
                     None => format!("known here are {}", known.join(", ")),
                 };
-                format!("unknown key {}; {right}", quote(&entry.key))
+                format!("unknown key `{}`; {right}", cut_key(&entry.key))
             });
         }
         Some(Self { path, place: node.place, entries, known })

@@ -18,7 +18,7 @@ use rustls::sign::SingleCertAndKey;
 
 use super::decode::{Field, Section, text, truth};
 use super::reader::{Reader, trimmed};
-use super::value::{cut, quote};
+use super::value::{cut_key, quote};
 use super::yaml::{KeyPath, Node};
 use super::{Problem, Problems};
 use crate::probe::{ServerVerifier, Trust, TrustMode};
@@ -171,7 +171,7 @@ fn sensitive(value: &str) -> Option<HeaderValue> {
 fn headers(reader: &mut Reader, section: &Section<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for entry in reader.entries(section, "http_headers", "header names, each to values, secrets or files") {
-        let (parent, shown) = (section.path_of("http_headers"), cut(&entry.key));
+        let (parent, shown) = (section.path_of("http_headers"), cut_key(&entry.key));
         let path = KeyPath::Key(&parent, &shown);
         let Ok(name) = HeaderName::from_bytes(entry.key.as_bytes()) else {
             reader.report.error(Some(entry.place), path, "this is no name of a header");

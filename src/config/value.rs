@@ -189,7 +189,7 @@ pub(super) fn quote(text: &str) -> String {
 /// What a message shows of `text`: at most 80 characters, no control characters, and nothing of a private key, which
 /// can stand anywhere by mistake.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
-    if text.contains("PRIVATE KEY") {
+    if text.contains("PRIVATE KEY") || looks_like_a_key(text) {
         return Cow::Borrowed("(a private key, not shown)");
     }
     if text.len() <= MAX_SHOWN && !text.chars().any(char::is_control) {
@@ -207,6 +207,26 @@ pub(super) fn cut(text: &str) -> Cow<'_, str> {
 }
 
 const MAX_SHOWN: usize = 80;
+
+/// A line of base64 as PEM has it, 64 characters of every kind: what is left of a key that was torn apart. No name of a
+/// file or a server looks like that.
+fn looks_like_a_key(text: &str) -> bool {
+    const LINE: usize = 60;
+    let is_base64 = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '/' | '=');
+    text.split(|char| !is_base64(char)).any(|run| {
+        let has = |kind: fn(&char) -> bool| run.chars().any(|char| kind(&char));
+        run.len() >= LINE && has(char::is_ascii_digit) && has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase)
+    })
+}
+
+/// What a message shows of a mapping's key. What stands behind a colon in it was meant as a value, like the password in
+/// `"name:password"`, and may be a secret.
+pub(super) fn cut_key(text: &str) -> Cow<'_, str> {
+    match text.split_once(':') {
+        Some((name, _)) => Cow::Owned(format!("{}:…", cut(name))),
+        None => cut(text),
+    }
+}
 
 /// The known word that was probably meant by `written`, if one is near enough.
 pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

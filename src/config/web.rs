@@ -19,7 +19,7 @@ use rustls::ServerConfig;
 
 use super::decode::{Located, Section, number, text, truth};
 use super::reader::Reader;
-use super::value::{cut, quote};
+use super::value::{cut_key, quote};
 use super::yaml::KeyPath;
 use super::{NamedFile, Problems};
 
@@ -98,7 +98,7 @@ fn config(reader: &mut Reader, section: &Section<'_>) -> WebConfig {
 fn users(reader: &mut Reader, section: &Section<'_>) -> Vec<(String, String)> {
     let mut users = Vec::new();
     for entry in reader.entries(section, "basic_auth_users", "user names, each to a bcrypt hash") {
-        let (parent, shown) = (section.path_of("basic_auth_users"), cut(&entry.key));
+        let (parent, shown) = (section.path_of("basic_auth_users"), cut_key(&entry.key));
         let path = KeyPath::Key(&parent, &shown);
         if entry.key.is_empty() || entry.key.contains(':') {
             reader.report.error(Some(entry.place), path, "a user's name is not empty and has no colon in it");

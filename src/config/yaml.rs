@@ -12,7 +12,7 @@ use serde_saphyr::granit_parser;
 use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::report::{Place, Report};
-use super::value::{cut, quote};
+use super::value::cut_key;
 
 /// One value and where it stands.
 #[derive(Clone, Debug)]
@@ -284,14 +284,14 @@ impl Builder<'_> {
     fn path_of(&self, key: &str) -> String {
         let path = self.stack.iter().fold(String::new(), |path, frame| match &frame.content {
             Content::List(items) => format!("{path}[{}]", items.len()),
-            Content::Map { key: Some(Key { text, .. }), .. } if path.is_empty() => cut(text).into_owned(),
-            Content::Map { key: Some(Key { text, .. }), .. } => format!("{path}.{}", cut(text)),
+            Content::Map { key: Some(Key { text, .. }), .. } if path.is_empty() => cut_key(text).into_owned(),
+            Content::Map { key: Some(Key { text, .. }), .. } => format!("{path}.{}", cut_key(text)),
             Content::Map { key: None, .. } => path,
         });
         match (path.is_empty(), key.is_empty()) {
-            (true, _) => cut(key).into_owned(),
+            (true, _) => cut_key(key).into_owned(),
             (false, true) => path,
-            (false, false) => format!("{path}.{}", cut(key)),
+            (false, false) => format!("{path}.{}", cut_key(key)),
         }
     }
 
@@ -307,7 +307,8 @@ impl Builder<'_> {
                 self.report.error(
                     Some(place),
                     self.path_of(""),
-                    format!("the tag {} means nothing here", quote(&tag.original())),
+                    // The text may be a secret.
+                    "tags mean nothing here; a text that starts with `!` must be in quotes",
                 );
                 false
             }

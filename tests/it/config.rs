@@ -275,7 +275,10 @@ backend_settings: [{name: s, protocol: http, probe: p}]",
         "backend_pools:\n  - <<: 1\n    name: a\n    settings: []\n    servers: []",
         &[("2:9", "backend_pools[0].<<", "a merge key wants an alias of a mapping")],
     );
-    refused("backend_pools: !pools []", &[("1:16", "backend_pools", "the tag `!pools` means nothing here")]);
+    refused(
+        "backend_pools: !pools []",
+        &[("1:16", "backend_pools", "tags mean nothing here; a text that starts with `!` must be in quotes")],
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod reload;
 mod report;
 mod scale;
 pub(crate) mod scrape;
+mod secrets;
 mod thresholds;
 mod troubleshoot;
 
