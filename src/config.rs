@@ -88,7 +88,7 @@ impl ConfigFile {
     /// When it cannot be read, is larger than 64 MiB or is not UTF-8.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let mut report = Report::new(path.display().to_string());
-        match reader::utf8(material::read_bounded(path), &mut report) {
+        match reader::utf8(material::read_named(path), &mut report) {
             Some(text) => Ok(Self { path: path.to_owned(), text }),
             None => Err(report.into_problems()),
         }
@@ -214,6 +214,12 @@ impl Problems {
     /// At most 1,000 errors of a file are kept, and then one more that says how many are not.
     fn new(problems: Vec<Problem>) -> Self {
         Self(problems)
+    }
+
+    /// About a file as a whole.
+    #[must_use]
+    pub fn of_file(path: &Path, message: String) -> Self {
+        Self(vec![Problem { file: path.display().to_string(), place: None, key: String::new(), message }])
     }
 
     #[must_use]

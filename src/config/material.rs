@@ -1,12 +1,14 @@
 //! The files that a configuration names: read once, checked, and shared by every setting that names the same content.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::fs::{Metadata, OpenOptions};
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::libc;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem};
 use rustls_native_certs::CertificateResult;
@@ -186,20 +188,30 @@ pub fn well_known_trust() -> Result<(Trust, Option<String>), UnusableMaterial> {
     Ok((Trust::new(TrustMode::WellKnown, certificates, Vec::new())?, fallback))
 }
 
-/// Reads a file that a configuration names: a regular one, because anything else may never end or never answer.
+/// Reads a configuration file, or one that it names, up to [`MAX_FILE`]: a regular one, because anything else may never
+/// end or never answer.
 pub(super) fn read_named(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = path.metadata().map_err(|error| words(&error))?;
-    match (metadata.is_file(), metadata.is_dir()) {
-        (true, _) => read_bounded(path),
-        (false, true) => Err("it is a directory".to_owned()),
-        (false, false) => Err("it is not a regular file".to_owned()),
-    }
-}
-
-/// Reads a file up to [`MAX_FILE`].
-pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+    let is_regular = |metadata: io::Result<Metadata>| {
+        let kind = metadata.map_err(|error| words(&error))?.file_type();
+        if kind.is_file() {
+            return Ok(());
+        }
+        Err(match () {
+            () if kind.is_dir() => "it is a directory",
+            () if kind.is_fifo() => "it is not a regular file but a FIFO",
+            () if kind.is_socket() => "it is not a regular file but a socket",
+            () if kind.is_char_device() || kind.is_block_device() => "it is not a regular file but a device",
+            () => "it is not a regular file",
+        }
+        .to_owned())
+    };
+    // Before, because to open a device may do something to it; and after, because it may have become another meanwhile:
+    // a FIFO, for which an open that blocks would wait for ever.
+    is_regular(path.metadata())?;
+    let file =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(|error| words(&error))?;
+    is_regular(file.metadata())?;
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| words(&error))?;
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| words(&error))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));

@@ -4,6 +4,7 @@ mod alerting;
 mod api;
 mod azure;
 pub(crate) mod demo;
+mod files;
 mod flags;
 mod logs;
 mod names;
