@@ -15,6 +15,7 @@ mod troubleshoot;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -23,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::access::watch_access;
+use self::access::{AccessReload, watch_access};
 use self::on_demand::OnDemand;
 use self::process::{Crowding, ProcessReader};
 use self::reload::Reloader;
@@ -53,6 +54,8 @@ pub struct Options {
     pub config_file: PathBuf,
     pub web: WebOptions,
     pub resolver: resolver::Options,
+    /// Counts lines of the log that nobody will read.
+    pub log_lines_dropped: Arc<AtomicU64>,
 }
 
 /// How the exporter's own site is served.
@@ -137,11 +140,13 @@ pub async fn run_and_tell(
     // Nobody needs to wait for this.
     let _ = listening.send(started(&paths, &addresses, access.has_tls()));
 
+    let access_reload = AccessReload::default();
     let (publish, access) = watch::channel(Arc::new(access));
     let watchers = tokio::spawn({
         let (reloader, rows, shutdown) = (reloader.clone(), rows.clone(), shutdown.clone());
+        let access_reload = access_reload.clone();
         async move {
-            let files = watch_access(web_config_file, publish);
+            let files = watch_access(web_config_file, publish, access_reload);
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = reloader.watch_files() => {}
@@ -155,7 +160,9 @@ pub async fn run_and_tell(
     let demand = Demand::new(shutdown.clone());
     let source = on_demand::source(&rows, OnDemand::new(prober.clone(), table.clone(), slots));
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
-    let site = site(paths, &table, &scheduler, &reloader, &shutdown, on_demand);
+    let (log_lines_dropped, process) = (options.log_lines_dropped, ProcessReader::default());
+    let own = Own { reloader, access_reload, log_lines_dropped, process };
+    let site = site(paths, &table, &scheduler, own, &shutdown, on_demand);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
@@ -275,6 +282,14 @@ fn log(transition: &Transition) {
     }
 }
 
+/// What this process says about itself.
+struct Own {
+    reloader: Arc<Reloader>,
+    access_reload: AccessReload,
+    log_lines_dropped: Arc<AtomicU64>,
+    process: ProcessReader,
+}
+
 /// What is only done when somebody asks for it.
 struct Demanded {
     prober: Arc<Prober>,
@@ -286,14 +301,14 @@ fn site(
     paths: web::Paths,
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
-    reloader: &Arc<Reloader>,
+    own: Own,
     shutdown: &CancellationToken,
     on_demand: Demanded,
 ) -> web::Site {
-    let process = ProcessReader::default();
+    let reloader = own.reloader.clone();
     let numbers = {
-        let (scheduler, reloader) = (scheduler.clone(), reloader.clone());
-        move || exporter_numbers(&scheduler, &reloader, &process)
+        let scheduler = scheduler.clone();
+        move || exporter_numbers(&scheduler, &own)
     };
     // Links relative to the page lead somewhere behind a proxy, too, that shows another path to the outside.
     let telemetry = below_prefix(&paths);
@@ -310,7 +325,6 @@ fn site(
     let api = api.surface().merge(web::api::troubleshoot::surface(checks));
     let further = api.into_router(&base).merge(docs).merge(pages).merge(azure);
     let (scraped, shown, ready, beats) = (table.clone(), table.clone(), table.clone(), scheduler.clone());
-    let reloader = reloader.clone();
     web::Site {
         paths,
         metrics: Box::new(move |accept| {
@@ -335,13 +349,15 @@ fn site(
     }
 }
 
-fn exporter_numbers(scheduler: &Scheduler, reloader: &Reloader, process: &ProcessReader) -> ExporterNumbers {
+fn exporter_numbers(scheduler: &Scheduler, own: &Own) -> ExporterNumbers {
+    let Own { reloader, access_reload, log_lines_dropped, process } = own;
     let beats = scheduler.numbers();
     ExporterNumbers {
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("BACKEND_HEALTH_EXPORTER_REVISION").unwrap_or("unknown"),
         config_last_reload: reloader.outcome(),
         config_last_reload_success: Some(reloader.last_success()),
+        web_config_last_reload: access_reload.outcome(),
         probes_in_flight: beats.in_flight,
         probe_start_delay: DelayHistogram {
             bounds: &DELAY_BOUNDS,
@@ -349,6 +365,7 @@ fn exporter_numbers(scheduler: &Scheduler, reloader: &Reloader, process: &Proces
             sum: beats.delay_sum,
         },
         probes_skipped: beats.skipped,
+        log_lines_dropped: log_lines_dropped.load(Ordering::Relaxed),
         process: process.read(),
     }
 }

@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use self::log::{LogFormat, LogLevel};
+use self::log::{Log, LogFormat, LogLevel};
 use crate::config::parse_duration;
 use crate::{app, resolver};
 
@@ -125,14 +125,15 @@ pub fn main() -> ExitCode {
 
 impl Run {
     fn execute(self) -> anyhow::Result<()> {
-        self.log.start()?;
+        let log = self.log.start()?;
         let Self { config, web, nameservers, last_known_good, log: _ } = self;
         let options = app::Options {
             config_file: config.config_file,
             web: web.into(),
             resolver: resolver::Options { nameservers, last_known_good },
+            log_lines_dropped: log.dropped(),
         };
-        runtime()?.block_on(async {
+        to_the_end(async {
             let shutdown = shutdown_on_signal()?;
             app::run(options, shutdown).await
         })
@@ -147,14 +148,23 @@ impl From<WebFlags> for app::WebOptions {
 }
 
 impl LogFlags {
-    fn start(self) -> anyhow::Result<()> {
-        log::init(self.level, self.format)?;
-        Ok(())
+    /// The log ends when what this gives is dropped.
+    fn start(self) -> anyhow::Result<Log> {
+        log::init(self.level, self.format)
     }
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Runs a service until it ends. A file on a disk that does not answer is then not waited for.
+fn to_the_end(service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(service);
+    runtime.shutdown_timeout(PATIENCE);
+    outcome
 }
 
 /// Cancelled by SIGTERM or SIGINT. Must be called within a runtime.
@@ -181,7 +191,15 @@ fn duration_or_zero(text: &str) -> Result<Duration, String> {
 
 /// Errors go to standard error, each problem on a line of its own. When nobody reads it, the exit code has to do.
 fn complain(words: &std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{words}");
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let line = format!("{words}\n");
+    let (written, is_written) = std::sync::mpsc::sync_channel(1);
+    // A full pipe whose reader stands still must not keep the program from ending.
+    std::thread::spawn(move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = written.send(());
+    });
+    let _ = is_written.recv_timeout(PATIENCE);
 }
 
 /// Data goes to standard output. A reader that has seen enough, like `head`, is no error.

@@ -1,6 +1,8 @@
 //! The exporter against a lab of real local backends.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,7 @@ pub struct DemoStarted {
 /// When the lab cannot start, and as [`super::run`].
 pub async fn run_demo(
     web: WebOptions,
+    log_lines_dropped: Arc<AtomicU64>,
     shutdown: CancellationToken,
     tell: impl FnOnce(DemoStarted),
 ) -> anyhow::Result<()> {
@@ -32,7 +35,7 @@ pub async fn run_demo(
     let config_file = lab.directory().join(CONFIG_FILE);
     let resolver =
         resolver::Options { nameservers: vec![lab.nameserver()], last_known_good: resolver::DEFAULT_LAST_KNOWN_GOOD };
-    let options = Options { config_file: config_file.clone(), web, resolver };
+    let options = Options { config_file: config_file.clone(), web, resolver, log_lines_dropped };
     let (listening, started) = oneshot::channel();
     let telling = async {
         // Nobody answers when the exporter cannot start, which says so itself.

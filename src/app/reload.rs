@@ -1,9 +1,12 @@
 //! Taking a new configuration into use, whole or not at all.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::Signal;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 use super::FILE_BEAT;
 use super::rows::Rows;
@@ -16,11 +19,15 @@ pub(super) struct Reloader {
     /// Held for a whole reload, so that two never mix.
     current: tokio::sync::Mutex<Current>,
     report: Mutex<Report>,
+    /// One reading at a time: one that never ends holds up one thread, and no more.
+    reading: Arc<Semaphore>,
 }
 
 struct Current {
     file: Arc<ConfigFile>,
     config: Arc<Config>,
+    /// What was wrong with the file when somebody last asked for it to be read again, in words.
+    refused: Option<String>,
 }
 
 /// How the two ways to a new configuration went the last time; one that went wrong says nothing about the other.
@@ -47,8 +54,8 @@ impl Reloader {
             named_files: ReloadOutcome::Successful,
             last_success: SystemTime::now(),
         };
-        let current = Current { file: Arc::new(file), config };
-        Self { rows, current: tokio::sync::Mutex::new(current), report: Mutex::new(report) }
+        let current = tokio::sync::Mutex::new(Current { file: Arc::new(file), config, refused: None });
+        Self { rows, current, report: Mutex::new(report), reading: Arc::new(Semaphore::new(1)) }
     }
 
     /// Reads the configuration file again, and what it names. A wrong one changes nothing but the report.
@@ -57,32 +64,43 @@ impl Reloader {
     /// All that is wrong with it.
     pub(super) async fn reload(&self) -> Result<(), Problems> {
         let mut current = self.current.lock().await;
-        let path = current.file.path.clone();
-        let loaded = blocking(move || {
+        let loaded = self.read(current.file.path.clone()).await;
+        self.take(&mut current, Occasion::Request, loaded)
+    }
+
+    /// Reads the configuration file, and what it names.
+    async fn read(&self, path: PathBuf) -> Result<(ConfigFile, Config), Problems> {
+        self.blocking(&path.clone(), move || {
             let file = ConfigFile::read(&path)?;
             let config = file.parse()?;
             Ok((file, config))
         })
-        .await;
-        self.take(&mut current, Occasion::Request, loaded)
+        .await
     }
 
-    /// Looks at the files that the configuration names, for ever, and takes changed ones into use.
+    /// Looks at the files that the configuration names, for ever, and takes changed ones into use. What somebody asked for
+    /// while a file was half written, or a certificate there without its key, is taken as soon as it is whole.
     pub(super) async fn watch_files(&self) {
         // A file that is wrong is reported once, not at every look.
         let mut reported = None;
         loop {
             tokio::time::sleep(FILE_BEAT).await;
             let mut current = self.current.lock().await;
+            if current.refused.is_some() && self.retry(&mut current).await {
+                reported = None;
+                continue;
+            }
             let (file, config) = (current.file.clone(), current.config.clone());
-            let looked = blocking(move || {
-                Ok(config.files_changed().then(|| {
-                    let file = ConfigFile::clone(&file);
-                    let config = file.parse();
-                    (file, config)
-                }))
-            })
-            .await;
+            let path = file.path.clone();
+            let looked = self
+                .blocking(&path, move || {
+                    Ok(config.files_changed().then(|| {
+                        let file = ConfigFile::clone(&file);
+                        let config = file.parse();
+                        (file, config)
+                    }))
+                })
+                .await;
             match looked {
                 Ok(Some((file, Ok(config)))) => {
                     reported = None;
@@ -91,7 +109,7 @@ impl Reloader {
                 }
                 Ok(Some((_, Err(problems)))) => {
                     let text = problems.to_string();
-                    if reported.as_ref() != Some(&text) {
+                    if reported.as_ref() != Some(&text) && current.refused.as_ref() != Some(&text) {
                         reported = Some(text);
                         let _ = self.take(&mut current, Occasion::NamedFile, Err(problems));
                     }
@@ -99,6 +117,22 @@ impl Reloader {
                 // What was wrong has gone: the configuration in use is the one on disk again.
                 Ok(None) if reported.take().is_some() => self.lock_report().named_files = ReloadOutcome::Successful,
                 Ok(None) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Reads again what was asked for and refused; true when it is in use now. It is told once for each thing that is wrong.
+    async fn retry(&self, current: &mut Current) -> bool {
+        match self.read(current.file.path.clone()).await {
+            Ok(loaded) => {
+                tracing::info!("what was wrong with the configuration is right now, and it is in use");
+                self.take(current, Occasion::Request, Ok(loaded)).is_ok()
+            }
+            Err(problems) => {
+                if current.refused.as_deref() != Some(problems.to_string().as_str()) {
+                    let _ = self.take(current, Occasion::Request, Err(problems));
+                }
+                false
             }
         }
     }
@@ -124,9 +158,10 @@ impl Reloader {
         let mut report = self.lock_report();
         match loaded {
             Ok((file, config)) => {
-                *current = Current { file: Arc::new(file), config: Arc::new(config) };
+                (current.file, current.config) = (Arc::new(file), Arc::new(config));
                 self.rows.take(current.config.clone());
                 if let Occasion::Request = occasion {
+                    current.refused = None;
                     report.file = ReloadOutcome::Successful;
                 }
                 report.named_files = ReloadOutcome::Successful;
@@ -135,7 +170,10 @@ impl Reloader {
             }
             Err(problems) => {
                 match occasion {
-                    Occasion::Request => report.file = ReloadOutcome::Failed,
+                    Occasion::Request => {
+                        current.refused = Some(problems.to_string());
+                        report.file = ReloadOutcome::Failed;
+                    }
                     Occasion::NamedFile => report.named_files = ReloadOutcome::Failed,
                 }
                 for problem in problems.as_slice() {
@@ -144,6 +182,34 @@ impl Reloader {
                 Err(problems)
             }
         }
+    }
+
+    /// Reads files away from the probing threads, and not for ever: a mount that has gone may never answer.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce() -> Result<T, Problems> + Send + 'static,
+    ) -> Result<T, Problems> {
+        let deadline = Instant::now() + PATIENCE;
+        let reading = async {
+            // The turn goes along, and comes back when the disk has answered.
+            let turn = self.reading.clone().acquire_owned().await;
+            let work = move || {
+                let _turn = turn;
+                work()
+            };
+            match tokio::task::spawn_blocking(work).await {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        };
+        timeout_at(deadline, reading).await.unwrap_or_else(|_| {
+            let message = format!(
+                "it, or a file that it names, cannot be read: the disk has not answered for {} s",
+                PATIENCE.as_secs()
+            );
+            Err(Problems::of_file(path, message))
+        })
     }
 
     fn lock_report(&self) -> MutexGuard<'_, Report> {
@@ -160,12 +226,5 @@ pub(super) async fn on_hangup(mut hangup: Signal, reloader: &Reloader) {
     }
 }
 
-/// Reads files away from the probing threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problems> + Send + 'static,
-) -> Result<T, Problems> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
+/// How long the files of a configuration may take to be read.
+const PATIENCE: Duration = Duration::from_mins(1);

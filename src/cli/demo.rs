@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{LogFlags, WebFlags, print, runtime, shutdown_on_signal};
+use super::{LogFlags, WebFlags, print, shutdown_on_signal, to_the_end};
 use crate::app;
 use crate::app::DemoStarted;
 
@@ -16,14 +16,14 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn execute(self) -> anyhow::Result<()> {
-        self.log.start()?;
-        runtime()?.block_on(async {
+        let log = self.log.start()?;
+        to_the_end(async {
             let shutdown = shutdown_on_signal()?;
             let tell = |started: DemoStarted| {
                 // Nobody reads it: the demo goes on all the same.
                 let _ = print(&welcome(&started));
             };
-            app::run_demo(self.web.into(), shutdown, tell).await
+            app::run_demo(self.web.into(), log.dropped(), shutdown, tell).await
         })
     }
 }

@@ -5,8 +5,12 @@
 //! both formats. The crate tracing-logfmt 0.3.7 and the JSON format of tracing-subscriber leave C1 controls (an ANSI
 //! escape in one character), U+2028 and bidirectional overrides as they are, which is why the formatter is our own.
 
+mod lines;
+
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use clap::ValueEnum;
 use tracing::field::{Field, Visit};
@@ -19,8 +23,9 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 
+use self::lines::Lines;
 use crate::view::text::steers;
 
 /// The least urgent events that are written (`--log.level`).
@@ -39,12 +44,32 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends the events of the whole process to standard error.
+/// The log of this process. When it is dropped, at the end, what was logged last is still written.
+pub struct Log(Lines);
+
+impl Log {
+    /// Counts the lines that nobody will read, because there was no room for them.
+    #[must_use]
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        self.0.dropped()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// Sends the events of the whole process to standard error, and never waits for who reads that.
 ///
 /// # Errors
-/// Something else already takes them.
-pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
-    subscriber(level, format, std::io::stderr).try_init()
+/// Something else already takes them, or there is no thread to write them.
+pub fn init(level: LogLevel, format: LogFormat) -> anyhow::Result<Log> {
+    let lines = Lines::to_standard_error()?;
+    let writer = lines.clone();
+    subscriber(level, format, move || writer.clone()).try_init()?;
+    Ok(Log(lines))
 }
 
 /// What [`init`] installs, over any writer.

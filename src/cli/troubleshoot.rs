@@ -55,7 +55,7 @@ enum Output {
 impl Troubleshoot {
     /// The exit code tells the state.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        self.log.start()?;
+        let _log = self.log.start()?;
         let Self { target, output, timeout, tries, config_file, pool, setting, nameservers, log: _ } = self;
         let options = app::TroubleshootOptions {
             target,

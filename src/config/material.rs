@@ -193,17 +193,18 @@ pub fn well_known_trust() -> Result<(Trust, Option<String>), UnusableMaterial> {
 pub(super) fn read_named(path: &Path) -> Result<Vec<u8>, String> {
     let is_regular = |metadata: io::Result<Metadata>| {
         let kind = metadata.map_err(|error| words(&error))?.file_type();
-        if kind.is_file() {
+        let what = if kind.is_file() {
             return Ok(());
-        }
-        Err(match () {
-            () if kind.is_dir() => "it is a directory",
-            () if kind.is_fifo() => "it is not a regular file but a FIFO",
-            () if kind.is_socket() => "it is not a regular file but a socket",
-            () if kind.is_char_device() || kind.is_block_device() => "it is not a regular file but a device",
-            () => "it is not a regular file",
-        }
-        .to_owned())
+        } else if kind.is_dir() {
+            "it is a directory"
+        } else if kind.is_fifo() {
+            "it is not a regular file but a FIFO"
+        } else if kind.is_char_device() || kind.is_block_device() {
+            "it is not a regular file but a device"
+        } else {
+            "it is not a regular file"
+        };
+        Err(what.to_owned())
     };
     // Before, because to open a device may do something to it; and after, because it may have become another meanwhile:
     // a FIFO, for which an open that blocks would wait for ever.

@@ -213,6 +213,8 @@ const MAX_SHOWN: usize = 80;
 fn looks_like_a_key(text: &str) -> bool {
     const LINE: usize = 60;
     let is_base64 = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '/' | '=');
+    // Its lines may have run into one, and be in UTF-16.
+    let text: String = text.chars().filter(|char| !char.is_control()).collect();
     text.split(|char| !is_base64(char)).any(|run| {
         let has = |kind: fn(&char) -> bool| run.chars().any(|char| kind(&char));
         run.len() >= LINE && has(char::is_ascii_digit) && has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase)

@@ -299,6 +299,12 @@ fn exporter(families: &mut Families<'_>, numbers: &ExporterNumbers) -> fmt::Resu
         numbers.config_last_reload_success.map(unix_seconds),
     )?;
     families.single_gauge(
+        "backend_health_exporter_web_config_last_reload_successful",
+        "1 when the latest attempt to load the file of --web.config.file succeeded, 0 when it failed; then the logins, \
+         certificate and key from before are still in use. 1 without such a file.",
+        Some(u32::from(numbers.web_config_last_reload == ReloadOutcome::Successful)),
+    )?;
+    families.single_gauge(
         "backend_health_exporter_probes_in_flight",
         "Probes that run right now.",
         Some(numbers.probes_in_flight),
@@ -313,6 +319,12 @@ fn exporter(families: &mut Families<'_>, numbers: &ExporterNumbers) -> fmt::Resu
         "backend_health_exporter_probes_skipped_total",
         "Beats on which no probe was started, because the one before still ran or this host had no room for more.",
         &numbers.probes_skipped,
+    )?;
+    families.single_counter(
+        "backend_health_exporter_log_lines_dropped_total",
+        "Lines of the exporter's log that were dropped, because whoever reads it stood still or had gone. Probing and \
+         serving do not wait for it.",
+        &numbers.log_lines_dropped,
     )
 }
 

@@ -12,10 +12,14 @@ pub struct ExporterNumbers {
     pub config_last_reload: ReloadOutcome,
     /// When a configuration was last taken into use; `None` before the first.
     pub config_last_reload_success: Option<SystemTime>,
+    /// Of the file of `--web.config.file`; successful without one.
+    pub web_config_last_reload: ReloadOutcome,
     pub probes_in_flight: u64,
     pub probe_start_delay: DelayHistogram,
     /// Beats on which no probe was started.
     pub probes_skipped: u64,
+    /// Lines of the log that nobody will read, because their reader stood still.
+    pub log_lines_dropped: u64,
     /// `None` where the system does not tell.
     pub process: Option<ProcessNumbers>,
 }

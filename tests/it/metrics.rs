@@ -26,6 +26,7 @@ fn numbers() -> ExporterNumbers {
         revision: "0123abc",
         config_last_reload: ReloadOutcome::Successful,
         config_last_reload_success: Some(sample::now() - Duration::from_hours(2)),
+        web_config_last_reload: ReloadOutcome::Successful,
         probes_in_flight: 7,
         probe_start_delay: DelayHistogram {
             bounds: &[0.001, 0.01, 0.1],
@@ -33,6 +34,7 @@ fn numbers() -> ExporterNumbers {
             sum: Duration::from_millis(250),
         },
         probes_skipped: 2,
+        log_lines_dropped: 3,
         process: Some(ProcessNumbers {
             cpu: Duration::from_millis(1_500),
             resident_memory_bytes: 9_000_000,
@@ -118,9 +120,11 @@ fn every_metric_of_the_contract_has_its_type_and_its_labels_in_order() {
         ("backend_health_exporter_build_info", "gauge", "version revision"),
         ("backend_health_exporter_config_last_reload_successful", "gauge", ""),
         ("backend_health_exporter_config_last_reload_success_timestamp_seconds", "gauge", ""),
+        ("backend_health_exporter_web_config_last_reload_successful", "gauge", ""),
         ("backend_health_exporter_probes_in_flight", "gauge", ""),
         ("backend_health_exporter_probe_start_delay_seconds", "histogram", ""),
         ("backend_health_exporter_probes_skipped_total", "counter", ""),
+        ("backend_health_exporter_log_lines_dropped_total", "counter", ""),
         ("process_cpu_seconds_total", "counter", ""),
         ("process_resident_memory_bytes", "gauge", ""),
         ("process_virtual_memory_bytes", "gauge", ""),
@@ -420,12 +424,14 @@ fn the_exporter_tells_about_itself_what_it_knows() {
         "backend_health_exporter_build_info{version=\"0.1.0\",revision=\"0123abc\"} 1\n",
         "backend_health_exporter_config_last_reload_successful 1\n",
         "backend_health_exporter_config_last_reload_success_timestamp_seconds 1795309925.0\n",
+        "backend_health_exporter_web_config_last_reload_successful 1\n",
         "backend_health_exporter_probes_in_flight 7\n",
         "backend_health_exporter_probe_start_delay_seconds_bucket{le=\"0.01\"} 8\n",
         "backend_health_exporter_probe_start_delay_seconds_bucket{le=\"+Inf\"} 9\n",
         "backend_health_exporter_probe_start_delay_seconds_count 9\n",
         "backend_health_exporter_probe_start_delay_seconds_sum 0.25\n",
         "backend_health_exporter_probes_skipped_total 2\n",
+        "backend_health_exporter_log_lines_dropped_total 3\n",
         "process_cpu_seconds_total 1.5\n",
         "process_resident_memory_bytes 9000000\n",
         "process_virtual_memory_bytes 90000000\n",
@@ -438,12 +444,14 @@ fn the_exporter_tells_about_itself_what_it_knows() {
     let fresh = ExporterNumbers {
         config_last_reload: ReloadOutcome::Failed,
         config_last_reload_success: None,
+        web_config_last_reload: ReloadOutcome::Failed,
         probe_start_delay: DelayHistogram { bounds: &[0.001], ..DelayHistogram::default() },
         process: None,
         ..numbers()
     };
     let little = text(&fresh);
     assert!(little.contains("backend_health_exporter_config_last_reload_successful 0\n"));
+    assert!(little.contains("backend_health_exporter_web_config_last_reload_successful 0\n"));
     assert!(little.contains("backend_health_exporter_probe_start_delay_seconds_bucket{le=\"+Inf\"} 0\n"));
     assert!(!little.contains("reload_success_timestamp") && !little.contains("\nprocess_"));
 }

@@ -63,6 +63,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/performance.md"),
     ),
     doc(
+        "security",
+        "What is open by default, what a backend or the host can do to the exporter, and where each limit is.",
+        include_str!("../../../docs/security.md"),
+    ),
+    doc(
         "azure",
         "How Azure's SDKs, az rest and scripts ask this exporter instead of an Application Gateway.",
         include_str!("../../../docs/azure.md"),

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use backend_health_exporter::lab::tls::{Credential, Identity, Profile, ServerTls, Validity};
 use backend_health_exporter::lab::{Backend, Behaviour, Service, http, tcp};
 use backend_health_exporter::view::exposition::Format;
 use nix::sys::signal::Signal;
+use rustls::RootCertStore;
+use tokio::time::Instant;
 
-use super::{ConfigFile, DEADLINE, Exporter, text};
+use super::process::Process;
+use super::scrape::Scrape;
+use super::{BINARY, ConfigFile, DEADLINE, Exporter, http_client, listening, text};
 use crate::exposition;
 
 /// A line as read: every field once.
@@ -67,6 +73,50 @@ async fn every_change_of_state_is_one_line_and_no_probe_is() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_stands_still_stops_neither_probes_nor_answers_nor_the_end() {
+    let backend = Backend::start([127, 0, 0, 1].into(), http::ok()).unwrap();
+    let good = yaml(&[backend.address().port().to_string()], |_| ("http", ""));
+    let config = ConfigFile::new(&good);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let process = Process::spawn_as_it_is(
+        Command::new(BINARY)
+            .args(["--config.file", text(&config.path), "--web.listen-address", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(writer),
+    );
+    // Reads until it listens, and then never again.
+    let mut log = BufReader::new(reader);
+    let address = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it has ended");
+        if let Some(address) = listening(&line) {
+            break address;
+        }
+    };
+    let client = http_client(RootCertStore::empty()).build().unwrap();
+    let mut exporter = Exporter { process, address, client };
+    // A thousand lines for each reload.
+    let mut wrong = good.clone();
+    for number in 0..1000 {
+        writeln!(wrong, "unknown_{number}: 1").unwrap();
+    }
+    config.write(&wrong);
+    let dropped = |scrape: &Scrape| scrape.value("backend_health_exporter_log_lines_dropped_total", &[]);
+    let deadline = Instant::now() + DEADLINE;
+    while dropped(&exporter.scrape().await) < 1.0 {
+        assert!(Instant::now() < deadline, "no line was dropped");
+        assert_eq!(exporter.reload().await.status, 500);
+    }
+    assert_eq!(exporter.get("/-/healthy").await.status, 200);
+    let probes = |scrape: &Scrape| scrape.sum("backend_health_probes_total", &[]);
+    let before = probes(&exporter.scrape().await);
+    exporter.scrape_until("probes go on", |scrape| probes(scrape) >= before + 5.0).await;
+    exporter.process.signal(Signal::SIGTERM);
+    assert!(exporter.process.ended(DEADLINE).await.status.success());
+    drop(log);
 }
 
 #[tokio::test]

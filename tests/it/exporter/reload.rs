@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use backend_health_exporter::lab::tls::{Chain, Pki, ServerTls};
+use backend_health_exporter::lab::tls::{Chain, Pki, Profile, ServerTls};
 use backend_health_exporter::lab::{Backend, Behaviour, Service, http};
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
@@ -252,6 +252,45 @@ async fn a_broken_file_stays_told_when_a_certificate_changes_meanwhile() {
     config.write(&yaml);
     assert_eq!(exporter.reload().await.status, 200);
     assert_eq!(gauge(&exporter.scrape().await), "1");
+}
+
+#[tokio::test]
+async fn a_reload_between_a_certificate_and_its_key_is_made_up_for_when_the_key_comes() {
+    let pki = Pki::new().unwrap();
+    let [old, new] = [(); 2].map(|()| pki.root.issue(&Profile::client("us")).unwrap());
+    let yaml = |servers: &str| {
+        format!(
+            "backend_settings:\n  - name: secure\n    protocol: https\n    port: 1\n\
+             \x20   client_certificate: {{certificate: us.pem, private_key: us.key}}\n\
+             backend_pools: [{{name: web, settings: [secure], servers: [{servers}]}}]\n"
+        )
+    };
+    let config = ConfigFile::new(&yaml("127.0.0.1"));
+    config.write_beside("us.pem", old.pem());
+    config.write_beside("us.key", old.key_pem());
+    let exporter = Exporter::run(&config.path).await;
+    config.write_beside("us.pem", new.pem());
+    config.write(&yaml("127.0.0.1, 127.0.0.2"));
+    assert_eq!(exporter.reload().await.status, 500);
+    assert_eq!(gauge(&exporter.scrape().await), "0");
+    config.write_beside("us.key", new.key_pem());
+    let taken = |scrape: &Scrape| gauge(scrape) == "1" && scrape.samples("backend_health_state", &[]).len() == 2 * 3;
+    exporter.scrape_until("what was asked for is in use", taken).await;
+}
+
+#[tokio::test]
+async fn a_web_configuration_that_is_refused_is_told_by_a_gauge_of_its_own() {
+    let config = ConfigFile::new(&yaml(1, &[KEPT]));
+    let web = config.write_beside("web.yml", "");
+    let exporter = Exporter::start(&["--config.file", text(&config.path), "--web.config.file", text(&web)]).await;
+    let of_web =
+        |scrape: &Scrape| scrape.value("backend_health_exporter_web_config_last_reload_successful", &[]).to_string();
+    assert_eq!(of_web(&exporter.scrape().await), "1");
+    for (content, successful) in [("nonsense: 1\n", "0"), ("# right again\n", "1")] {
+        config.write_beside("web.yml", content);
+        let scrape = exporter.scrape_until(successful, |scrape| of_web(scrape) == successful).await;
+        assert_eq!(gauge(&scrape), "1", "nothing is wrong with the other file");
+    }
 }
 
 #[tokio::test]
