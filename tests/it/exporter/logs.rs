@@ -92,7 +92,7 @@ async fn a_reader_that_stands_still_stops_neither_probes_nor_answers_nor_the_end
     let address = loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).unwrap() > 0, "it has ended");
-        if let Some(address) = listening(&line) {
+        if let Some(address) = listening(line.trim_end()) {
             break address;
         }
     };

@@ -77,32 +77,47 @@ fn said(config: &ConfigFile, web: &str, http: &str) -> String {
 
 #[tokio::test]
 async fn a_damaged_key_is_in_no_message() {
-    let issued = Pki::new().unwrap().root.issue(&Profile::client("us")).unwrap();
+    let pki = Pki::new().unwrap();
+    let issued = pki.root.issue(&Profile::client("us")).unwrap();
     let key = issued.key_pem();
     let config = ConfigFile::new(
-        "backend_settings:\n  - {name: s, protocol: https, client_certificate: {certificate: us.pem, private_key: us.key}}\n\
+        "backend_settings:\n  - {name: s, protocol: https, trusted_root_certificates: [root.pem], client_certificate: {certificate: us.pem, private_key: us.key}}\n\
          backend_pools: [{name: web, settings: [s], servers: [127.0.0.1]}]\n",
     );
+    // The host's own roots take long to read.
+    config.write_beside("root.pem", pki.root.pem());
     config.write_beside("us.pem", issued.pem());
-    let in_file = |block: &str| format!("{block}:\n  cert_file: us.pem\n  key_file: us.key\n");
+    let in_file = |block: &str| format!("{block}\n  cert_file: us.pem\n  key_file: us.key\n");
     for (index, (how, bytes)) in damaged(&key).into_iter().enumerate() {
         config.write_beside("us.key", &bytes);
-        assert_untold(&said(&config, &in_file("tls_server_config"), &in_file("tls_config")), &key, how);
+        assert_untold(
+            &said(&config, &in_file("tls_server_config:"), &in_file("tls_config:\n  ca_file: root.pem")),
+            &key,
+            how,
+        );
         // The key where the name of its file should be, and where any certificate is.
         let content = String::from_utf8_lossy(&bytes).into_owned();
         let scalar = serde_json::to_string(&content).unwrap();
         for line in
             [format!("key: {scalar}"), format!("key_file: {scalar}"), format!("cert_file: us.pem\n  {scalar}: 1")]
         {
-            let of = |block: &str| format!("{block}:\n  cert_file: us.pem\n  {line}\n");
-            assert_untold(&said(&config, &of("tls_server_config"), &of("tls_config")), &key, how);
+            let of = |block: &str| format!("{block}\n  cert_file: us.pem\n  {line}\n");
+            assert_untold(
+                &said(&config, &of("tls_server_config:"), &of("tls_config:\n  ca_file: root.pem")),
+                &key,
+                how,
+            );
         }
         config.write_beside("us.pem", &bytes);
-        assert_untold(&said(&config, &in_file("tls_server_config"), &in_file("tls_config")), &key, how);
+        assert_untold(
+            &said(&config, &in_file("tls_server_config:"), &in_file("tls_config:\n  ca_file: root.pem")),
+            &key,
+            how,
+        );
         config.write_beside("us.pem", issued.pem());
         // The program itself says the same; twice is enough.
         if index < 2 {
-            let web = config.write_beside("web.yml", in_file("tls_server_config"));
+            let web = config.write_beside("web.yml", in_file("tls_server_config:"));
             for arguments in [&["check"][..], &["run", "--web.config.file", text(&web)]] {
                 let mut command = Command::new(BINARY);
                 command.args(arguments).args(["--config.file", text(&config.path)]);
