@@ -118,6 +118,23 @@ impl Prober {
 
     /// Asks the server behind `address` what it would have needed to shake hands; `None` when it cannot be asked.
     pub async fn scan(&self, spec: &ProbeSpec, address: SocketAddr) -> Option<ScanFacts> {
+        let facts = self.scan_once(spec, address, &scan::EVERY_VERSION).await?;
+        let hides = match facts.flight.hello {
+            Some(hello) => hello.version == scan::EVERY_VERSION[0],
+            None => facts.flight.alert.is_some(),
+        };
+        if !hides || !facts.flight.certificates.is_empty() {
+            return Some(facts);
+        }
+        // TLS 1.3 hides the certificate, or ends before it, though its key may be all that the alert is about; TLS 1.2
+        // shows it.
+        match self.scan_once(spec, address, &scan::EVERY_VERSION[1..]).await {
+            Some(older) => Some(facts.with_certificates_of(older)),
+            None => Some(facts),
+        }
+    }
+
+    async fn scan_once(&self, spec: &ProbeSpec, address: SocketAddr, versions: &[u16]) -> Option<ScanFacts> {
         let tls = spec.tls.as_ref()?;
         let now = Instant::now();
         let mut notes = Notes::new(now, now + spec.timeout);
@@ -127,7 +144,7 @@ impl Prober {
         if spec.proxy_protocol {
             send_proxy_line(&stream).await.ok()?;
         }
-        Some(scan::scan(&stream, tls, spec.protocol.row().alpn, spec.timeout).await)
+        Some(scan::scan(&stream, tls, spec.protocol.row().alpn, versions, spec.timeout).await)
     }
 
     async fn stages(&self, spec: &ProbeSpec, notes: &mut Notes) -> Result<(), Fault> {

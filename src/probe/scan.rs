@@ -1,6 +1,7 @@
 //! One extra ClientHello after a handshake that ended in an alert which explains nothing: it offers every version, suite
 //! and group that there is, so that the server's choice tells what it would have needed. Nothing is decrypted; TLS up to
-//! 1.2 shows version, suite, group and certificates in clear, TLS 1.3 shows suite and group in its HelloRetryRequest.
+//! 1.2 shows version, suite, group and certificates in clear, TLS 1.3 shows suite and group in its HelloRetryRequest; who
+//! answers with that, or with an alert again, is asked once more without TLS 1.3, for the certificates.
 
 pub mod flight;
 mod hello;
@@ -27,9 +28,25 @@ pub struct ScanFacts {
     pub flight: Flight,
 }
 
+/// TLS 1.3 down to 1.0.
+pub(super) const EVERY_VERSION: [u16; 4] = [0x0304, 0x0303, 0x0302, 0x0301];
+
+impl ScanFacts {
+    /// With the certificates that another answer showed.
+    pub(super) fn with_certificates_of(self, other: Self) -> Self {
+        Self { flight: Flight { certificates: other.flight.certificates, ..self.flight } }
+    }
+}
+
 /// Says hello over `stream` and listens until the answer is whole, ends, or has taken too long.
-pub(super) async fn scan(stream: &TcpStream, spec: &TlsSpec, alpn: &[&str], timeout: Duration) -> ScanFacts {
-    let hello = hello::client_hello(&spec.name, alpn);
+pub(super) async fn scan(
+    stream: &TcpStream,
+    spec: &TlsSpec,
+    alpn: &[&str],
+    versions: &[u16],
+    timeout: Duration,
+) -> ScanFacts {
+    let hello = hello::client_hello(&spec.name, alpn, versions);
     ScanFacts { flight: answered(stream, &hello, timeout).await.flight }
 }
 

@@ -109,15 +109,16 @@ impl<'a> Reading<'a> {
         reading
     }
 
-    /// Where in `sent` the server's own certificate is: the first one that can be it. Whose key signed the handshake is
-    /// the server's own whatever it says of itself, and so is a lone one that is signed by itself.
+    /// Where in `sent` the server's own certificate is: the first one that can be it. Where none can, the first one is the
+    /// server's own all the same when its key signed the handshake, or when it is alone and signed by itself.
     pub(super) fn leaf(&self, first_signed: bool) -> Option<usize> {
-        let first = self.sent.first()?;
-        let is_alone =
-            self.unreadable.is_empty() && self.sent.iter().all(|sent| sent.certificate.der == first.certificate.der);
-        let is_first = first.position == 0 && (first_signed || (is_alone && first.certificate.is_self_issued()));
-        let named = || self.sent.iter().position(|sent| sent.certificate.can_be_leaf());
-        if is_first { Some(0) } else { named() }
+        let named = self.sent.iter().position(|sent| sent.certificate.can_be_leaf());
+        named.or_else(|| {
+            let first = self.sent.first().filter(|first| first.position == 0)?;
+            let own = &first.certificate;
+            let is_alone = self.unreadable.is_empty() && self.sent.iter().all(|sent| sent.certificate.der == own.der);
+            (first_signed || (is_alone && own.is_self_issued())).then_some(0)
+        })
     }
 
     /// Where in `sent` the certificate at this position is.

@@ -160,7 +160,9 @@ async fn differences(prober: &Prober, row: &Row) -> Vec<String> {
             let found: Vec<Shown> = certificates(&verdict).iter().map(Shown::of).collect();
             let name = spec.tls.as_ref().map(|tls| tls.name.clone());
             let shown = server.chain_shown_to_client(name, row.client.clone()).await;
-            if found != shown {
+            // s_client sees none where a handshake of its own ends before the certificate; the extra hello drew ours.
+            let drawn = verdict.evidence.tls.is_none() && shown.is_empty();
+            if found != shown && !drawn {
                 differences.push(format!("the chain: {found:#?}\nnot as s_client shows it: {shown:#?}"));
             }
         }

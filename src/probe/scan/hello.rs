@@ -16,9 +16,9 @@ pub(super) struct Offer<'a> {
     pub(super) suites: &'a [u16],
 }
 
-/// Everything.
-pub(super) fn client_hello(name: &VerifiedName, alpn: &[&str]) -> Vec<u8> {
-    encode(&Offer { name: Some(name), alpn, versions: &[0x0304, 0x0303, 0x0302, 0x0301], suites: &SUITES })
+/// Everything that these versions have.
+pub(super) fn client_hello(name: &VerifiedName, alpn: &[&str], versions: &[u16]) -> Vec<u8> {
+    encode(&Offer { name: Some(name), alpn, versions, suites: &SUITES })
 }
 
 /// In one TLS record.
@@ -131,11 +131,12 @@ const SCHEMES: [u16; 22] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::scan::EVERY_VERSION;
 
     #[test]
     fn every_length_in_the_hello_is_right() {
         let name = VerifiedName::Dns("app.example.com".into());
-        let hello = client_hello(&name, &["http/1.1"]);
+        let hello = client_hello(&name, &["http/1.1"], &EVERY_VERSION);
         let number = |at: usize| usize::from(hello[at]) << 8 | usize::from(hello[at + 1]);
         assert_eq!(number(3), hello.len() - 5, "record");
         assert_eq!(number(7), hello.len() - 9, "handshake message");
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_address_is_never_sent_as_a_name() {
-        let hello = client_hello(&VerifiedName::Ip([10, 0, 0, 4].into()), &[]);
+        let hello = client_hello(&VerifiedName::Ip([10, 0, 0, 4].into()), &[], &EVERY_VERSION);
         assert!(!String::from_utf8_lossy(&hello).contains("10.0.0.4"));
     }
 }
