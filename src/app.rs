@@ -68,6 +68,10 @@ pub struct WebOptions {
     /// By default the path of the external URL.
     pub route_prefix: Option<String>,
     pub config_file: Option<PathBuf>,
+    /// Names under which browsers may see the site.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the health endpoints need no login.
+    pub open_health: bool,
 }
 
 /// Reads the configuration as [`run`] would.
@@ -110,8 +114,10 @@ pub async fn run_and_tell(
 ) -> anyhow::Result<()> {
     // First of all: whoever sends it while this starts wants the file to be read again, not the process to end.
     let hangup = signal(SignalKind::hangup()).context("cannot take SIGHUP")?;
-    let WebOptions { listen_addresses, telemetry_path, external_url, route_prefix, config_file } = options.web;
+    let WebOptions { listen_addresses, telemetry_path, external_url, route_prefix, config_file, .. } = options.web;
+    let WebOptions { allowed_hosts, open_health, .. } = options.web;
     let paths = web::Paths::parse(external_url.as_deref(), route_prefix.as_deref(), &telemetry_path)?;
+    let hosts = web::Hosts::new(&allowed_hosts, &paths, process::host_name().as_deref())?;
     let file = ConfigFile::read(&options.config_file)?;
     let config = file.parse()?;
     let mut web_config_file = config_file.map(WebConfigFile::new);
@@ -162,7 +168,8 @@ pub async fn run_and_tell(
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
     let (log_lines_dropped, process) = (options.log_lines_dropped, ProcessReader::default());
     let own = Own { reloader, access_reload, log_lines_dropped, process };
-    let site = site(paths, &table, &scheduler, own, &shutdown, on_demand);
+    let entry = web::Entry { open_health, hosts };
+    let site = site((paths, entry), &table, &scheduler, own, &shutdown, on_demand);
     web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
@@ -298,7 +305,7 @@ struct Demanded {
 }
 
 fn site(
-    paths: web::Paths,
+    (paths, entry): (web::Paths, web::Entry),
     table: &Arc<HealthTable>,
     scheduler: &Arc<Scheduler>,
     own: Own,
@@ -327,6 +334,7 @@ fn site(
     let (scraped, shown, ready, beats) = (table.clone(), table.clone(), table.clone(), scheduler.clone());
     web::Site {
         paths,
+        entry,
         metrics: Box::new(move |accept| {
             let format = exposition::negotiate(accept);
             let (snapshot, numbers) = (Arc::new(scraped.snapshot(SystemTime::now())), numbers());

@@ -88,6 +88,13 @@ struct WebFlags {
     /// Path below which everything is served; by default that of --web.external-url
     #[arg(long = "web.route-prefix", value_name = "PATH")]
     route_prefix: Option<String>,
+    /// Name under which browsers may see the site, beside that of --web.external-url, localhost, this host's name and
+    /// addresses; may be given several times. With neither flag, any name will do
+    #[arg(long = "web.allowed-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
+    /// Answer /-/healthy and /-/ready without a login
+    #[arg(long = "web.open-health")]
+    open_health: bool,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -99,6 +106,11 @@ struct LogFlags {
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt")]
     format: LogFormat,
 }
+
+/// How many threads the runtime has, as tokio calls it.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
+
+const MOST_WORKER_THREADS: usize = 1024;
 
 /// It could not run: a bad flag, a bad file, an address in use.
 const COULD_NOT_RUN: u8 = 2;
@@ -142,8 +154,17 @@ impl Run {
 
 impl From<WebFlags> for app::WebOptions {
     fn from(flags: WebFlags) -> Self {
-        let WebFlags { listen_addresses, telemetry_path, web_config_file, external_url, route_prefix } = flags;
-        Self { listen_addresses, telemetry_path, external_url, route_prefix, config_file: web_config_file }
+        let WebFlags { listen_addresses, telemetry_path, web_config_file, external_url, route_prefix, .. } = flags;
+        let WebFlags { allowed_hosts, open_health, .. } = flags;
+        Self {
+            listen_addresses,
+            telemetry_path,
+            external_url,
+            route_prefix,
+            config_file: web_config_file,
+            allowed_hosts,
+            open_health,
+        }
     }
 }
 
@@ -154,8 +175,24 @@ impl LogFlags {
     }
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let given = std::env::var(WORKER_THREADS).unwrap_or_default();
+    let threads = worker_threads(&given)?;
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
+}
+
+/// How many threads probe and serve. The library reads the same variable, and panics at one that is set but empty.
+fn worker_threads(given: &str) -> anyhow::Result<usize> {
+    match given.trim() {
+        "" => Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        given => match given.parse() {
+            Ok(threads @ 1..=MOST_WORKER_THREADS) => Ok(threads),
+            Ok(_) | Err(_) => {
+                let right = format!("a number from 1 to {MOST_WORKER_THREADS}, or nothing for one for each processor");
+                anyhow::bail!("the environment's {WORKER_THREADS}={given:?} is wrong: {right}")
+            }
+        },
+    }
 }
 
 /// Runs a service until it ends. A file on a disk that does not answer is then not waited for.

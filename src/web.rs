@@ -19,7 +19,7 @@
 //! | `/docs/`, `/docs/NAME` | GET, HEAD | the shipped documentation |
 //! | `/api/v1/openapi.json` | GET, HEAD | the description of all that begins with `/api` |
 //!
-//! Every other path is 404, every other method 405 with `Allow`. With a prefix, `/` and the prefix without its last
+//! Every other path is 404, every other method 405 with `Allow`, and OPTIONS 200 with it. With a prefix, `/` and the prefix without its last
 //! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
 //! request that changes something is 403 when another site's page sent it.
 //!
@@ -38,6 +38,7 @@ mod encoding;
 mod events;
 mod guard;
 mod limits;
+mod hosts;
 mod listen;
 pub mod pages;
 mod paths;
@@ -54,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::Access;
 pub use bucket::Rate;
 pub use delivery::{Page, PageWriter};
+pub use hosts::{Hosts, HostsError};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use paths::{Paths, PathsError, RoutePrefix, Scheme};
@@ -62,6 +64,7 @@ pub use serve::serve;
 /// What there is to see.
 pub struct Site {
     pub paths: Paths,
+    pub entry: Entry,
     /// The metrics, for the value of the request's `Accept` headers.
     pub metrics: Answer<Page>,
     /// The landing page as HTML, for the request's query as sent; an error is the page that says what is wrong with it.
@@ -72,6 +75,14 @@ pub struct Site {
     pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
     /// More routes, relative to the route prefix, under the same guard; none of those above, and no fallback.
     pub further: Router,
+}
+
+/// Who is let in besides what [`Access`] says.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Whether the health endpoints ask for no login and have no rate limit.
+    pub open_health: bool,
+    pub hosts: Hosts,
 }
 
 /// What to answer, for one optional text of the request.

@@ -34,6 +34,11 @@ fn probes_within(limit: u64) -> usize {
     usize::try_from((free / 5 * 4).clamp(8, MOST_PROBES)).unwrap_or(8)
 }
 
+/// What this host is called; `None` where the system does not tell.
+pub(super) fn host_name() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+}
+
 /// Whether the host's CPUs are all taken, and this process takes a good part of them.
 #[derive(Clone)]
 pub(super) struct Crowding(Arc<AtomicBool>);

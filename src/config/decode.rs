@@ -85,6 +85,11 @@ impl<'a> Section<'a> {
         Some(Self { path, place: node.place, entries, known })
     }
 
+    /// Whether it is `{}`.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
     }

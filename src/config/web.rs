@@ -240,7 +240,14 @@ mod tests {
 
     #[test]
     fn nothing_in_the_file_means_plain_http_for_everybody() {
-        for text in ["", "# nothing\n", "tls_server_config:\n", "basic_auth_users: {}\n", "http_server_config: {}\n"] {
+        for text in [
+            "",
+            "# nothing\n",
+            "tls_server_config:\n",
+            "tls_server_config: {}\n",
+            "basic_auth_users: {}\n",
+            "http_server_config: {}\n",
+        ] {
             let config = read(&with_certificates(), text).unwrap();
             assert!(config.tls.is_none() && config.users.is_empty() && config.rate_limit.is_none(), "{text:?}");
         }

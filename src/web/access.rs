@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 
 use crate::web::bucket::{Bucket, Rate};
 
-/// What stands between the network and the routes. It applies to every route, the health endpoints too.
+/// What stands between the network and the routes. It applies to every route, the health endpoints too
+/// unless these are open.
 #[derive(Debug)]
 pub struct Access {
     tls: Option<Arc<ServerConfig>>,

@@ -144,18 +144,23 @@ async fn deliver(turn: Turn, asked: Asked, write: PageWriter) -> Result<Response
 /// A key that nobody reads is a filter that does not filter: better said than found out.
 fn check_keys(query: &str, further: &[&str]) -> Result<(), ApiError> {
     let known: Vec<&str> = Filter::KEYS.iter().map(|key| key.name).chain(further.iter().copied()).collect();
-    let mut keys = form_urlencoded::parse(query.as_bytes()).map(|(key, _)| key);
-    match keys.find(|key| !known.contains(&&**key)) {
-        Some(key) => {
-            Err(ApiError::bad_parameter(format!("{key:?} is no parameter here; there are {}", known.join(", "))))
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        if !known.contains(&&*key) {
+            let message = format!("{key:?} is no parameter here; there are {}", known.join(", "));
+            return Err(ApiError::bad_parameter(message));
         }
-        None => Ok(()),
+        let values = Filter::KEYS.iter().find(|known| known.name == key).map(|known| (known.values)());
+        if let Some(values) = values.filter(|values| !values.is_empty() && value.trim().is_empty()) {
+            let message = format!("{key} has no value; leave it out, or give one of {}", values.join(", "));
+            return Err(ApiError::bad_parameter(message));
+        }
     }
+    Ok(())
 }
 
 fn limit(query: &str) -> Result<usize, ApiError> {
     let given = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "limit").last();
-    let Some((_, text)) = given.filter(|(_, text)| !text.is_empty()) else { return Ok(REMEMBERED_TRANSITIONS) };
+    let Some((_, text)) = given else { return Ok(REMEMBERED_TRANSITIONS) };
     let number = text.parse().ok().filter(|number| (1..=REMEMBERED_TRANSITIONS).contains(number));
     number.ok_or_else(|| {
         ApiError::bad_parameter(format!("limit {text:?} is no number from 1 to {REMEMBERED_TRANSITIONS}"))

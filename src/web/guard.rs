@@ -2,32 +2,46 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use crate::web::access::Access;
-use crate::web::paths::{Origin, Scheme};
+use crate::web::hosts::Hosts;
+use crate::web::paths::Origin;
+use crate::web::{Entry, Paths};
+
+/// What a request is measured by besides [`Access`], for as long as the exporter runs.
+pub(super) struct Door {
+    external: Option<Origin>,
+    hosts: Hosts,
+    /// The paths that need no login.
+    open: Vec<String>,
+}
+
+impl Door {
+    pub(super) fn new(paths: &Paths, entry: Entry) -> Self {
+        let Entry { open_health, hosts } = entry;
+        let open = if open_health { ["/-/healthy", "/-/ready"].as_slice() } else { &[] };
+        let open = open.iter().map(|path| paths.prefix().join(path)).collect();
+        Self { external: paths.external_origin().cloned(), hosts, open }
+    }
+
+    fn is_open_to(&self, head: &Parts) -> bool {
+        let path = head.uri.path();
+        matches!(head.method, Method::GET | Method::HEAD) && self.open.iter().any(|open| open == path)
+    }
+}
 
 /// Answers a request: refuses it or hands it to the routes, and dresses the response.
-pub(super) async fn answer(
-    routes: Router,
-    access: &Access,
-    scheme: Scheme,
-    external: Option<&Origin>,
-    request: Request<Incoming>,
-) -> Response {
-    let mut response = match access.admit(request.headers()).await {
+pub(super) async fn answer(routes: Router, access: &Access, door: &Door, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let mut response = match pass(access, door, &head).await {
         Err(refusal) => refusal,
-        Ok(()) if is_foreign(&request, scheme, external) => {
-            (StatusCode::FORBIDDEN, "forbidden: the request comes from another site\n").into_response()
-        }
-        Ok(()) => match routes.oneshot(request.map(Body::new)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        },
+        Ok(()) if head.method == Method::OPTIONS => options(routes, Request::from_parts(head, body)).await,
+        Ok(()) => route(routes, Request::from_parts(head, body)).await,
     };
     dress(response.headers_mut());
     for (name, value) in access.headers() {
@@ -36,21 +50,65 @@ pub(super) async fn answer(
     response
 }
 
+/// Lets a request pass, or gives the answer that refuses it.
+async fn pass(access: &Access, door: &Door, head: &Parts) -> Result<(), Response> {
+    if door.hosts.refuses(&head.uri, &head.headers) {
+        return Err((StatusCode::MISDIRECTED_REQUEST, MISDIRECTED).into_response());
+    }
+    if head.headers.get_all(header::HOST).iter().count() > 1 {
+        // RFC 9112, 3.2: what stands before us and we ourselves may each believe another one.
+        return Err((StatusCode::BAD_REQUEST, "bad request: it has several Host headers\n").into_response());
+    }
+    if door.is_open_to(head) {
+        return Ok(());
+    }
+    access.admit(&head.headers).await?;
+    if is_foreign(head, door.external.as_ref()) {
+        return Err((StatusCode::FORBIDDEN, "forbidden: the request comes from another site\n").into_response());
+    }
+    Ok(())
+}
+
+async fn route(routes: Router, request: Request<Body>) -> Response {
+    match routes.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// 200 and what may be done there, as load balancers ask to see whether anybody answers; 404 where nothing is.
+async fn options(routes: Router, request: Request<Body>) -> Response {
+    if request.uri().path() == "*" {
+        return StatusCode::OK.into_response();
+    }
+    let answered = route(routes, request).await;
+    if answered.status() == StatusCode::NOT_FOUND {
+        return answered;
+    }
+    let mut response = StatusCode::OK.into_response();
+    if let Some(allowed) = answered.headers().get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    response
+}
+
 /// Whether another site's page sent this request to change something. Browsers cannot forge these two headers, and
-/// other clients do not send them.
-fn is_foreign<B>(request: &Request<B>, scheme: Scheme, external: Option<&Origin>) -> bool {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
+/// other clients do not send them. `Sec-Fetch-Site` is the browser's own word, whatever stands between it and us; an
+/// older browser's `Origin` has the scheme that it knows, which a proxy that ends TLS changes: its host is compared.
+fn is_foreign(head: &Parts, external: Option<&Origin>) -> bool {
+    let Parts { method, uri, headers, .. } = head;
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
         return false;
     }
-    let headers = request.headers();
-    let from_elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
-    if headers.get_all("sec-fetch-site").iter().any(from_elsewhere) {
-        return true;
+    let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
+    if sites.peek().is_some() {
+        return !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
     }
-    let own = authority(request.uri(), headers).and_then(|authority| Origin::new(scheme, &authority));
+    let asked = authority(uri, headers);
     let is_own = |value: &HeaderValue| {
         let origin = value.to_str().ok().and_then(Origin::parse);
-        origin.is_some_and(|origin| Some(&origin) == own.as_ref() || Some(&origin) == external)
+        origin
+            .is_some_and(|origin| asked.as_ref().is_some_and(|asked| origin.is_at(asked)) || Some(&origin) == external)
     };
     !headers.get_all(header::ORIGIN).iter().all(is_own)
 }
@@ -82,6 +140,9 @@ fn dress(headers: &mut HeaderMap) {
     }
 }
 
+const MISDIRECTED: &str = "misdirected request: browsers are not answered under this name; if it is right, start the \
+    exporter with --web.allowed-host and the name\n";
+
 /// Scripts, styles and pictures come from our own origin as files, never from elsewhere and never inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -98,21 +159,24 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let external = Origin::parse("https://outer.example");
-            let foreign = is_foreign(&request.body(()).unwrap(), Scheme::Http, external.as_ref());
+            let foreign = is_foreign(&request.body(()).unwrap().into_parts().0, external.as_ref());
             assert_eq!(foreign, expected, "{method} {headers:?}");
         }
         check("POST", &[], false);
         check("POST", &[("origin", "http://own.example:9115")], false);
         check("POST", &[("origin", "http://OWN.example:9115")], false);
         check("POST", &[("origin", "https://outer.example")], false);
-        check("POST", &[("origin", "https://own.example:9115")], true);
+        check("POST", &[("origin", "https://own.example:9115")], false);
         check("POST", &[("origin", "http://own.example")], true);
+        check("POST", &[("origin", "http://own.example:9116")], true);
         check("POST", &[("origin", "http://own.example.evil.example:9115")], true);
         check("POST", &[("origin", "https://evil.example")], true);
         check("POST", &[("origin", "null")], true);
         check("POST", &[("origin", "http://own.example:9115"), ("origin", "https://evil.example")], true);
         check("POST", &[("sec-fetch-site", "same-origin")], false);
         check("POST", &[("sec-fetch-site", "none")], false);
+        check("POST", &[("sec-fetch-site", "same-origin"), ("origin", "https://own.example")], false);
+        check("POST", &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], true);
         check("POST", &[("sec-fetch-site", "same-site")], true);
         check("POST", &[("sec-fetch-site", "cross-site")], true);
         check("POST", &[("sec-fetch-site", "cross-site"), ("origin", "http://own.example:9115")], true);
@@ -129,13 +193,23 @@ mod tests {
             .header("origin", "http://evil.example")
             .body(())
             .unwrap();
-        assert!(is_foreign(&request, Scheme::Http, None));
+        assert!(is_foreign(&request.into_parts().0, None));
+    }
+
+    #[test]
+    fn a_proxy_that_ends_tls_hands_on_a_host_without_a_port() {
+        let from = |origin: &str| {
+            let request = Request::post("/-/reload").header("host", "own.example").header("origin", origin);
+            is_foreign(&request.body(()).unwrap().into_parts().0, None)
+        };
+        assert!(!from("https://own.example") && !from("http://own.example"));
+        assert!(from("https://own.example:8443") && from("https://evil.example"));
     }
 
     #[test]
     fn a_request_without_a_host_has_no_own_origin() {
         let request = Request::post("/-/reload").header("origin", "http://own.example").body(()).unwrap();
-        assert!(is_foreign(&request, Scheme::Http, None));
+        assert!(is_foreign(&request.into_parts().0, None));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Limits {
     pub write: Duration,
     /// Without a request.
     pub idle: Duration,
+    /// For what a client waits for that has closed its own side: from then, or from the latest byte that we wrote.
+    pub half_closed: Duration,
     /// Scrapes at once.
     pub scrapes: usize,
     /// How long a scrape waits for its turn before it is refused with 503.
@@ -37,6 +39,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             write: Duration::from_secs(10),
             idle: Duration::from_mins(2),
+            half_closed: Duration::from_secs(5),
             scrapes: 16,
             scrape_wait: Duration::from_secs(5),
             scrape: Duration::from_mins(1),

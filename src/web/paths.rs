@@ -48,6 +48,10 @@ impl Paths {
         self.external.as_ref().map(|external| external.url.as_str())
     }
 
+    pub(super) fn external_host(&self) -> Option<&str> {
+        self.external.as_ref().map(|external| external.origin.host.as_str())
+    }
+
     pub(super) fn external_origin(&self) -> Option<&Origin> {
         self.external.as_ref().map(|external| &external.origin)
     }
@@ -176,6 +180,11 @@ impl Origin {
             port => port.strip_prefix(':')?.parse().ok()?,
         };
         (!host.is_empty()).then_some(Self { scheme, host, port })
+    }
+
+    /// Whether this is the host and port that was asked, by this origin's own scheme.
+    pub(super) fn is_at(&self, asked: &Authority) -> bool {
+        Self::new(self.scheme, asked).as_ref() == Some(self)
     }
 
     /// The value of an `Origin` header; `None` for `null` and everything that is no http or https origin.

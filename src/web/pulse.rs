@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     pub(super) write: Duration,
     pub(super) idle: Duration,
+    pub(super) half_closed: Duration,
 }
 
 /// What to do about a connection.
@@ -51,11 +52,22 @@ struct State {
     idle_since: Instant,
     head_since: Option<Instant>,
     write_blocked_since: Option<Instant>,
+    /// Of HTTP/1: whether all of the running request has come.
+    is_asked: bool,
+    /// The client has closed its side, or is gone: only a byte that we write would tell. Moves on with each one.
+    half_closed_since: Option<Instant>,
 }
 
 impl Pulse {
     pub(super) fn new(version: Version, now: Instant) -> Self {
-        let state = State { requests: 0, idle_since: now, head_since: None, write_blocked_since: None };
+        let state = State {
+            requests: 0,
+            idle_since: now,
+            head_since: None,
+            write_blocked_since: None,
+            is_asked: false,
+            half_closed_since: None,
+        };
         Self { version, state: Mutex::new(state) }
     }
 
@@ -64,13 +76,17 @@ impl Pulse {
         let mut state = self.state();
         state.requests += 1;
         state.head_since = None;
+        state.is_asked = false;
         Running(Arc::clone(self))
     }
 
     pub(super) fn advice(&self, now: Instant, patience: &Patience) -> Advice {
         let state = self.state();
         let over = |since: Option<Instant>, limit| since.is_some_and(|since| now.duration_since(since) >= limit);
-        if over(state.write_blocked_since, patience.write) || over(state.head_since, patience.head) {
+        if over(state.write_blocked_since, patience.write)
+            || over(state.head_since, patience.head)
+            || over(state.half_closed_since, patience.half_closed)
+        {
             return Advice::Cut;
         }
         if state.requests == 0 && over(Some(state.idle_since), patience.idle) { Advice::Finish } else { Advice::Leave }
@@ -83,12 +99,27 @@ impl Pulse {
         }
     }
 
+    /// The client sends no more. Whether it may still have an answer to its request: `nc -N` and old load balancers close
+    /// their side with the last byte of it.
+    fn ended(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let waits = state.requests > 0 && state.is_asked && self.version == Version::Http1;
+        if waits {
+            state.half_closed_since.get_or_insert(now);
+        }
+        waits
+    }
+
     fn write_blocked(&self, now: Instant) {
         self.state().write_blocked_since.get_or_insert(now);
     }
 
-    fn written(&self) {
-        self.state().write_blocked_since = None;
+    fn written(&self, now: Instant) {
+        let mut state = self.state();
+        state.write_blocked_since = None;
+        if let Some(since) = &mut state.half_closed_since {
+            *since = now;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +165,43 @@ impl HttpBody for RunningBody {
     }
 }
 
+/// A request's body, which tells when all of it has come.
+pub(super) struct AskedBody {
+    body: Incoming,
+    pulse: Arc<Pulse>,
+}
+
+impl AskedBody {
+    pub(super) fn new(body: Incoming, pulse: &Arc<Pulse>) -> Self {
+        pulse.state().is_asked = body.is_end_stream();
+        Self { body, pulse: Arc::clone(pulse) }
+    }
+}
+
+impl HttpBody for AskedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let poll = Pin::new(&mut self.body).poll_frame(context);
+        if self.body.is_end_stream() || matches!(poll, Poll::Ready(None)) {
+            self.pulse.state().is_asked = true;
+        }
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A stream that reports to a [`Pulse`] what moves on it.
 pub(super) struct Watched<S> {
     pub(super) stream: S,
@@ -143,7 +211,7 @@ pub(super) struct Watched<S> {
 impl<S> Watched<S> {
     fn note<T>(&self, poll: Poll<T>) -> Poll<T> {
         match &poll {
-            Poll::Ready(_) => self.pulse.written(),
+            Poll::Ready(_) => self.pulse.written(Instant::now()),
             Poll::Pending => self.pulse.write_blocked(Instant::now()),
         }
         poll
@@ -156,10 +224,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.pulse.read(Instant::now());
+        } else if room > 0 && matches!(poll, Poll::Ready(Ok(()))) && self.pulse.ended(Instant::now()) {
+            // The end is told once the answer is through, when this is asked again; a reset is told at once.
+            return Poll::Pending;
         }
         poll
     }
@@ -200,8 +271,12 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Patience =
-        Patience { head: Duration::from_secs(10), write: Duration::from_secs(20), idle: Duration::from_mins(1) };
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(10),
+        write: Duration::from_secs(20),
+        idle: Duration::from_mins(1),
+        half_closed: Duration::from_secs(5),
+    };
 
     fn check(pulse: &Pulse, at: Instant, expected: Advice) {
         assert_eq!(pulse.advice(at, &PATIENCE), expected, "{pulse:?}");
@@ -252,8 +327,25 @@ mod tests {
         pulse.write_blocked(start);
         pulse.write_blocked(start + 19 * SECOND);
         check(&pulse, start + 20 * SECOND, Advice::Cut);
-        pulse.written();
+        pulse.written(start + 20 * SECOND);
         check(&pulse, start + 40 * SECOND, Advice::Leave);
         drop(running);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_closed_its_side_gets_its_answer_when_it_comes_soon() {
+        let start = Instant::now();
+        let pulse = Arc::new(Pulse::new(Version::Http1, start));
+        assert!(!pulse.ended(start), "it has asked nothing");
+        let running = pulse.request();
+        assert!(!pulse.ended(start), "its request is not whole");
+        pulse.state().is_asked = true;
+        assert!(pulse.ended(start) && pulse.ended(start + SECOND));
+        check(&pulse, start + 4 * SECOND, Advice::Leave);
+        pulse.written(start + 4 * SECOND);
+        check(&pulse, start + 8 * SECOND, Advice::Leave);
+        check(&pulse, start + 9 * SECOND, Advice::Cut);
+        drop(running);
+        assert!(!pulse.ended(start + 5 * SECOND), "it has its answer");
     }
 }

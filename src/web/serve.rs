@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::web::access::Access;
-use crate::web::paths::{Origin, Scheme};
-use crate::web::pulse::{Advice, Patience, Pulse, RunningBody, Version, Watched};
+use crate::web::guard::Door;
+use crate::web::paths::Scheme;
+use crate::web::pulse::{Advice, AskedBody, Patience, Pulse, RunningBody, Version, Watched};
 use crate::web::{Connection, Limits, Site, guard, routes};
 
 /// Serves `site` on all listeners until `shutdown`; returns when the last connection has ended.
@@ -38,7 +40,7 @@ pub async fn serve(
 ) {
     let server = Arc::new(Server {
         slots: Arc::new(Semaphore::new(limits.connections)),
-        external: site.paths.external_origin().cloned(),
+        door: Door::new(&site.paths, site.entry.clone()),
         routes: routes::router(site, &limits),
         access,
         shutdown,
@@ -60,7 +62,7 @@ pub async fn serve(
 
 struct Server {
     routes: Router,
-    external: Option<Origin>,
+    door: Door,
     access: watch::Receiver<Arc<Access>>,
     limits: Limits,
     slots: Arc<Semaphore>,
@@ -129,13 +131,14 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let pulse = Arc::new(Pulse::new(version, Instant::now()));
     let service = {
         let (server, pulse, cut) = (Arc::clone(server), Arc::clone(&pulse), cut.clone());
-        service_fn(move |mut request: Request<Incoming>| {
+        service_fn(move |request: Request<Incoming>| {
             let (server, running) = (Arc::clone(&server), pulse.request());
+            let mut request = request.map(|body| Body::new(AskedBody::new(body, &pulse)));
             request.extensions_mut().insert(Connection { cut: cut.clone(), scheme });
             async move {
                 let access = Arc::clone(&server.access.borrow());
                 let routes = server.routes.clone();
-                let response = guard::answer(routes, &access, scheme, server.external.as_ref(), request).await;
+                let response = guard::answer(routes, &access, &server.door, request).await;
                 Ok::<_, Infallible>(response.map(|body| RunningBody { body, _running: running }))
             }
         })
@@ -143,7 +146,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let builder = builder(version, Streams { tasks: server.tasks.clone(), cut: cut.clone() });
     let mut connection =
         pin!(builder.serve_connection(TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) }), service));
-    let patience = Patience { head: server.limits.head, write: server.limits.write, idle: server.limits.idle };
+    let Limits { head, write, idle, half_closed, .. } = server.limits;
+    let patience = Patience { head, write, idle, half_closed };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Set once the connection takes no further request: until when the one that runs may go on.

@@ -22,7 +22,7 @@ use backend_health_exporter::web;
 use backend_health_exporter::web::api::Api;
 use backend_health_exporter::web::checks::{Begin, Checks, Refusal};
 use backend_health_exporter::web::demand::Demand;
-use backend_health_exporter::web::{Access, Limits, Page, PageWriter, Paths, Site};
+use backend_health_exporter::web::{Access, Entry, Hosts, Limits, Page, PageWriter, Paths, Site};
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
@@ -35,6 +35,7 @@ use crate::sample;
 /// A site to be started, with what differs from the usual one.
 struct Setup {
     paths: Paths,
+    entry: Entry,
     access: Access,
     limits: Limits,
     listen: Vec<&'static str>,
@@ -47,6 +48,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             paths: Paths::parse(None, None, "/metrics").unwrap(),
+            entry: Entry::default(),
             access: Access::open(),
             limits: Limits::default(),
             listen: vec!["127.0.0.1:0"],
@@ -74,7 +76,7 @@ struct Knobs {
 }
 
 async fn start(setup: Setup) -> Running {
-    let Setup { paths, access, limits, listen, table, page } = setup;
+    let Setup { paths, entry, access, limits, listen, table, page } = setup;
     let shutdown = CancellationToken::new();
     let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
     let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
@@ -85,6 +87,7 @@ async fn start(setup: Setup) -> Running {
     let (ready, reload, pages) = (knobs.clone(), knobs.clone(), knobs.clone());
     let site = Site {
         paths,
+        entry,
         metrics: Box::new(move |accept| {
             let (accept, pages) = (accept.map(str::to_owned), pages.clone());
             let open_metrics = accept.as_ref().is_some_and(|accept| accept.contains("openmetrics"));
@@ -209,12 +212,95 @@ async fn every_route_answers_its_methods_and_no_other() {
     check("HEAD", "/-/reload", 405, "").await;
     check("DELETE", "/-/reload", 405, "method not allowed").await;
     assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 3);
+    check("OPTIONS", "/-/reload", 200, "POST,PUT").await;
+    check("OPTIONS", "/", 200, "GET,HEAD").await;
+    check("OPTIONS", "/nothing", 404, "not found").await;
+    assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 3);
     check("POST", "/metrics", 405, "GET,HEAD").await;
     check("POST", "/", 405, "GET,HEAD").await;
     for path in ["/metrics/", "/metric", "/-/", "/-/nothing", "/favicon.ico", "//", "/metrics%2f"] {
         check("GET", path, 404, "not found; the report is at /, the metrics are at /metrics").await;
     }
     check("POST", "/nothing", 404, "not found").await;
+}
+
+/// What comes for these bytes, after which the client closes its side.
+async fn said(site: &Running, request: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut stream = tokio::net::TcpStream::connect(site.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("the connection stays open").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_side_gets_its_answer() {
+    let site = start(Setup { page: large_page, ..Setup::default() }).await;
+    let metrics = said(&site, "GET /metrics HTTP/1.0\r\n\r\n").await;
+    assert!(metrics.starts_with("HTTP/1.0 200 OK") && metrics.ends_with(&large_text()), "{}", metrics.len());
+    let reload = said(&site, "POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(reload.contains("reloaded"), "{reload}");
+    let echo = said(&site, "POST /api/v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello").await;
+    assert!(echo.ends_with("hello"), "{echo}");
+}
+
+#[tokio::test]
+async fn load_balancers_that_only_look_whether_anybody_is_there_are_answered() {
+    let site = start(Setup::default()).await;
+    for request in ["OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let answer = said(&site, request).await;
+        assert!(answer.split("\r\n").next().unwrap().ends_with(" 200 OK"), "{request}: {answer}");
+    }
+    let twice = said(&site, "GET /-/healthy HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n").await;
+    assert!(twice.starts_with("HTTP/1.1 400 ") && twice.contains("several Host headers"), "{twice}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_tls_does_not_make_our_own_page_a_foreign_one() {
+    let site = start(Setup::default()).await;
+    // `Origin`, `Sec-Fetch-Site`, the status.
+    let cases = [
+        ("https://probes.example.com", "same-origin", 200),
+        ("https://probes.example.com", "", 200),
+        ("http://probes.example.com", "same-origin", 200),
+        ("https://evil.example", "cross-site", 403),
+        ("https://evil.example", "", 403),
+        ("https://other.example.com", "same-site", 403),
+    ];
+    for (origin, fetch, status) in cases {
+        let mut request = client().post(site.http("/-/reload")).header("host", "probes.example.com");
+        request = request.header("origin", origin);
+        if !fetch.is_empty() {
+            request = request.header("sec-fetch-site", fetch);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{origin} {fetch}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_rebound_name_sees_nothing() {
+    let paths = Paths::parse(None, None, "/metrics").unwrap();
+    let hosts = Hosts::new(&["probes.example.com".to_owned()], &paths, None).unwrap();
+    let site = start(Setup { entry: Entry { hosts, ..Entry::default() }, ..Setup::default() }).await;
+    let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    for (host, agent, status) in [
+        ("evil.example:19115", browser, 421),
+        ("probes.example.com", browser, 200),
+        ("127.0.0.1", browser, 200),
+        ("evil.example", "Prometheus/3.5.0", 200),
+    ] {
+        for path in ["/", "/metrics", "/api/v1/backendhealth", "/-/healthy"] {
+            let request = client().get(site.http(path)).header("host", host).header("user-agent", agent);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{path} {host} {agent}");
+            let named = response.text().await.unwrap().contains("--web.allowed-host");
+            assert_eq!(named, status == 421, "{path} {host}");
+        }
+    }
 }
 
 #[tokio::test]

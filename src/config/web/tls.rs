@@ -28,12 +28,16 @@ pub(super) const KEYS: &[&str] = &[
     "curve_preferences",
 ];
 
-/// Checks the block and reads the files that it names. `None`: reported.
+/// Checks the block and reads the files that it names. `None`: reported, or without a key.
 pub(super) fn server_config(
     reader: &mut Reader,
     section: &Section<'_>,
     protocols: &[&[u8]],
 ) -> Option<Arc<ServerConfig>> {
+    // As in the toolkit: TLS is off.
+    if section.is_empty() {
+        return None;
+    }
     let own = reader.own_certificate(section);
     if let Ok(None) = own {
         let message = "the certificate and its key are missing: give cert_file and key_file";

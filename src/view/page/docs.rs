@@ -64,7 +64,7 @@ pub const DOCS: &[Doc] = &[
     ),
     doc(
         "security",
-        "What is open by default, what a backend or the host can do to the exporter, and where each limit is.",
+        "What is open by default, what to set in front of people, and where each limit is.",
         include_str!("../../../docs/security.md"),
     ),
     doc(

@@ -50,6 +50,8 @@ async fn version_and_help_are_data_on_standard_output() {
         "--web.config.file",
         "--web.external-url",
         "--web.route-prefix",
+        "--web.allowed-host",
+        "--web.open-health",
         "--log.level",
         "--log.format",
     ];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend_health_exporter::config::web::{WebConfig, WebConfigFile};
-use backend_health_exporter::web::{Access, Rate};
+use backend_health_exporter::web::{Access, Entry, Paths, Rate};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use reqwest::{ClientBuilder, Version};
 use rustls::crypto::aws_lc_rs;
@@ -156,6 +156,28 @@ async fn requests_above_the_rate_are_refused_and_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn open_health_endpoints_ask_nobody_who_they_are() {
+    let config = WebConfig { users: users(&[("alice", "open sesame")]), ..WebConfig::default() };
+    let paths = Paths::parse(None, Some("/probes"), "/metrics").unwrap();
+    let entry = Entry { open_health: true, ..Entry::default() };
+    let site = start(Setup { access: access(config), paths, entry, ..Setup::default() }).await;
+    for (path, expected) in [
+        ("/probes/-/healthy", 200),
+        ("/probes/-/ready", 503),
+        ("/-/healthy", 401),
+        ("/probes/-/healthy/", 401),
+        ("/probes//-/healthy", 401),
+        ("/probes/metrics", 401),
+        ("/probes/", 401),
+    ] {
+        assert_eq!(site.get(path).await.status(), expected, "{path}");
+    }
+    for path in ["/probes/-/reload", "/probes/-/healthy"] {
+        assert_eq!(client().post(site.http(path)).send().await.unwrap().status(), 401, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn headers_of_the_file_are_on_every_response_over_our_own() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.yml");
@@ -183,7 +205,7 @@ async fn tls_speaks_http2_unless_the_file_forbids_it() {
         let response = client.get(https(site.address(), "/metrics")).send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.version()), (200, expected), "{more}");
         let own = format!("https://localhost:{}", site.address().port());
-        for (origin, status) in [(own.as_str(), 200), ("https://evil.example", 403), (&site.http(""), 403)] {
+        for (origin, status) in [(own.as_str(), 200), ("https://evil.example", 403), ("https://localhost", 403)] {
             let request = client.post(https(site.address(), "/-/reload")).header("origin", origin);
             assert_eq!(request.send().await.unwrap().status(), status, "{more} {origin}");
         }
