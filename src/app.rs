@@ -41,7 +41,7 @@ use crate::view::metrics::{DelayHistogram, ExporterNumbers};
 use crate::view::report::Links;
 use crate::view::{exposition, metrics, page};
 use crate::web::checks::Checks;
-use crate::web::demand::Demand;
+use crate::web::demand::{Demand, Scope};
 use crate::{resolver, web};
 
 pub use self::demo::{DemoStarted, run_demo};
@@ -72,6 +72,8 @@ pub struct WebOptions {
     pub allowed_hosts: Vec<String>,
     /// Whether the health endpoints need no login.
     pub open_health: bool,
+    /// How far probes on demand may differ from the settings' own ones; by default, at all only behind a login.
+    pub full_on_demand: Option<bool>,
 }
 
 /// Reads the configuration as [`run`] would.
@@ -115,7 +117,8 @@ pub async fn run_and_tell(
     // First of all: whoever sends it while this starts wants the file to be read again, not the process to end.
     let hangup = signal(SignalKind::hangup()).context("cannot take SIGHUP")?;
     let WebOptions { listen_addresses, telemetry_path, external_url, route_prefix, config_file, .. } = options.web;
-    let WebOptions { allowed_hosts, open_health, .. } = options.web;
+    let WebOptions { allowed_hosts, open_health, full_on_demand, .. } = options.web;
+    let scope = full_on_demand.map(|full| if full { Scope::Full } else { Scope::Configured });
     let paths = web::Paths::parse(external_url.as_deref(), route_prefix.as_deref(), &telemetry_path)?;
     let hosts = web::Hosts::new(&allowed_hosts, &paths, process::host_name().as_deref())?;
     let file = ConfigFile::read(&options.config_file)?;
@@ -163,7 +166,7 @@ pub async fn run_and_tell(
             }
         }
     });
-    let demand = Demand::new(shutdown.clone());
+    let demand = Demand::new(shutdown.clone()).within(scope);
     let source = on_demand::source(&rows, OnDemand::new(prober.clone(), table.clone(), slots));
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
     let (log_lines_dropped, process) = (options.log_lines_dropped, ProcessReader::default());

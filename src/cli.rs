@@ -95,6 +95,10 @@ struct WebFlags {
     /// Answer /-/healthy and /-/ready without a login
     #[arg(long = "web.open-health")]
     open_health: bool,
+    /// What a probe on demand may ask for: only what the setting's own probe asks (configured), or any host, path, match
+    /// and timeout (full). By default full where a login or a client certificate is asked for, else configured
+    #[arg(long = "web.on-demand", value_name = "SCOPE", value_parser = ["configured", "full"])]
+    on_demand: Option<String>,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -155,7 +159,7 @@ impl Run {
 impl From<WebFlags> for app::WebOptions {
     fn from(flags: WebFlags) -> Self {
         let WebFlags { listen_addresses, telemetry_path, web_config_file, external_url, route_prefix, .. } = flags;
-        let WebFlags { allowed_hosts, open_health, .. } = flags;
+        let WebFlags { allowed_hosts, open_health, on_demand, .. } = flags;
         Self {
             listen_addresses,
             telemetry_path,
@@ -164,6 +168,7 @@ impl From<WebFlags> for app::WebOptions {
             config_file: web_config_file,
             allowed_hosts,
             open_health,
+            full_on_demand: on_demand.map(|scope| scope == "full"),
         }
     }
 }

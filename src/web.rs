@@ -47,6 +47,7 @@ mod routes;
 mod serve;
 pub mod troubleshoot;
 
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use axum::Router;
@@ -98,4 +99,8 @@ pub struct Connection {
     pub cut: CancellationToken,
     /// How it is spoken.
     pub scheme: Scheme,
+    /// Who is at the other end: a client, or a proxy.
+    pub peer: IpAddr,
+    /// Whether everybody who comes in has shown who it is.
+    pub knows_clients: bool,
 }

@@ -65,7 +65,8 @@ pub(super) async fn watch_access(
 }
 
 fn of(config: WebConfig) -> web::Access {
-    let WebConfig { tls, users, headers, rate_limit } = config;
+    let WebConfig { tls, users, headers, rate_limit, verifies_all_clients } = config;
     let rate = rate_limit.map(|limit| web::Rate { interval: limit.interval, burst: limit.burst });
-    web::Access::new(tls, users, headers, rate)
+    let access = web::Access::new(tls, users, headers, rate);
+    if verifies_all_clients { access.behind_client_certificates() } else { access }
 }

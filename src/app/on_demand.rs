@@ -124,7 +124,13 @@ fn begin(in_use: &InUse, on_demand: &OnDemand, gateway: Gateway, probe: OnDemand
         // The one answer that there will be decides, whatever it is.
         Arc::new(Target { unhealthy_threshold: 1, ..Target::clone(&target) })
     });
-    let (targets, pool, on_demand) = (targets.collect(), pool.name.clone(), on_demand.clone());
+    let targets: Vec<_> = targets.collect();
+    if targets.len() > MOST_ROWS {
+        let (name, rows) = (&pool.name, targets.len());
+        let message = format!("backend pool {name:?} has {rows} servers; at most {MOST_ROWS} are probed on demand");
+        return Err(Refusal::bad_value(OnDemandProbe::POOL, message));
+    }
+    let (pool, on_demand) = (pool.name.clone(), on_demand.clone());
     Ok(Box::pin(async move {
         let snapshot = on_demand.probe(targets, names).await;
         let rendered = tokio::task::spawn_blocking(move || {
@@ -180,6 +186,9 @@ const KEYS: &[(&str, &str)] = &[
     ("match.body", OnDemandProbe::BODY),
     ("enable_probe_proxy_protocol_header", OnDemandProbe::PROXY_PROTOCOL_HEADER),
 ];
+
+/// A request's rows.
+const MOST_ROWS: usize = 1000;
 
 fn missing(target: &'static str, what: &str, name: &str) -> Refusal {
     let shown: String = name.chars().take(128).collect();

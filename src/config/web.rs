@@ -33,6 +33,8 @@ pub struct WebConfig {
     /// Set on every response.
     pub headers: HeaderMap,
     pub rate_limit: Option<RateLimit>,
+    /// Whether nobody comes in without a certificate of a client CA.
+    pub verifies_all_clients: bool,
 }
 
 /// At most one request each `interval`, and `burst`, at least 1, at once.
@@ -89,10 +91,11 @@ fn config(reader: &mut Reader, section: &Section<'_>) -> WebConfig {
     let tls = reader.section(section, "tls_server_config", tls::KEYS, |reader, section| {
         tls::server_config(reader, section, protocols)
     });
-    let tls = tls.flatten();
+    let (tls, verifies_all_clients) =
+        tls.flatten().map_or((None, false), |listener| (Some(listener.tls), listener.verifies_all_clients));
     let users = users(reader, section);
     let rate_limit = reader.section(section, "rate_limit", RATE_LIMIT, rate_limit).flatten();
-    WebConfig { tls, users, headers, rate_limit }
+    WebConfig { tls, users, headers, rate_limit, verifies_all_clients }
 }
 
 fn users(reader: &mut Reader, section: &Section<'_>) -> Vec<(String, String)> {

@@ -23,6 +23,7 @@ pub struct Access {
     users: Users,
     headers: HeaderMap,
     bucket: Option<Bucket>,
+    has_verified_clients: bool,
 }
 
 impl Access {
@@ -46,7 +47,18 @@ impl Access {
         headers: HeaderMap,
         rate: Option<Rate>,
     ) -> Self {
-        Self { tls, users: Users::new(users), headers, bucket: rate.map(Bucket::full) }
+        Self { tls, users: Users::new(users), headers, bucket: rate.map(Bucket::full), has_verified_clients: false }
+    }
+
+    /// The same where TLS lets in nobody without a certificate of a client CA.
+    #[must_use]
+    pub fn behind_client_certificates(self) -> Self {
+        Self { has_verified_clients: true, ..self }
+    }
+
+    /// Whether everybody who comes in has shown who it is.
+    pub(super) fn knows_clients(&self) -> bool {
+        self.has_verified_clients || !self.users.0.is_empty()
     }
 
     pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {

@@ -32,7 +32,7 @@ use self::error::ArmError;
 use self::operations::{Operation, OperationId, Operations, Place};
 use self::path::{Action, AskedGateway, Resource};
 use crate::view::azure::Gateway;
-use crate::web::demand::{Busy, Demand};
+use crate::web::demand::{Busy, Demand, Scope};
 use crate::web::{Connection, Paths, guard};
 
 pub use self::body::OnDemandProbe;
@@ -147,7 +147,7 @@ async fn start(
     let place = Place::new(asked.subscription.name(), &location);
     let id = match action {
         Action::BackendHealth => report(shared, gateway, place)?,
-        Action::OnDemand => on_demand(shared, gateway, place, body).await?,
+        Action::OnDemand => on_demand(shared, gateway, place, head, body).await?,
     };
     accepted(shared, &path::operation(asked.subscription.raw, &path::encoded(&location), id), head)
 }
@@ -171,7 +171,13 @@ fn report(shared: &Shared, gateway: Gateway, place: Place) -> Result<OperationId
     Ok(id)
 }
 
-async fn on_demand(shared: &Shared, gateway: Gateway, place: Place, body: Body) -> Result<OperationId, ArmError> {
+async fn on_demand(
+    shared: &Shared,
+    gateway: Gateway,
+    place: Place,
+    head: &Parts,
+    body: Body,
+) -> Result<OperationId, ArmError> {
     let bad = |code, message| ArmError::new(StatusCode::BAD_REQUEST, code, message);
     let refused = |Refusal { code, target, message }| bad(code, message).at(target);
     let body = read(body).await?;
@@ -179,6 +185,14 @@ async fn on_demand(shared: &Shared, gateway: Gateway, place: Place, body: Body) 
         Problem::NotJson(message) => bad("InvalidRequestContent", message),
         Problem::Field(refusal) => refused(refusal),
     })?;
+    let connection = head.extensions.get::<Connection>();
+    let by = connection.map(|connection| connection.peer.to_string()).unwrap_or_default();
+    let scope = shared.demand.scope(connection.is_some_and(|connection| connection.knows_clients));
+    if let (Scope::Configured, Some(field)) = (scope, probe.changed()) {
+        tracing::info!(by, pool = probe.pool, setting = probe.setting, field, "a probe on demand is refused");
+        return Err(ArmError::new(StatusCode::FORBIDDEN, "Forbidden", ONLY_CONFIGURED).at(field));
+    }
+    tracing::info!(by, pool = probe.pool, setting = probe.setting, "a probe on demand is asked for");
     let probing = (shared.source.on_demand)(gateway, probe).map_err(refused)?;
     let turn = shared.demand.turn().map_err(|Busy| busy(Busy::MESSAGE))?;
     let operation = shared.operations.start(place).ok_or_else(|| busy(Busy::MESSAGE))?;
@@ -257,6 +271,9 @@ fn not_allowed(allowed: &'static str) -> ArmError {
 fn busy(message: &'static str) -> ArmError {
     ArmError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).with("retry-after", Busy::RETRY_AFTER)
 }
+
+const ONLY_CONFIGURED: &str = "on demand, servers are probed as the setting's own probe has it: leave this field out; \
+    --web.on-demand full, or a login in --web.config.file, allows other probes";
 
 const JSON: &str = "application/json; charset=utf-8";
 

@@ -14,6 +14,16 @@ pub struct Demand {
     turns: Arc<Semaphore>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// `None`: as the site's access has it.
+    scope: Option<Scope>,
+}
+
+/// How far a probe on demand may differ from the setting's own one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Not at all: a yes or no to any text, path or name, asked often enough, reads what only the exporter may see.
+    Configured,
+    Full,
 }
 
 /// The right to one such piece of work, until it is dropped.
@@ -37,7 +47,19 @@ impl Busy {
 impl Demand {
     #[must_use]
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), tasks: TaskTracker::new(), shutdown }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), tasks: TaskTracker::new(), shutdown, scope: None }
+    }
+
+    /// The same with a scope of its own.
+    #[must_use]
+    pub fn within(self, scope: Option<Scope>) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// What may be asked for; `knows_clients`: whether everybody who comes in has shown who it is.
+    #[must_use]
+    pub fn scope(&self, knows_clients: bool) -> Scope {
+        self.scope.unwrap_or(if knows_clients { Scope::Full } else { Scope::Configured })
     }
 
     /// A turn at once, or none.
@@ -80,6 +102,15 @@ mod tests {
         let again = demand.turn();
         assert!(again.is_ok() && demand.turn().is_err());
         assert!(Busy::MESSAGE.starts_with(&AT_ONCE.to_string()));
+    }
+
+    #[test]
+    fn only_who_is_known_may_ask_in_another_way_unless_the_flag_says_so() {
+        let demand = |scope| Demand::new(CancellationToken::new()).within(scope);
+        assert_eq!([false, true].map(|known| demand(None).scope(known)), [Scope::Configured, Scope::Full]);
+        for scope in [Scope::Configured, Scope::Full] {
+            assert_eq!([false, true].map(|known| demand(Some(scope)).scope(known)), [scope; 2]);
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,8 +80,9 @@ async fn accept(listener: TcpListener, server: Arc<Server>) {
     };
     while let Some((slot, accepted)) = server.shutdown.run_until_cancelled(next()).await {
         match accepted {
-            Ok((stream, _)) => {
-                server.tasks.spawn(connection(stream, slot, Arc::clone(&server)));
+            Ok((stream, peer)) => {
+                let peer = peer.ip().to_canonical();
+                server.tasks.spawn(connection((stream, peer), slot, Arc::clone(&server)));
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -96,21 +98,21 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, slot: OwnedSemaphorePermit, server: Arc<Server>) {
+async fn connection((stream, peer): (TcpStream, IpAddr), slot: OwnedSemaphorePermit, server: Arc<Server>) {
     let _slot = slot;
     // Without it an answer's last piece may wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let mut access = server.access.clone();
     let tls = access.borrow_and_update().tls().cloned();
     let Some(tls) = tls else {
-        return talk(stream, Scheme::Http, Version::Http1, access, &server).await;
+        return talk(stream, (Scheme::Http, Version::Http1, peer), access, &server).await;
     };
     let handshake = tokio::time::timeout(server.limits.handshake, TlsAcceptor::from(tls).accept(stream));
     match server.shutdown.run_until_cancelled(handshake).await {
         Some(Ok(Ok(stream))) => {
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::Http2 } else { Version::Http1 };
-            talk(stream, Scheme::Https, version, access, &server).await;
+            talk(stream, (Scheme::Https, version, peer), access, &server).await;
         }
         Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
         Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
@@ -121,8 +123,7 @@ async fn connection(stream: TcpStream, slot: OwnedSemaphorePermit, server: Arc<S
 /// Answers requests on one connection until it ends, or has to.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    scheme: Scheme,
-    version: Version,
+    (scheme, version, peer): (Scheme, Version, IpAddr),
     mut access: watch::Receiver<Arc<Access>>,
     server: &Arc<Server>,
 ) {
@@ -134,9 +135,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         service_fn(move |request: Request<Incoming>| {
             let (server, running) = (Arc::clone(&server), pulse.request());
             let mut request = request.map(|body| Body::new(AskedBody::new(body, &pulse)));
-            request.extensions_mut().insert(Connection { cut: cut.clone(), scheme });
+            let access = Arc::clone(&server.access.borrow());
+            let knows_clients = access.knows_clients();
+            request.extensions_mut().insert(Connection { cut: cut.clone(), scheme, peer, knows_clients });
             async move {
-                let access = Arc::clone(&server.access.borrow());
                 let routes = server.routes.clone();
                 let response = guard::answer(routes, &access, &server.door, request).await;
                 Ok::<_, Infallible>(response.map(|body| RunningBody { body, _running: running }))

@@ -28,12 +28,15 @@ pub(super) const KEYS: &[&str] = &[
     "curve_preferences",
 ];
 
+/// What the block makes of a listener.
+pub(super) struct Listener {
+    pub(super) tls: Arc<ServerConfig>,
+    /// Whether nobody comes in without a certificate of a client CA.
+    pub(super) verifies_all_clients: bool,
+}
+
 /// Checks the block and reads the files that it names. `None`: reported, or without a key.
-pub(super) fn server_config(
-    reader: &mut Reader,
-    section: &Section<'_>,
-    protocols: &[&[u8]],
-) -> Option<Arc<ServerConfig>> {
+pub(super) fn server_config(reader: &mut Reader, section: &Section<'_>, protocols: &[&[u8]]) -> Option<Listener> {
     // As in the toolkit: TLS is off.
     if section.is_empty() {
         return None;
@@ -48,6 +51,7 @@ pub(super) fn server_config(
     let client = client_policy(reader, section);
     let order = section.field("prefer_server_cipher_suites", &mut reader.report, truth);
     let (own, versions, provider, client) = (own.ok()??, versions.ok()?, Arc::new(provider?), client.ok()?);
+    let verifies_all_clients = client.as_ref().is_some_and(|client| client.auth.requires() && client.auth.verifies());
     let mut refuse = |message| reader.report.error(Some(section.place()), section.path(), message);
     let verifier = match client {
         None => None,
@@ -68,7 +72,7 @@ pub(super) fn server_config(
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified_key().clone())));
     config.ignore_client_order = order.into_value().unwrap_or(true);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Some(Arc::new(config))
+    Some(Listener { tls: Arc::new(config), verifies_all_clients })
 }
 
 /// The library's own provider with what the file leaves of it.

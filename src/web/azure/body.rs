@@ -59,6 +59,21 @@ impl OnDemandProbe {
         Self::read(&Fields(&fields), gateway).map_err(Problem::Field)
     }
 
+    /// The first field that would have the setting's own probe ask in another way.
+    pub(super) fn changed(&self) -> Option<&'static str> {
+        let Self { pool: _, setting: _, protocol: _, host, path, timeout_seconds, status_codes, body, .. } = self;
+        let given = [
+            (Self::HOST, host.is_some()),
+            (Self::PATH, path.is_some()),
+            (Self::TIMEOUT, timeout_seconds.is_some()),
+            (Self::STATUS_CODES, status_codes.is_some()),
+            (Self::BODY, body.is_some()),
+            (Self::PICK_HOST_NAME, self.pick_host_name_from_backend_settings.is_some()),
+            (Self::PROXY_PROTOCOL_HEADER, self.enable_probe_proxy_protocol_header.is_some()),
+        ];
+        given.into_iter().find_map(|(field, is_given)| is_given.then_some(field))
+    }
+
     fn read(fields: &Fields<'_>, gateway: &Gateway) -> Result<Self, Refusal> {
         let nothing = Map::new();
         let matching = match fields.get("match") {

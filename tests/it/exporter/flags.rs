@@ -52,6 +52,7 @@ async fn version_and_help_are_data_on_standard_output() {
         "--web.route-prefix",
         "--web.allowed-host",
         "--web.open-health",
+        "--web.on-demand",
         "--log.level",
         "--log.format",
     ];

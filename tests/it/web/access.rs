@@ -20,7 +20,7 @@ use crate::web::{Running, Setup, builder, client, header, over, start, trusting}
 
 /// How the checked file becomes what the site runs with.
 fn access(config: WebConfig) -> Access {
-    let WebConfig { tls, users, headers, rate_limit } = config;
+    let WebConfig { tls, users, headers, rate_limit, .. } = config;
     let rate = rate_limit.map(|limit| Rate { interval: limit.interval, burst: limit.burst });
     Access::new(tls, users, headers, rate)
 }

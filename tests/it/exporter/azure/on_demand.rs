@@ -1,12 +1,14 @@
 //! Probes that a client asks for: what is sent, what is told, and what they leave alone.
 
+use std::path::Path;
+
 use backend_health_exporter::lab::{Backend, Behaviour, http};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{GATEWAY, good_backend, header};
-use crate::exporter::{ConfigFile, DEADLINE, Exporter, PAUSE};
+use crate::exporter::{ConfigFile, DEADLINE, Exporter, PAUSE, text};
 
 /// A pool of one server under several settings, probed once in all: the next beat is a day away.
 fn config_of(port: u16) -> ConfigFile {
@@ -37,6 +39,11 @@ fn probe(pool: &str, setting: &str, more: &Value) -> Value {
     body
 }
 
+/// An exporter that probes in any way that it is asked for.
+async fn full(config: &Path) -> Exporter {
+    Exporter::start(&["run", "--config.file", text(config), "--web.on-demand", "full"]).await
+}
+
 fn path() -> String {
     format!("{GATEWAY}/getBackendHealthOnDemand?api-version=2025-07-01")
 }
@@ -63,7 +70,7 @@ impl Exporter {
 async fn what_is_asked_is_what_the_server_hears_and_the_report_stays_as_it_was() {
     let backend = good_backend();
     let config = config_of(backend.address().port());
-    let exporter = Exporter::run(&config.path).await;
+    let exporter = full(&config.path).await;
     exporter.get_until("/-/ready", 200).await;
     let before = exporter.report().await;
     assert!(before.contains("backend_health_probes_total"), "{before}");
@@ -115,10 +122,41 @@ async fn what_is_asked_is_what_the_server_hears_and_the_report_stays_as_it_was()
 }
 
 #[tokio::test]
-async fn what_cannot_be_probed_is_refused_with_the_fields_name() {
+async fn without_a_login_only_the_settings_own_probe_is_asked() {
     let backend = good_backend();
     let config = config_of(backend.address().port());
     let exporter = Exporter::run(&config.path).await;
+    exporter.get_until("/-/ready", 200).await;
+    let heard = backend.requests().len();
+    let cases = [
+        ("host", json!({"host": "other.example"})),
+        ("path", json!({"path": "/secret"})),
+        ("timeout", json!({"timeout": 5})),
+        ("match.statusCodes", json!({"match": {"statusCodes": ["200"]}})),
+        ("match.body", json!({"match": {"body": "a"}})),
+        ("pickHostNameFromBackendHttpSettings", json!({"pickHostNameFromBackendHttpSettings": true})),
+    ];
+    for (field, more) in cases {
+        let request = exporter.request(Method::POST, &path()).json(&probe("web", "plain", &more));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 403, "{field}");
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((&answer["error"]["code"], &answer["error"]["target"]), (&json!("Forbidden"), &json!(field)));
+        assert!(answer["error"]["message"].as_str().unwrap().contains("--web.on-demand full"), "{answer}");
+    }
+    assert_eq!(backend.requests().len(), heard, "nothing was asked");
+    let servers = exporter.probed(&probe("web", "plain", &json!({"protocol": "Http"}))).await;
+    assert_eq!(servers[0]["health"], "Healthy", "{servers:?}");
+    assert_eq!(backend.requests().len(), heard + 1);
+    let logged = exporter.process.stderr().join("\n");
+    assert!(logged.contains("a probe on demand is refused") && logged.contains("by=127.0.0.1"), "{logged}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_probed_is_refused_with_the_fields_name() {
+    let backend = good_backend();
+    let config = config_of(backend.address().port());
+    let exporter = full(&config.path).await;
     exporter.get_until("/-/ready", 200).await;
     let asked = backend.connections();
     let other = GATEWAY.replace("gw", "other");
@@ -189,7 +227,7 @@ async fn what_cannot_be_probed_is_refused_with_the_fields_name() {
 async fn the_fifth_at_once_is_told_to_come_again() {
     let backend = Backend::start([127, 0, 0, 1].into(), http::silent()).expect("a backend starts");
     let config = config_of(backend.address().port());
-    let exporter = Exporter::run(&config.path).await;
+    let exporter = full(&config.path).await;
     let body = probe("web", "plain", &json!({"timeout": 600}));
     let mut locations = Vec::new();
     for _ in 0..4 {
@@ -224,7 +262,7 @@ async fn the_fifth_at_once_is_told_to_come_again() {
 async fn an_exporter_ends_in_the_middle_of_a_probe_on_demand() {
     let backend = Backend::start([127, 0, 0, 1].into(), http::silent()).expect("a backend starts");
     let config = config_of(backend.address().port());
-    let mut exporter = Exporter::run(&config.path).await;
+    let mut exporter = full(&config.path).await;
     exporter.started(&path(), Some(&probe("web", "plain", &json!({"timeout": 86_400})))).await;
     exporter.process.signal(nix::sys::signal::Signal::SIGTERM);
     let ended = exporter.process.ended(std::time::Duration::from_secs(30)).await;
@@ -236,7 +274,7 @@ async fn what_a_server_sends_stays_text() {
     let hostile = "\"},{\"health\":\"Healthy\"}\u{1b}[2J\u{0}</script>\u{202e}é";
     let backend = Backend::start([127, 0, 0, 1].into(), http::answer(hostile)).expect("a backend starts");
     let config = config_of(backend.address().port());
-    let exporter = Exporter::run(&config.path).await;
+    let exporter = full(&config.path).await;
     let servers = exporter.probed(&probe("web", "plain", &json!({}))).await;
     assert_eq!((servers.len(), &servers[0]["health"]), (1, &json!("Unhealthy")));
     let log = servers[0]["healthProbeLog"].as_str().unwrap();
@@ -253,7 +291,7 @@ async fn a_pool_of_a_thousand_servers_is_probed_whole() {
         backend.address().port(),
         servers.join(", ")
     ));
-    let exporter = Exporter::run(&config.path).await;
+    let exporter = full(&config.path).await;
     let probed = exporter.probed(&probe("many", "plain", &json!({}))).await;
     let addresses: Vec<&str> = probed.iter().map(|server| server["address"].as_str().unwrap()).collect();
     assert_eq!(addresses, servers, "in the configuration's order");

@@ -66,7 +66,15 @@ async fn the_documented_lines_read_the_report_and_probe_on_demand() {
     let backend = backend(http::status(404, "nothing here"));
     let config = config_of(&backend, "");
     let (_root, web) = with_tls(&config);
-    let exporter = Exporter::start(&["--config.file", text(&config.path), "--web.config.file", text(&web)]).await;
+    let exporter = Exporter::start(&[
+        "--config.file",
+        text(&config.path),
+        "--web.config.file",
+        text(&web),
+        "--web.on-demand",
+        "full",
+    ])
+    .await;
     let [example, _] = documented(&format!("https://localhost:{}", exporter.port()), text(&config.beside("root.pem")));
     // The report may be asked for before the first probe has ended.
     let lines = run(config.path.parent().unwrap(), &example).await;
@@ -85,7 +93,15 @@ async fn the_documented_login_works_without_tls() {
     let config = config_of(&backend, "");
     let hash = bcrypt::hash("change-me", 4).unwrap();
     let web = config.write_beside("web.yml", format!("basic_auth_users: {{admin: '{hash}'}}\n"));
-    let exporter = Exporter::start(&["--config.file", text(&config.path), "--web.config.file", text(&web)]).await;
+    let exporter = Exporter::start(&[
+        "--config.file",
+        text(&config.path),
+        "--web.config.file",
+        text(&web),
+        "--web.on-demand",
+        "full",
+    ])
+    .await;
     let [example, login] = documented(&format!("http://127.0.0.1:{}", exporter.port()), "");
     let (before, after) = example.split_once("client = ").expect("the example makes a client");
     let (_, after) = after.split_once('\n').unwrap();
