@@ -190,13 +190,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn worker_threads(given: &str) -> anyhow::Result<usize> {
     match given.trim() {
         "" => Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
-        given => match given.parse() {
-            Ok(threads @ 1..=MOST_WORKER_THREADS) => Ok(threads),
-            Ok(_) | Err(_) => {
-                let right = format!("a number from 1 to {MOST_WORKER_THREADS}, or nothing for one for each processor");
-                anyhow::bail!("the environment's {WORKER_THREADS}={given:?} is wrong: {right}")
+        given => {
+            if let Ok(threads @ 1..=MOST_WORKER_THREADS) = given.parse() {
+                return Ok(threads);
             }
-        },
+            let right = format!("a number from 1 to {MOST_WORKER_THREADS}, or nothing for one for each processor");
+            anyhow::bail!("the environment's {WORKER_THREADS}={given:?} is wrong: {right}")
+        }
     }
 }
 
