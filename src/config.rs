@@ -26,16 +26,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-
 use self::report::Report;
 use crate::discovery::{Lists, Source};
 use crate::probe::{Ask, ClientCertificate, Expectation, Protocol, Trust};
+use crate::words::sha256;
 
 pub use describe::describe;
 pub use material::well_known_trust;
 pub use trial::{Trial, TrialError};
-pub use value::{format_duration, parse_duration};
+pub use value::parse_duration;
 
 /// A whole configuration file, checked.
 #[derive(Clone, Debug)]
@@ -113,12 +112,7 @@ pub struct NamedFile {
 
 impl NamedFile {
     fn new(path: PathBuf, content: Option<&[u8]>) -> Self {
-        let digest = content.map(|content| {
-            let mut bytes = [0; 32];
-            bytes.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
-            bytes
-        });
-        Self { path, digest }
+        Self { path, digest: content.map(sha256) }
     }
 
     /// Whether it has another content than then. Blocks.

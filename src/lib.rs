@@ -10,7 +10,8 @@
 //! reads   a file     names         –        the clock    the network           –             –             –
 //! ```
 //!
-//! Beside it stands `troubleshoot`: one deep check of one server, out of the same probe, verdict and resolver.
+//! Beside it stands `troubleshoot`: one deep check of one server, out of the same probe, verdict and resolver. Below all of
+//! it lie the small `words` that every room writes the same way.
 //!
 //! # Invariants
 //!
@@ -28,7 +29,7 @@
 //! 7. A backend can never make us hold more than a bounded number of bytes, wait longer than the timeout, or write
 //!    outside its own row.
 //! 8. Our own trouble (late, out of descriptors, offline) is never booked on a server.
-//! 9. `target`, `verdict` and `view` are pure: no tokio, no clock, no files, no environment. ✓
+//! 9. `words`, `target`, `verdict` and `view` are pure: no tokio, no clock, no files, no environment. ✓
 //!
 //! # Where things are added
 //!
@@ -51,3 +52,4 @@ pub mod health;
 pub mod view;
 pub mod web;
 pub mod lab;
+pub mod words;

@@ -8,6 +8,7 @@ use crate::config::{BackendSettings, Config, Pool};
 use crate::discovery::{Host, Lists, Server};
 pub use crate::probe::{NameSource, Protocol, TrustMode, VerifiedName};
 use crate::probe::{ProbeSpec, Request, Stage, TlsSpec};
+use crate::words;
 
 /// Identity of a row that survives reloads and restarts: a hash of pool, setting and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,16 +16,8 @@ pub struct TargetId(pub u64);
 
 impl TargetId {
     fn of(pool: &str, setting: &str, server: &str) -> Self {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for part in [pool, setting, server] {
-            // The length keeps ("ab", "c") apart from ("a", "bc").
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let digest = context.finish();
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest.as_ref()[..8]);
-        Self(u64::from_be_bytes(first))
+        let digest = words::sha256_of_parts([pool.as_bytes(), setting.as_bytes(), server.as_bytes()]);
+        Self(digest[..8].iter().fold(0, |id, byte| id << 8 | u64::from(*byte)))
     }
 }
 
@@ -115,7 +108,7 @@ fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSetti
 fn host_header(server: &Server, settings: &BackendSettings) -> Arc<str> {
     let probe = &settings.probe;
     let own_name = || match server.host {
-        Host::Ip(std::net::IpAddr::V6(ip)) => format!("[{ip}]").into(),
+        Host::Ip(ip @ std::net::IpAddr::V6(_)) => words::bracketed(&ip.to_string()).into(),
         Host::Ip(_) | Host::Name(_) => server.written.clone(),
     };
     if settings.pick_host_name_from_backend_address {

@@ -15,4 +15,3 @@ pub mod picture;
 pub mod ranking;
 pub mod remedy;
 pub mod text;
-mod time;

@@ -120,7 +120,7 @@ pub fn write(directory: &Path, scenario: &Scenario) -> anyhow::Result<Materials>
 
 fn exporter(scenario: &Scenario) -> String {
     let protocol = if scenario.kind.is_tls() { "https" } else { "http" };
-    let interval = humantime::format_duration(scenario.interval);
+    let interval = backend_health_exporter::words::setting(scenario.interval);
     let trust = if scenario.kind.is_tls() { "trusted_root_certificates: [root.pem]" } else { "" };
     let mut text = format!(
         "probes: [{{name: p, protocol: {protocol}, host: {HOST}, interval: {interval}, timeout: {timeout}ms}}]\n\

@@ -69,7 +69,12 @@ const HAPROXY: Contender = Contender::Haproxy;
 impl Scenario {
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} {} servers at {}", self.kind.name(), self.servers, humantime::format_duration(self.interval))
+        format!(
+            "{} {} servers at {}",
+            self.kind.name(),
+            self.servers,
+            backend_health_exporter::words::setting(self.interval)
+        )
     }
 
     /// Probes a second.

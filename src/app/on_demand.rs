@@ -18,6 +18,7 @@ use crate::view::azure::{BackendHealth, Gateway, OnDemandHealth, PoolOutline, Se
 use crate::view::report::{Filter, Links, Report};
 use crate::web::azure;
 use crate::web::azure::{OnDemandProbe, Probing, Refusal, Source};
+use crate::words::cut;
 
 /// What probes on demand share.
 #[derive(Clone)]
@@ -191,7 +192,7 @@ const KEYS: &[(&str, &str)] = &[
 const MOST_ROWS: usize = 1000;
 
 fn missing(target: &'static str, what: &str, name: &str) -> Refusal {
-    let shown: String = name.chars().take(128).collect();
+    let shown = cut(name, 128);
     Refusal::no_such(target, format!("the configuration has no {what} called {shown:?}"))
 }
 

@@ -26,7 +26,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::lines::Lines;
-use crate::view::text::steers;
+use crate::words::is_hidden;
 
 /// The least urgent events that are written (`--log.level`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -227,7 +227,7 @@ impl Visit for Pairs<'_> {
 }
 
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(|char| matches!(char, ' ' | '=' | '"' | '\\') || steers(char))
+    !text.is_empty() && !text.chars().any(|char| matches!(char, ' ' | '=' | '"' | '\\') || is_hidden(char))
 }
 
 fn write_quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
@@ -239,7 +239,7 @@ fn write_quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
             '\n' => writer.write_str("\\n")?,
             '\r' => writer.write_str("\\r")?,
             '\t' => writer.write_str("\\t")?,
-            char if steers(char) => {
+            char if is_hidden(char) => {
                 for unit in char.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;
                 }

@@ -18,6 +18,7 @@ use crate::config::parse_duration;
 use crate::view::report::{Cause, Filter, Report as Rows, State, Summary};
 use crate::view::text::{Look, Order};
 use crate::view::{report, text};
+use crate::words::visible_json;
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
@@ -125,7 +126,7 @@ impl Report {
 fn whole(report: &Rows<'_>, output: Output, order: Order) -> anyhow::Result<String> {
     Ok(match output {
         Output::Table => text::table(report, &look(order)),
-        Output::Json => text::visible_json(serde_json::to_string_pretty(report)?) + "\n",
+        Output::Json => visible_json(&serde_json::to_string_pretty(report)?).into_owned() + "\n",
         Output::Csv => text::csv_header() + &text::csv_rows(report),
     })
 }

@@ -60,7 +60,7 @@ impl Progress {
         let filled = BAR * ended / self.rows.max(1);
         let (bar, rest) = ("#".repeat(filled), ".".repeat(BAR - filled));
         let seconds = self.started.elapsed().as_secs();
-        let _ = write!(io::stderr(), "\r\u{1b}[K[{bar}{rest}] {ended} of {} rows probed, {seconds} s", self.rows);
+        let _ = write!(io::stderr(), "\r\u{1b}[K[{bar}{rest}] {ended} of {} rows probed, {seconds}s", self.rows);
     }
 
     pub(super) fn clear(self) {

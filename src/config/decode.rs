@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::report::{Place, Report};
-use super::value::{cut_key, format_duration, nearest, parse_duration, quote};
+use super::value::{cut_key, parse_duration, quote};
 use super::yaml::{Entry, KeyPath, Node, Value};
+use crate::words::{nearest, setting};
 
 /// A mapping of which the known keys are read.
 pub(crate) struct Section<'a> {
@@ -247,7 +248,7 @@ pub(crate) fn duration(node: &Node, range: std::ops::RangeInclusive<Duration>) -
     if range.contains(&duration) {
         return Ok(duration);
     }
-    let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
+    let (least, most) = (setting(*range.start()), setting(*range.end()));
     Err(format!("{} is out of range; it must be from {least} to {most}", quote(text)))
 }
 

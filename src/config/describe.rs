@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::value::format_duration;
 use super::{BackendSettings, Config, HealthProbe};
 use crate::discovery::Lists;
 use crate::probe::{Protocol, TrustMode};
+use crate::words::setting;
 
 /// Says what the pools are probed with when their servers are those of `lists`, every default filled in. Several lines,
 /// the last one ended, too; settings and probes that no pool uses are not among them.
@@ -31,7 +31,7 @@ pub fn describe(config: &Config, lists: &Lists) -> String {
         let protocols: Vec<Protocol> = users.map(|setting| setting.protocol).collect();
         line(&mut text, format_args!("probe {}: {}", probe_name(probe), probe.in_words(&protocols)));
     }
-    let warning = format_duration(config.certificate_expiry_warning);
+    let warning = setting(config.certificate_expiry_warning);
     line(&mut text, format_args!("certificate expiry warning: {warning} ahead"));
     if let Some(azure) = &config.azure {
         line(

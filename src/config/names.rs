@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::decode::{Field, Located};
 use super::report::Report;
-use super::value::{nearest, quote};
+use super::value::quote;
+use crate::words::nearest;
 
 /// A list of the file whose items have names.
 pub(super) struct NamedList {

@@ -10,10 +10,11 @@ use super::decode::{Field, Items, Section, duration, number, text, truth};
 use super::describe::count;
 use super::item::{host, name, port, protocol};
 use super::report::{Place, Report};
-use super::value::{format_duration, format_status_codes, quote};
+use super::value::quote;
 use super::yaml::{KeyPath, Node, Value};
 use super::{HealthProbe, value};
 use crate::probe::{Ask, Expectation, Feature, Protocol};
+use crate::words::{self, setting};
 
 /// The keys of an item of `probes`.
 pub(super) const PROBE: &[&str] = &[
@@ -115,7 +116,7 @@ pub(super) fn over(
     {
         let message = format!(
             "longer than the interval, {}; a probe that takes longer than that makes the next one miss its turn",
-            format_duration(own_interval)
+            setting(own_interval)
         );
         keys.report.warning(Some(timeout.place), section.path_of("timeout"), message);
     }
@@ -248,8 +249,8 @@ impl HealthProbe {
     /// The effective values in words; `protocols` are those of the settings that use the probe.
     pub(super) fn in_words(&self, protocols: &[Protocol]) -> String {
         let mut words = vec![
-            format!("every {}", format_duration(self.interval)),
-            format!("timeout {}", format_duration(self.timeout)),
+            format!("every {}", setting(self.interval)),
+            format!("timeout {}", setting(self.timeout)),
             format!("unhealthy after {}", count(self.unhealthy_threshold as usize, "failed probe")),
         ];
         if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
@@ -272,7 +273,7 @@ impl HealthProbe {
 }
 
 fn codes_in_words(expectation: &Expectation) -> String {
-    expectation.status_codes.iter().map(|codes| format_status_codes(*codes)).collect::<Vec<_>>().join(", ")
+    expectation.status_codes.iter().map(|codes| words::status_codes(*codes)).collect::<Vec<_>>().join(", ")
 }
 
 fn body(node: &Node) -> Result<String, String> {

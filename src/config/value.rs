@@ -2,12 +2,11 @@
 //! error says what would be right.
 
 use std::borrow::Cow;
-use std::fmt::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::discovery::{Host, Server, ServerError};
+use crate::words::{self, is_hidden};
 
 /// Reads a Prometheus duration: `30s`, `1m30s`, `500ms`, `1h`, `21d`; each unit at most once, large units first.
 ///
@@ -15,53 +14,11 @@ use crate::discovery::{Host, Server, ServerError};
 /// Says what a duration looks like, when `text` is none.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{} is not a duration; write it like 30s, 1m30s, 500ms, 1h or 21d", quote(text));
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if !text.is_empty() && text != "0" && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(format!("{} has no unit; write {}s for seconds, or ms, m, h, d", quote(text), cut(text)));
     }
-    let mut units = UNITS.iter();
-    let mut rest = text;
-    let mut milliseconds: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_lowercase).count();
-        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
-        // The units are tried from where the last one was found, which refuses repetition and wrong order.
-        let (_, length) = units.find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*length)).ok_or_else(wrong)?;
-        milliseconds = milliseconds.checked_add(part).ok_or_else(wrong)?;
-        rest = &rest[digits + letters..];
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_millis(milliseconds)) }
+    words::from_setting(text).ok_or_else(wrong)
 }
-
-/// Writes a duration as [`parse_duration`] reads it, in days and less, to the millisecond.
-#[must_use]
-pub fn format_duration(duration: Duration) -> String {
-    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    for (name, length) in UNITS.iter().filter(|(name, _)| !matches!(*name, "y" | "w")) {
-        if rest >= *length {
-            // Writing to a String does not fail.
-            let _ = write!(text, "{}{name}", rest / length);
-            rest %= length;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
-
-/// Large to small, in milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 24 * 3_600_000),
-    ("w", 7 * 24 * 3_600_000),
-    ("d", 24 * 3_600_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
 
 /// A status code (`204`) or a range of them (`200-399`), both ends included.
 pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
@@ -80,15 +37,10 @@ pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
     }
 }
 
-/// A code or range as [`status_codes`] reads it.
-pub(super) fn format_status_codes((first, last): (u16, u16)) -> String {
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
-}
-
 /// A server of a pool.
 pub(super) fn server(text: &str) -> Result<Server, String> {
     // Longer than any name, or not to be shown as it is.
-    if text.len() > 255 || text.chars().any(char::is_control) {
+    if text.len() > 255 || text.contains(is_hidden) {
         return Err(format!("{} is neither an IP address nor a host name", quote(text)));
     }
     Server::parse(text).map_err(|error| error.to_string())
@@ -97,13 +49,12 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
 /// A name to speak with: in lower case, an IPv6 address in brackets, as in a Host header (RFC 9110, section 7.2).
 pub(super) fn host(text: &str) -> Result<Arc<str>, String> {
     let malformed = || format!("{} is neither a host name nor an IP address", quote(text));
-    if text.len() > 255 || text.chars().any(char::is_control) {
+    if text.len() > 255 || text.contains(is_hidden) {
         return Err(malformed());
     }
     match Server::parse(text) {
         Ok(Server { host: Host::Name(name), .. }) => Ok(name),
-        Ok(Server { host: Host::Ip(IpAddr::V4(ip)), .. }) => Ok(ip.to_string().into()),
-        Ok(Server { host: Host::Ip(IpAddr::V6(ip)), .. }) => Ok(format!("[{ip}]").into()),
+        Ok(Server { host: Host::Ip(ip), .. }) => Ok(words::bracketed(&ip.to_string()).into()),
         Err(ServerError::Empty) => Err("a host name must not be empty; leave the key out for none".to_owned()),
         Err(ServerError::Port(_)) => {
             Err(format!("{} carries a port; write the name alone, ports go to `port`", quote(text)))
@@ -113,9 +64,8 @@ pub(super) fn host(text: &str) -> Result<Arc<str>, String> {
         // A name to speak with is not an address to connect to.
         Err(ServerError::Unusable(..) | ServerError::LinkLocal(_)) => {
             let bare = text.trim_start_matches('[').trim_end_matches(']');
-            match bare.parse() {
-                Ok(IpAddr::V4(ip)) => Ok(ip.to_string().into()),
-                Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]").into()),
+            match bare.parse::<std::net::IpAddr>() {
+                Ok(ip) => Ok(words::bracketed(&ip.to_string()).into()),
                 Err(_) => Err(malformed()),
             }
         }
@@ -186,24 +136,13 @@ pub(super) fn quote(text: &str) -> String {
     format!("`{}`", cut(text))
 }
 
-/// What a message shows of `text`: at most 80 characters, no control characters, and nothing of a private key, which
+/// What a message shows of `text`: at most 80 bytes, nothing hidden, and nothing of a private key, which
 /// can stand anywhere by mistake.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
     if text.contains("PRIVATE KEY") || looks_like_a_key(text) {
         return Cow::Borrowed("(a private key, not shown)");
     }
-    if text.len() <= MAX_SHOWN && !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown: String = text
-        .chars()
-        .take(MAX_SHOWN)
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect();
-    if text.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    Cow::Owned(shown)
+    Cow::Owned(words::one_line(&words::cut(text, MAX_SHOWN)))
 }
 
 const MAX_SHOWN: usize = 80;
@@ -228,48 +167,6 @@ pub(super) fn cut_key(text: &str) -> Cow<'_, str> {
         Some((name, _)) => Cow::Owned(format!("{}:…", cut(name))),
         None => cut(text),
     }
-}
-
-/// The known word that was probably meant by `written`, if one is near enough.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Case, hyphens and the like are the commonest slips, among them the camel case of Azure's templates.
-    let plain = |text: &str| -> Vec<char> {
-        text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect()
-    };
-    let written = plain(written);
-    known
-        .into_iter()
-        .take(MAX_COMPARED)
-        .filter_map(|word| {
-            let plain = plain(word);
-            let distance = edit_distance(&written, &plain);
-            (distance <= plain.len().max(3) / 3).then_some((distance, word))
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
-/// More names than this are not searched for a near one.
-const MAX_COMPARED: usize = 1_000;
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `left` into `right` (optimal string
-/// alignment).
-fn edit_distance(left: &[char], right: &[char]) -> usize {
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for (row, a) in left.iter().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, b) in right.iter().enumerate() {
-            let replaced = last[column] + usize::from(a != b);
-            let mut best = replaced.min(last[column + 1] + 1).min(current[column] + 1);
-            if row > 0 && column > 0 && *a == right[column - 1] && left[row - 1] == *b {
-                best = best.min(before_last[column - 1] + 1);
-            }
-            current.push(best);
-        }
-        before_last = std::mem::replace(&mut last, current);
-    }
-    last[right.len()]
 }
 
 #[cfg(test)]
@@ -372,41 +269,29 @@ mod tests {
     #[test]
     fn what_is_quoted_is_short_and_harmless() {
         assert_eq!(quote("abc"), "`abc`");
-        assert_eq!(quote("a\x1b[31m\nb"), "`a\u{fffd}[31m\u{fffd}b`");
-        assert_eq!(quote(&"ü".repeat(90)), format!("`{}…`", "ü".repeat(80)));
+        assert_eq!(quote("a\x1b[31m\nb"), "`a\u{fffd}[31m b`");
+        assert_eq!(quote("a\u{202e}b\u{feff}"), "`a\u{fffd}b\u{fffd}`");
+        assert_eq!(quote(&"ü".repeat(90)), format!("`{}…`", "ü".repeat(38)));
         assert_eq!(quote("-----BEGIN PRIVATE KEY-----\nMC4CAQ"), "`(a private key, not shown)`");
-    }
-
-    #[test]
-    fn the_nearest_word_is_the_one_that_was_meant() {
-        let known = ["interval", "timeout", "unhealthy_threshold", "pick_host_name_from_backend_settings"];
-        let check = |written: &str, meant| assert_eq!(nearest(written, known), meant, "{written}");
-        check("intervall", Some("interval"));
-        check("itnerval", Some("interval"));
-        check("Timeout", Some("timeout"));
-        check("unhealthyThreshold", Some("unhealthy_threshold"));
-        check("pickHostNameFromBackendHttpSettings", Some("pick_host_name_from_backend_settings"));
-        check("method", None);
-        check("", None);
     }
 
     proptest! {
         #[test]
         fn a_written_duration_reads_the_same(milliseconds in 0_u64..4_000_000_000_000) {
             let duration = Duration::from_millis(milliseconds);
-            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+            prop_assert_eq!(parse_duration(&words::setting(duration)), Ok(duration));
         }
 
         #[test]
         fn a_written_status_range_reads_the_same(first in 100_u16..=999, more in 0_u16..900) {
             let codes = (first, (first + more).min(999));
-            prop_assert_eq!(status_codes(&format_status_codes(codes)), Ok(codes));
+            prop_assert_eq!(status_codes(&words::status_codes(codes)), Ok(codes));
         }
 
         #[test]
         fn no_text_makes_a_reader_panic(text in "\\PC{0,12}|[0-9a-z.:/\\[\\]-]{0,12}") {
             let _ = (parse_duration(&text), status_codes(&text), host(&text), server(&text), path(&text));
-            let _ = (name(&text), resource_name(&text), quote(&text), nearest(&text, ["interval"]));
+            let _ = (name(&text), resource_name(&text), quote(&text), words::nearest(&text, ["interval"]));
         }
     }
 }

@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::clock::{Dates, dates, system_time, unchanged_until, unix_time};
 use super::{AcceptedPath, Trust};
+use crate::words::sha256_of_parts;
 
 /// Chains that are remembered: more than rows fit into one process, and about 10 MB.
 const MOST: usize = 65_536;
@@ -77,18 +77,9 @@ pub(super) fn key<'a>(
     name: &ServerName<'_>,
     chain: impl IntoIterator<Item = &'a CertificateDer<'a>>,
 ) -> Acceptance {
-    let mut context = digest::Context::new(&digest::SHA256);
-    // Each part with its length before it, so that no two lists of parts look alike.
-    let mut add = |part: &[u8]| {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    };
-    add(trust.digest());
-    add(name.to_str().as_bytes());
-    chain.into_iter().for_each(|der| add(der));
-    let mut key = [0; 32];
-    key.copy_from_slice(context.finish().as_ref());
-    Acceptance(key)
+    let name = name.to_str();
+    let known = [trust.digest().as_slice(), name.as_bytes()];
+    Acceptance(sha256_of_parts(known.into_iter().chain(chain.into_iter().map(|der| &**der))))
 }
 
 #[cfg(test)]

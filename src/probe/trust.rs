@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_lc_rs::digest;
 use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor, UnixTime};
@@ -25,6 +24,7 @@ use super::UnusableMaterial;
 use super::clock::{Dates, dates, system_time, unchanged_until, unix_time};
 use super::revocation::RevocationList;
 use super::search::searchable;
+use crate::words::{hex, sha256_of_parts};
 
 /// What a certificate chain must lead to, and what was revoked. Two of them are equal when their content is, whatever
 /// the names of the files that it came from, and however often or in which order they stood there.
@@ -292,7 +292,7 @@ impl ClientCertificate {
     /// # Errors
     /// When the key cannot be used or does not belong to the first certificate.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, UnusableMaterial> {
-        let digest = digest_of(chain.iter().map(AsRef::as_ref));
+        let digest = sha256_of_parts(chain.iter().map(AsRef::as_ref));
         match CertifiedKey::from_der(chain, key, &default_provider()) {
             Ok(certified_key) => Ok(Self { certified_key: Arc::new(certified_key), digest }),
             Err(rustls::Error::NoCertificatesPresented) => {
@@ -376,10 +376,10 @@ fn content_digest(
     revocation_lists: &[CertificateRevocationListDer<'_>],
 ) -> [u8; 32] {
     let as_set = |parts: Vec<&[u8]>| {
-        let mut digests: Vec<[u8; 32]> = parts.into_iter().map(|part| digest_of([part].into_iter())).collect();
+        let mut digests: Vec<[u8; 32]> = parts.into_iter().map(|part| sha256_of_parts([part])).collect();
         digests.sort_unstable();
         digests.dedup();
-        digest_of(digests.iter().map(<[u8; 32]>::as_slice))
+        sha256_of_parts(digests.iter().map(<[u8; 32]>::as_slice))
     };
     let mode: &[u8] = match mode {
         TrustMode::WellKnown => b"well_known",
@@ -387,28 +387,7 @@ fn content_digest(
     };
     let roots = as_set(roots.iter().map(AsRef::as_ref).collect());
     let lists = as_set(revocation_lists.iter().map(AsRef::as_ref).collect());
-    digest_of([mode, &roots, &lists].into_iter())
-}
-
-/// SHA-256 over `parts`, each with its length, so that no two lists of parts look alike.
-fn digest_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(context.finish().as_ref());
-    bytes
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        for half in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(half.into(), 16));
-        }
-        text
-    })
+    sha256_of_parts([mode, &roots, &lists])
 }
 
 #[cfg(test)]

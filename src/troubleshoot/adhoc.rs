@@ -1,12 +1,12 @@
 //! What somebody wrote to have looked into, `host`, `host:port` or a URL, → the row that it would be. Pure.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::discovery::{Host, Server, ServerError};
 use crate::probe::{Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName};
 use crate::target::{Target, TargetId};
+use crate::words::{bracketed, endpoint, is_hidden};
 
 /// A target that stands in no configuration: of no pool and no setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,12 +36,9 @@ pub fn adhoc(text: &str, trust: &Arc<Trust>, timeout: Duration) -> Result<Adhoc,
         expiry_warning: EXPIRY_WARNING,
     };
     // As browsers and curl have it: with the port, unless it is the scheme's own.
-    let host = match (&server.host, protocol.row().default_port == Some(port)) {
-        (Host::Ip(IpAddr::V6(ip)), true) => format!("[{ip}]"),
-        (Host::Ip(IpAddr::V6(ip)), false) => format!("[{ip}]:{port}"),
-        (host, true) => host.to_string(),
-        (host, false) => format!("{host}:{port}"),
-    };
+    let host = server.host.to_string();
+    let host =
+        if protocol.row().default_port == Some(port) { bracketed(&host).into_owned() } else { endpoint(&host, port) };
     let target = Target {
         id: TargetId(0),
         pool: "".into(),
@@ -69,7 +66,7 @@ struct Written {
 }
 
 fn read(text: &str) -> Result<Written, String> {
-    if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+    if text.chars().any(|character| is_hidden(character) || character.is_whitespace()) {
         return Err("a target holds neither spaces nor control characters".to_owned());
     }
     let Some((scheme, rest)) = text.split_once("://") else {

@@ -16,7 +16,8 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Version;
 
-use super::text::{attribute_text, cut, distinguished_name, hex, oid, shown};
+use super::text::{attribute_text, distinguished_name, oid, shown};
+use crate::words::{cut, hex};
 
 /// A certificate, read.
 pub(super) struct Certificate<'a> {
@@ -191,7 +192,7 @@ impl<'a> Certificate<'a> {
 
     /// The subject within a sentence.
     pub(super) fn title(&self) -> String {
-        titled(self.subject())
+        titled(&self.subject())
     }
 
     /// In a sentence of its own: the server's by its name, each with its subject.
@@ -223,7 +224,7 @@ impl<'a> Certificate<'a> {
 
     /// The issuer within a sentence.
     pub(super) fn issuer_title(&self) -> String {
-        titled(self.issuer())
+        titled(&self.issuer())
     }
 
     pub(super) fn not_before(&self) -> SystemTime {
@@ -374,9 +375,9 @@ fn bits(number: &[u8]) -> usize {
 /// Bytes of a serial number that are kept; it should have at most 20 (RFC 5280, section 4.1.2.2).
 const MAX_SERIAL: usize = 64;
 
-fn titled(name: String) -> String {
+fn titled(name: &str) -> String {
     const LONGEST: usize = 160;
-    if name.is_empty() { "(no name)".to_owned() } else { cut(name, LONGEST) }
+    if name.is_empty() { "(no name)".to_owned() } else { cut(name, LONGEST).into_owned() }
 }
 
 /// Nothing but a plain address of the web, short enough to be shown whole.

@@ -6,9 +6,9 @@ use super::certificate::Certificate;
 use super::chain::Reading;
 use super::diagnosis::{Diagnosis, outside};
 use super::links::End;
-use super::text::{date, rough};
 use super::{Case, Code, Facts, Finding, Notice, Slot};
 use crate::probe::{TlsFacts, TlsSpec, TrustMode};
+use crate::words::{rfc3339, rough};
 
 /// All of them, for a handshake that was completed.
 pub(super) fn of(
@@ -51,7 +51,7 @@ pub(super) fn of(
                 Notice::RevocationListStale,
                 format!(
                     "a newer list of {issuer} was due on {}, {} ago",
-                    date(since),
+                    rfc3339(since),
                     rough(at.duration_since(since).unwrap_or_default())
                 ),
                 Facts::default().with(Slot::Issuer, issuer),
@@ -103,7 +103,8 @@ fn expires_soon(
     let soonest = ending.min_by_key(|certificate| certificate.not_after())?;
     let left = soonest.not_after().duration_since(at).ok()?;
     let is_leaf = path.links.first().is_some_and(|leaf| reading.sent[*leaf].certificate.der == soonest.der);
-    let detail = || format!("{} ends in {}, on {}", soonest.described(is_leaf), rough(left), date(soonest.not_after()));
+    let detail =
+        || format!("{} ends in {}, on {}", soonest.described(is_leaf), rough(left), rfc3339(soonest.not_after()));
     let is_ours = spec.trust.mode() == TrustMode::Configured
         && trusted.as_ref().is_some_and(|trusted| trusted.der == soonest.der);
     let facts = Facts::of(soonest);

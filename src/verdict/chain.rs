@@ -9,8 +9,8 @@ use rustls::pki_types::CertificateDer;
 
 use super::Cause;
 use super::certificate::Certificate;
-use super::text::hex;
 use crate::probe::{Trust, TrustMode};
+use crate::words::{hex, sha256};
 
 /// The certificates that a server sent, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ fn present(
 
 /// SHA-256, in lower-case hex.
 pub(super) fn fingerprint(certificate: &Certificate<'_>) -> String {
-    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate.der).as_ref())
+    hex(&sha256(certificate.der))
 }
 
 /// Certificates of one chain that are read.

@@ -13,9 +13,10 @@ use super::certificate::Certificate;
 use super::chain::{MAX_CERTIFICATES, Reading};
 use super::fault::Fault;
 use super::links::{End, Links, Path};
-use super::text::{date, rough, shown};
+use super::text::shown;
 use super::{Case, Cause, Facts, Slot, flaws, name, trust};
 use crate::probe::{TlsFacts, TlsSpec, Trust, TrustMode};
+use crate::words::{rfc3339, rough};
 
 /// What there is to say about a chain.
 #[derive(Default)]
@@ -255,17 +256,18 @@ fn case_of_dates(cause: Cause, trust: &Trust, certificate: &Certificate<'_>, is_
 pub(super) fn outside(certificate: &Certificate<'_>, at: SystemTime) -> Option<(Cause, String)> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if not_before > not_after {
-        let detail = format!("is never valid: it begins on {}, after its end on {}", date(not_before), date(not_after));
+        let detail =
+            format!("is never valid: it begins on {}, after its end on {}", rfc3339(not_before), rfc3339(not_after));
         return Some((Cause::CertInvalid, detail));
     }
     if let Ok(ago) = at.duration_since(not_after)
         && !ago.is_zero()
     {
-        return Some((Cause::CertExpired, format!("ended {} ago, on {}", rough(ago), date(not_after))));
+        return Some((Cause::CertExpired, format!("ended {} ago, on {}", rough(ago), rfc3339(not_after))));
     }
     match not_before.duration_since(at) {
         Ok(ahead) if !ahead.is_zero() => {
-            Some((Cause::CertNotYetValid, format!("begins in {}, on {}", rough(ahead), date(not_before))))
+            Some((Cause::CertNotYetValid, format!("begins in {}, on {}", rough(ahead), rfc3339(not_before))))
         }
         _ => None,
     }

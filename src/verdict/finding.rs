@@ -2,8 +2,8 @@
 
 use super::certificate::Certificate;
 use super::chain::fingerprint;
-use super::text::date;
 use super::{Case, Code, IssueType, Side, Words};
+use crate::words::{cut, rfc3339, visible};
 
 /// One thing that was found, with what is particular to this case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub struct Finding<C> {
 impl<C> Finding<C> {
     #[must_use]
     pub fn new(code: C, detail: impl Into<String>) -> Self {
-        Self { code, detail: presentable(detail.into()), facts: Facts::default(), case: None }
+        let detail = cut(&visible(&detail.into()), MAX_DETAIL).into_owned();
+        Self { code, detail, facts: Facts::default(), case: None }
     }
 
     #[must_use]
@@ -66,27 +67,8 @@ impl<C: Copy + Into<Code>> Finding<C> {
     }
 }
 
-/// The text in one line, cut when it is too long, and then it ends with `…`.
-fn presentable(text: String) -> String {
-    const MAX_BYTES: usize = 2048;
-    if text.len() <= MAX_BYTES && !text.contains(char::is_control) {
-        return text;
-    }
-    let mut shown = String::new();
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-        if shown.len() > MAX_BYTES {
-            shown.truncate(shown.floor_char_boundary(MAX_BYTES - '…'.len_utf8()));
-            shown.push('…');
-            break;
-        }
-    }
-    shown
-}
+/// The most bytes of a detail.
+const MAX_DETAIL: usize = 2048;
 
 /// The values of a finding, at most one for each slot. They may come from a certificate or from a backend: bounded, but
 /// not made harmless; that is for whoever shows them.
@@ -98,8 +80,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The most characters that are kept of a value.
-    const MAX_CHARACTERS: usize = 256;
+    /// The most that is kept of a value.
+    const MAX_BYTES: usize = 256;
 
     /// A value more; one that is known already stays.
     #[must_use]
@@ -108,11 +90,7 @@ impl Facts {
         if self.get(slot).is_some() || value.is_empty() {
             return self;
         }
-        let kept = match value.char_indices().nth(Self::MAX_CHARACTERS) {
-            Some((end, _)) => format!("{}…", &value[..end]),
-            None => value,
-        };
-        self.values.push((slot, kept));
+        self.values.push((slot, cut(&value, Self::MAX_BYTES).into_owned()));
         self
     }
 
@@ -140,8 +118,8 @@ impl Facts {
             .with(Slot::Issuer, certificate.issuer())
             .with(Slot::Serial, certificate.serial())
             .with(Slot::Fingerprint, fingerprint(certificate))
-            .with(Slot::NotBefore, date(certificate.not_before()))
-            .with(Slot::NotAfter, date(certificate.not_after()));
+            .with(Slot::NotBefore, rfc3339(certificate.not_before()).to_string())
+            .with(Slot::NotAfter, rfc3339(certificate.not_after()).to_string());
         match certificate.issuer_url() {
             Some(url) => facts.with(Slot::IssuerUrl, url),
             None => facts,
@@ -261,8 +239,7 @@ mod tests {
     fn values_are_bounded_and_the_first_one_stays() {
         let facts = Facts::default().with(Slot::Subject, "ü".repeat(300)).with(Slot::Subject, "later");
         let subject = facts.get(Slot::Subject).expect("it is there");
-        assert_eq!(subject.chars().count(), 257);
-        assert!(subject.ends_with('…'));
+        assert_eq!(subject, format!("{}…", "ü".repeat(126)), "at most 256 bytes");
         assert_eq!(facts.get(Slot::Issuer), None);
         assert_eq!(Facts::default().with(Slot::Issuer, "").get(Slot::Issuer), None, "nothing is no value");
     }

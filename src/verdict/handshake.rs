@@ -4,12 +4,13 @@ use rustls::{
     AlertDescription, CertificateError, Error, HandshakeType, InvalidMessage, PeerIncompatible, ProtocolVersion,
 };
 
-use super::text::{millis, quoted};
+use super::text::quoted;
 use super::{Case, Cause, Facts, Slot, TlsSession, offer};
 use crate::probe::{
     Fault, Flood, MAX_HANDSHAKE_BYTES, MAX_IDLE_RECORD_BYTES, Observation, ProbeSpec, ScanFacts, TlsFacts, TlsFault,
     TlsSpec, VerifiedName, alert_in_clear, looks_like_tls,
 };
+use crate::words::took;
 
 /// The cause and the detail.
 pub(super) fn judge(
@@ -98,7 +99,7 @@ fn without_scan(spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFault, probe: &Prob
     match fault {
         TlsFault::Timeout => {
             let came = if facts.received.is_empty() { "not a byte" } else { "no complete handshake" };
-            (Cause::TlsTimeout, format!("{came} came from the server within {}", millis(probe.timeout)))
+            (Cause::TlsTimeout, format!("{came} came from the server within {}", took(probe.timeout)))
         }
         TlsFault::Closed | TlsFault::Reset if asked && !sent => (
             Cause::TlsClientCertificateRequired,

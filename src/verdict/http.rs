@@ -1,15 +1,16 @@
 //! What an HTTP exchange means: how it broke, and what is not as expected of a response.
 
 use super::handshake::{NO_RENEGOTIATION, alert_name};
-use super::text::{millis, quoted};
+use super::text::quoted;
 use super::{Case, Cause, Facts, Finding, Notice, Slot};
 use crate::probe::{
     BodyEnd, Coding, HttpFault, ProbeSpec, Response, ResponseProgress, TlsFacts, alert_in_clear, looks_like_tls,
 };
+use crate::words::{status_codes, took};
 
 /// What broke it.
 pub(super) fn of_fault(spec: &ProbeSpec, fault: &HttpFault, tls: Option<&TlsFacts>) -> (Cause, String) {
-    let timeout = millis(spec.timeout);
+    let timeout = took(spec.timeout);
     match fault {
         HttpFault::Timeout { progress: ResponseProgress::Nothing, .. }
             if tls.is_some_and(|facts| facts.renegotiation_requested) =>
@@ -38,9 +39,9 @@ pub(super) fn of_fault(spec: &ProbeSpec, fault: &HttpFault, tls: Option<&TlsFact
             };
             let since = match (is_over(*quiet, spec), end) {
                 (true, BodyEnd::Length(_)) => {
-                    format!(", and nothing more for the last {}; Content-Length announces the rest", millis(*quiet))
+                    format!(", and nothing more for the last {}; Content-Length announces the rest", took(*quiet))
                 }
-                (true, _) => format!("; nothing more came for the last {}", millis(*quiet)),
+                (true, _) => format!("; nothing more came for the last {}", took(*quiet)),
                 (false, _) => "; more was still coming".to_owned(),
             };
             (Cause::HttpTimeout, came + &since)
@@ -162,12 +163,7 @@ pub(super) fn of_response(
 
 /// Why this status came, and whether it is the service's own.
 fn of_status(spec: &ProbeSpec, tls: Option<&TlsFacts>, response: &Response) -> (Finding<Cause>, bool) {
-    let codes: Vec<String> = spec
-        .expectation
-        .status_codes
-        .iter()
-        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
-        .collect();
+    let codes: Vec<String> = spec.expectation.status_codes.iter().map(|codes| status_codes(*codes)).collect();
     let (codes, status) = (codes.join(", "), response.status);
     let facts = Facts::default().with(Slot::Expected, codes.clone()).with(Slot::Received, status.to_string());
     let said = Said::of(response);

@@ -6,15 +6,16 @@ use rustls::InvalidMessage;
 
 use super::chain::Reading;
 use super::diagnosis::Diagnosis;
-use super::text::{millis, quoted};
+use super::text::quoted;
 use super::{
     Attempt, Case, Cause, Code, Evidence, Facts, Finding, Notice, PresentedChain, ResponseSummary, Slot, Verdict,
-    certificate_notices, handshake, http, showing, text, trouble,
+    certificate_notices, handshake, http, showing, trouble,
 };
 use crate::probe::{
     AfterProxyLine, ConnectFault, DnsFault, FailedAddress, Fault, LocalFault, Observation, ProbeSpec, TlsFacts,
     TlsFault,
 };
+use crate::words::{rough, took};
 
 /// Bytes of a body that the report keeps.
 const EXCERPT: usize = 256;
@@ -252,7 +253,7 @@ fn of_connect(spec: &ProbeSpec, observation: &Observation, fault: &ConnectFault)
 fn of_attempt(spec: &ProbeSpec, whom: &str, fault: &ConnectFault) -> (Cause, String) {
     match fault {
         ConnectFault::Refused => (Cause::TcpRefused, format!("{whom} refused the connection")),
-        ConnectFault::Timeout => (Cause::TcpTimeout, format!("no answer from {whom} within {}", millis(spec.timeout))),
+        ConnectFault::Timeout => (Cause::TcpTimeout, format!("no answer from {whom} within {}", took(spec.timeout))),
         ConnectFault::Unreachable(reason) => {
             (Cause::TcpUnreachable, format!("{whom}: {}", trouble::of_reason(*reason)))
         }
@@ -274,7 +275,7 @@ fn after_proxy_line(what: &AfterProxyLine) -> String {
 
 fn network_warnings(observation: &Observation) -> Vec<Finding<Code>> {
     let stale = observation.stale.iter().map(|stale| {
-        let age = text::rough(stale.age);
+        let age = rough(stale.age);
         notice(Notice::StaleAddress, format!("the addresses are {age} old, because the lookup fails: {}", stale.fault))
     });
     // Of a single address that did not open the cause says all.
@@ -424,17 +425,6 @@ pub(super) mod tests {
         check(b"\xff\xfe", "\"\u{fffd}\u{fffd}\"");
         check(&[b'x'; 64], &format!("\"{}\"", "x".repeat(64)));
         check(&[b'x'; 65], &format!("\"{}\"…", "x".repeat(64)));
-    }
-
-    #[test]
-    fn durations_read_as_people_write_them() {
-        let check = |duration, shown: &str| assert_eq!(millis(Duration::from_millis(duration)), shown);
-        check(0, "0 ms");
-        check(250, "250 ms");
-        check(999, "999 ms");
-        check(1000, "1 s");
-        check(1500, "1.5 s");
-        check(90_000, "90 s");
     }
 
     #[test]

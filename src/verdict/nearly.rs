@@ -3,6 +3,7 @@
 
 use super::Case;
 use super::text::shown;
+use crate::words::is_hidden;
 
 /// What keeps a name from being the one that is expected.
 pub(super) struct Nearly {
@@ -75,9 +76,7 @@ fn wildcard(name: &str, expected: &str) -> Option<String> {
 }
 
 fn is_invisible(letter: char) -> bool {
-    letter.is_whitespace()
-        || letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    letter.is_whitespace() || is_hidden(letter)
 }
 
 /// The Latin letter that one of another alphabet looks like; itself when it looks like none.

@@ -1,12 +1,12 @@
-//! Words for people: text from certificates and backends made fit to be shown, whatever its author put into it, and dates
-//! and durations as people say them.
+//! Words for people: text from certificates and backends made fit to be shown, whatever its author put into it.
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
 
 use x509_parser::asn1_rs::{Any, Oid, Tag};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+use crate::words::{cut, hex, is_hidden};
 
 /// A name as RFC 4514 writes it: the last part first, special characters escaped, what cannot be printed in hex; at most
 /// [`MAX_NAME`] bytes of it.
@@ -32,7 +32,7 @@ pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
                 text.push_str(&hex(&encoded(attribute.attr_value())));
             }
             if text.len() > MAX_NAME {
-                return cut(text, MAX_NAME);
+                return cut(&text, MAX_NAME).into_owned();
             }
         }
     }
@@ -137,26 +137,10 @@ pub(super) fn shown(text: &str) -> String {
             shown.push(character);
         }
         if shown.len() > MAX_SHOWN {
-            return cut(shown, MAX_SHOWN);
+            return cut(&shown, MAX_SHOWN).into_owned();
         }
     }
     shown
-}
-
-/// Control characters, and those that turn or hide the text around them.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// At most so many bytes, and a mark where something was left out.
-pub(super) fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        text.push('…');
-    }
-    text
 }
 
 /// The first few, and how many more.
@@ -185,37 +169,11 @@ pub(super) fn oid(oid: &Oid<'_>) -> String {
             (false, _) => write!(text, ".{number}"),
         };
         if text.len() > MAX_SHOWN {
-            return cut(text, MAX_SHOWN);
+            return cut(&text, MAX_SHOWN).into_owned();
         }
         number = 0;
     }
     text
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A duration as people say it, in its largest unit.
-pub(super) fn rough(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (count, unit) = match seconds {
-        172_800.. => (seconds / 86_400, "days"),
-        7_200..172_800 => (seconds / 3600, "hours"),
-        120..7_200 => (seconds / 60, "minutes"),
-        1 => (1, "second"),
-        _ => (seconds, "seconds"),
-    };
-    format!("{count} {unit}")
-}
-
-/// RFC 3339, in UTC.
-pub(super) fn date(moment: SystemTime) -> String {
-    // Dates before 1970 are legal in a certificate, but not for the formatter.
-    humantime::format_rfc3339_seconds(moment.max(SystemTime::UNIX_EPOCH)).to_string()
 }
 
 /// Most bytes of a distinguished name that are kept.
@@ -230,16 +188,6 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
     let more = if bytes.len() > SHOWN { "…" } else { "" };
     format!("{text:?}{more}")
-}
-
-/// For example `1.5 s` or `250 ms`.
-pub(super) fn millis(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        let seconds = format!("{:.1}", duration.as_secs_f64());
-        format!("{} s", seconds.strip_suffix(".0").unwrap_or(&seconds))
-    }
 }
 
 #[cfg(test)]
@@ -263,7 +211,7 @@ mod tests {
             assert_eq!(shown(text), expected);
         }
         let long = shown(&"ä".repeat(1000));
-        assert!(long.len() <= MAX_SHOWN + '…'.len_utf8() && long.ends_with('…'), "{long}");
+        assert!(long.len() <= MAX_SHOWN && long.ends_with('…'), "{long}");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The words for trouble of this host and its network, and for what packets meet on their way.
 
-use super::text::millis;
 use crate::probe::{Bar, IcmpReason, LocalFault, LocalNetworkFault, Obstacle, Shortage, Trouble};
+use crate::words::took;
 
 #[must_use]
 pub fn of_local_fault(fault: &LocalFault) -> String {
     match fault {
         LocalFault::Exhausted(shortage) => of_shortage(shortage),
-        LocalFault::Overloaded { late } => format!("this host ran {} late during the probe", millis(*late)),
+        LocalFault::Overloaded { late } => format!("this host ran {} late during the probe", took(*late)),
         LocalFault::Network(fault) => of_local_network(fault),
     }
 }

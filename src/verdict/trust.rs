@@ -4,9 +4,9 @@ use super::certificate::Certificate;
 use super::chain::{Sent, fingerprint};
 use super::fault::Fault;
 use super::links::{End, Issuer, Path};
-use super::text::date;
 use super::{Case, Cause, Facts, Slot, spelling};
 use crate::probe::{Trust, TrustMode};
+use crate::words::rfc3339;
 
 /// The faults of the path's end.
 pub(super) fn faults(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {
@@ -35,7 +35,7 @@ fn pinned(trust: &Trust, leaf: &Certificate<'_>) -> Option<String> {
     let mut known = known.filter_map(|(root, _)| Some((root, Certificate::read(&trust.roots()[root])?)));
     let (root, copy) = known.find(|(_, copy)| !copy.is_ca && !copy.raw_subject().is_empty())?;
     let file = trust.file(root).map(|file| format!(" in {file}")).unwrap_or_default();
-    let (from, to) = (date(copy.not_before()), date(copy.not_after()));
+    let (from, to) = (rfc3339(copy.not_before()), rfc3339(copy.not_after()));
     Some(format!("the trusted certificate of the server's own name{file} is another one, valid from {from} to {to}"))
 }
 
@@ -53,8 +53,8 @@ fn copy_of(trust: &Trust, own: &Certificate<'_>) -> Option<(String, Case)> {
     let text = format!(
         "; the trusted certificate of that name{file} has {key}, but is an {age} copy (SHA-256 {}, {} to {})",
         fingerprint(copy),
-        date(copy.not_before()),
-        date(copy.not_after())
+        rfc3339(copy.not_before()),
+        rfc3339(copy.not_after())
     );
     Some((text.replace("an newer", "a newer"), case))
 }

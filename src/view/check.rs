@@ -24,8 +24,7 @@ use crate::target::Target;
 use crate::troubleshoot::{ConnectionStatus, Connects, Examination, InsightKind, Latency, Severity, State};
 use crate::verdict::{Code, Finding, IssueType, Side, Stage};
 use crate::view::report::{Links, Problem, words as report_words};
-use crate::view::text::visible_json;
-use crate::view::time::seconds;
+use crate::words::{seconds, visible_json};
 
 /// What a deep check found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -179,7 +178,7 @@ impl<'a> Check<'a> {
     #[must_use]
     pub fn json(&self) -> String {
         // Writing to memory cannot fail, and every key is text.
-        let mut json = visible_json(serde_json::to_string_pretty(self).unwrap_or_default());
+        let mut json = visible_json(&serde_json::to_string_pretty(self).unwrap_or_default()).into_owned();
         json.push('\n');
         json
     }
@@ -187,7 +186,7 @@ impl<'a> Check<'a> {
     /// As JSON in one line.
     #[must_use]
     pub fn json_line(&self) -> String {
-        visible_json(serde_json::to_string(self).unwrap_or_default())
+        visible_json(&serde_json::to_string(self).unwrap_or_default()).into_owned()
     }
 
     /// What Azure's word for the connection means here.

@@ -7,6 +7,7 @@ use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, EncodeLabelValue,
 
 use crate::health::PoolTotals;
 use crate::target::Target;
+use crate::words::cut;
 
 /// The most bytes of a label value that somebody else chose, the mark of a cut included.
 const MAX_BYTES: usize = 256;
@@ -41,11 +42,7 @@ pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl EncodeLabelValue for Text<'_> {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        let Self(text) = *self;
-        if text.len() <= MAX_BYTES {
-            return encoder.write_str(text);
-        }
-        write!(encoder, "{}…", beginning(text, MAX_BYTES - '…'.len_utf8()))
+        encoder.write_str(&cut(self.0, MAX_BYTES))
     }
 }
 
@@ -55,19 +52,14 @@ struct Name<'a>(&'a str);
 
 impl EncodeLabelValue for Name<'_> {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        const DIGEST_BYTES: usize = "~01234567".len();
+        const DIGEST_BYTES: usize = "~01234567…".len();
         let Self(name) = *self;
         if name.len() <= MAX_BYTES {
             return encoder.write_str(name);
         }
-        let kept = beginning(name, MAX_BYTES - DIGEST_BYTES - '…'.len_utf8());
+        let kept = &name[..name.floor_char_boundary(MAX_BYTES - DIGEST_BYTES)];
         write!(encoder, "{kept}~{:08x}…", digest(name))
     }
-}
-
-/// The longest beginning of `text` of at most `room` bytes that ends between two characters.
-fn beginning(text: &str, room: usize) -> &str {
-    &text[..text.floor_char_boundary(room)]
 }
 
 /// FNV-1a: the same on every machine and in every version, because series live longer than a process.

@@ -20,7 +20,7 @@ use super::exposition::Format;
 use super::family::{Buckets, Families};
 use super::labels::{PoolLabels, RowLabels, Text};
 use super::remedy::Remedy;
-use super::time::{age, seconds, unix_seconds};
+use crate::words::{age, seconds, unix_seconds};
 
 pub use super::numbers::{DelayHistogram, ExporterNumbers, ProcessNumbers, ReloadOutcome};
 

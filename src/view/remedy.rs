@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::target::{NameSource, Target, VerifiedName};
 use crate::verdict::{Code, Facts, Finding, Side, Slot, Step, Words};
+use crate::words::{self, one_line};
 
 /// The texts of a cause or notice, with what is known for their slots.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +168,7 @@ impl Values<'_> {
             Slot::Url => Some(self.url()),
             Slot::Name | Slot::Servername | Slot::CheckName => self.name(),
             Slot::NameSource => self.name_source(),
-            Slot::ProbeTimeout => Some(humantime::format_duration(target.probe.timeout).to_string()),
+            Slot::ProbeTimeout => Some(words::setting(target.probe.timeout)),
             Slot::RootFile => target.probe.tls.as_ref().and_then(|tls| tls.trust.file(0)).map(str::to_owned),
             Slot::Subject
             | Slot::Issuer
@@ -188,21 +189,15 @@ impl Values<'_> {
     }
 
     fn endpoint(&self) -> String {
-        let port = self.target.port();
-        match self.address() {
-            Some(ip) => SocketAddr::new(ip, port).to_string(),
-            None => format!("{}:{port}", self.target.server),
-        }
+        let host = self.address().map_or_else(|| self.target.server.to_string(), |ip| ip.to_string());
+        words::endpoint(&host, self.target.port())
     }
 
     /// As the probe asks; a protocol without requests is asked for its front page.
     fn url(&self) -> String {
         let path = self.target.probe.request.as_ref().map_or("/", |request| &*request.ask.path);
         match (self.target.verified_name(), &self.target.probe.request) {
-            (Some(VerifiedName::Dns(name)), _) => format!("https://{name}:{}{path}", self.target.port()),
-            (Some(VerifiedName::Ip(ip)), _) => {
-                format!("https://{}{path}", SocketAddr::new(*ip, self.target.port()))
-            }
+            (Some(name), _) => format!("https://{}{path}", words::endpoint(&name.to_string(), self.target.port())),
             (None, Some(_)) => format!("http://{}{path}", self.endpoint()),
             (None, None) => format!("telnet://{}", self.endpoint()),
         }
@@ -263,15 +258,7 @@ fn name(side: Side) -> &'static str {
 
 /// A value within a sentence: in one line, and nothing that ends code or turns the direction of writing.
 fn plain(value: &str) -> String {
-    value
-        .chars()
-        .map(|character| match character {
-            '`' => '\'',
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            _ if character.is_control() => '\u{fffd}',
-            _ => character,
-        })
-        .collect()
+    one_line(value).replace('`', "'")
 }
 
 /// A value as one word of a shell's command, if it consists of nothing but what is harmless there.
@@ -320,7 +307,7 @@ mod tests {
             assert_eq!(plain(value), expected);
         }
         check("CN=app.example.com,O=Größe", "CN=app.example.com,O=Größe");
-        check("a\nb\r\u{0}c\u{1b}[31m", "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}[31m");
+        check("a\nb\r\u{0}c\u{1b}[31m", "a b \u{fffd}c\u{fffd}[31m");
         check("`rm`", "'rm'");
         check("a\u{202e}b\u{2028}", "a\u{fffd}b\u{fffd}");
     }

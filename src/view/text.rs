@@ -8,23 +8,16 @@ mod table;
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::target::{Target, VerifiedName};
 
+pub use self::cell::folded;
 pub(super) use self::cell::width;
-pub use self::cell::{folded, steers, visible, visible_json};
 pub use self::csv::{csv_header, csv_rows};
 pub(super) use self::details::facts;
 pub use self::look::{Colour, Look, Order};
 pub use self::table::table;
-use crate::view::time::Utc;
-
-/// An instant for people.
-#[must_use]
-pub fn moment(at: SystemTime) -> impl std::fmt::Display {
-    Utc::of(at).readable()
-}
+use crate::words::{self, bracketed};
 
 /// What would be probed, a line for each row.
 #[must_use]
@@ -41,10 +34,9 @@ pub fn rows(targets: &[Arc<Target>]) -> String {
 
 // Writing to a String cannot fail.
 fn row(text: &mut String, target: &Target) {
-    let server = if target.server.contains(':') { format!("[{}]", target.server) } else { target.server.to_string() };
     let Target { pool, setting, interval, .. } = target;
+    let (server, every) = (bracketed(&target.server), words::setting(*interval));
     let (protocol, port) = (target.protocol(), target.port());
-    let every = humantime::format_duration(*interval);
     let _ = write!(text, "{pool} / {setting} / {server}: {protocol} on port {port} every {every}");
     if let Some(request) = &target.probe.request {
         let _ = write!(text, ", GET {} with Host {}", request.ask.path, request.host);
@@ -54,17 +46,4 @@ fn row(text: &mut String, target: &Target) {
         Some(VerifiedName::Ip(ip)) => write!(text, ", no SNI, certificate for {ip}"),
         None => Ok(()),
     };
-}
-
-/// A text that may have come over the network as one line, without what could move or hide the text around it.
-pub(super) fn one_line(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' | '\r' | '\t' => ' ',
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            '\u{fffd}'
-        }
-        _ if character.is_control() => '\u{fffd}',
-        _ => character,
-    };
-    text.chars().map(shown).collect()
 }

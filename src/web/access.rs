@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -14,6 +13,7 @@ use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 
 use crate::web::bucket::{Bucket, Rate};
+use crate::words::sha256_of_parts;
 
 /// What stands between the network and the routes. It applies to every route, the health endpoints too
 /// unless these are open.
@@ -152,14 +152,8 @@ impl User {
     }
 }
 
-/// The hash carries the salt, and its length is fixed, so nothing else can give the same input.
 fn fingerprint(hash: &str, password: &[u8]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(hash.as_bytes());
-    context.update(password);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(context.finish().as_ref());
-    bytes
+    sha256_of_parts([hash.as_bytes(), password])
 }
 
 /// Name and password of an `Authorization: Basic` header (RFC 7617).

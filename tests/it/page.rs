@@ -107,7 +107,7 @@ fn a_row_says_what_is_wrong_who_acts_and_what_to_do() {
     for expected in [
         "1 of 1 row is Unhealthy.",
         "Unhealthy",
-        "2 min 0 s",
+        "2m0s",
         "[2001:db8::5]:8080",
         "http",
         "web",
@@ -119,7 +119,7 @@ fn a_row_says_what_is_wrong_who_acts_and_what_to_do() {
         "3 in a row",
         "threshold 3",
         "no response",
-        "12 s",
+        "12s",
         "Troubleshoot",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");

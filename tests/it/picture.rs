@@ -153,7 +153,7 @@ fn all_faults_that_hold_at_once_are_marked() {
             "Server name (SNI) app.example.com: the certificate is not for this name",
             "Trusted roots CN=Corp Root,O=Corp: none of them signed the last certificate",
             "TLS handshake: failed, 3.00 ms: certificate not accepted",
-            "Leaf certificate CN=app.example.com,O=Corp: expired on 2026-11-20, 2 d 0 h ago: is for another name",
+            "Leaf certificate CN=app.example.com,O=Corp: expired on 2026-11-20, 2 days ago: is for another name",
             "Intermediate certificate CN=Issuing CA,O=Corp: expired on 2026-11-12, 10 days ago: \
              not issued by a root that is trusted here",
         ]

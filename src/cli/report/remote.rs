@@ -19,7 +19,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
 use crate::config::http::HttpConfig;
 use crate::view::report::{Filter, Report};
-use crate::view::text::visible;
+use crate::words::{cut, visible};
 
 /// A running exporter that is asked for some of its rows.
 pub(super) struct Remote {
@@ -229,8 +229,7 @@ fn authority(url: &Url) -> &str {
 /// The first line of an answer, as much of it as fits a message.
 fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(1_000)]).into_owned();
-    let line: String = text.trim().lines().next().unwrap_or_default().chars().take(200).collect();
-    visible(&line).into_owned()
+    cut(&visible(text.trim().lines().next().unwrap_or_default()), 200).into_owned()
 }
 
 /// The innermost error that says something.

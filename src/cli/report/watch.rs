@@ -17,6 +17,7 @@ use crate::cli::screen::{Page, write_out};
 use crate::view::report::Filter;
 use crate::view::text;
 use crate::view::text::Look;
+use crate::words::{readable, visible_json};
 
 /// Watches until it is told to end; the exit code is that of the last report.
 pub(super) async fn run(
@@ -137,9 +138,9 @@ impl Watch<'_> {
         let mut frame = String::new();
         let mut above = 2;
         // Writing to a String cannot fail.
-        let _ = writeln!(frame, "{}  (Ctrl-C ends)\n", text::moment(look.now));
+        let _ = writeln!(frame, "{}  (Ctrl-C ends)\n", readable(look.now));
         if let Some((trouble, since)) = &self.trouble {
-            let since = text::moment(*since);
+            let since = readable(*since);
             let news = format!("No news since {since}: {trouble}; trying again. Below is the last report.");
             let news = text::folded(&news, 0, look.width.unwrap_or(usize::MAX));
             above += news.lines().count() + 1;
@@ -160,11 +161,11 @@ impl Watch<'_> {
         match self.output {
             Output::Table => {
                 let look = look(self.source.order());
-                Ok(format!("{}\n{}\n", text::moment(look.now), self.table(&look)))
+                Ok(format!("{}\n{}\n", readable(look.now), self.table(&look)))
             }
             Output::Json => {
                 let json = self.seen.with(self.filter, |report| serde_json::to_string(report))?;
-                Ok(text::visible_json(json) + "\n")
+                Ok(visible_json(&json).into_owned() + "\n")
             }
             Output::Csv => Ok(self.seen.with(self.filter, text::csv_rows)),
         }

@@ -13,7 +13,7 @@ use crate::troubleshoot::{
 };
 use crate::verdict::{RightLink, Verdict, of_local_fault, of_obstacle, of_trouble, version_name};
 use crate::view::report::CertificateView;
-use crate::view::time::seconds;
+use crate::words::seconds;
 
 /// Of a stage that there was no need for: null, or empty.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

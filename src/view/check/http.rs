@@ -4,7 +4,7 @@ use super::section::{Block, Cell, Mark, Section};
 use super::words;
 use crate::troubleshoot::Examination;
 use crate::verdict::{Cause, Stage};
-use crate::view::time::took;
+use crate::words::took;
 
 /// `None` where no request is meant.
 pub(super) fn section(examination: &Examination) -> Option<Section> {

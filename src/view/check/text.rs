@@ -4,8 +4,8 @@ use super::section::{Block, Cell, Form, Mark, Section};
 use super::{Check, TargetView};
 use crate::troubleshoot::{ConnectionStatus, Severity, State};
 use crate::view::report::Problem;
-use crate::view::text::{Colour, facts, visible, width};
-use crate::view::time::{Utc, took};
+use crate::view::text::{Colour, facts, width};
+use crate::words::{readable, took, visible};
 
 /// All of it. Nothing that a server sent can steer the terminal: every line is escaped as a whole.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn text(check: &Check<'_>, colour: Colour) -> String {
     let further: String = [request, name, row].into_iter().flatten().collect();
     paper.painted("1", &visible(&format!("{server} port {port}, {protocol}{further}")));
     let took = took(std::time::Duration::try_from_secs_f64(check.duration_seconds).unwrap_or_default());
-    paper.text.extend(["\n", &Utc::of(check.at).readable().to_string(), ", ", &took.to_string(), "\n"]);
+    paper.text.extend(["\n", &readable(check.at).to_string(), ", ", &took.to_string(), "\n"]);
     for section in &check.sections {
         paper.section(section);
     }

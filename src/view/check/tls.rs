@@ -4,7 +4,7 @@ use super::section::{Block, Cell, Mark, Section};
 use super::words;
 use crate::troubleshoot::{Examination, Exploration, Handshakes, Support, VersionFacts};
 use crate::verdict::{PresentedCertificate, RightLink, Stage, name_of_der, version_name};
-use crate::view::time::{Utc, age, rough, took};
+use crate::words::{age, readable, rough, took};
 
 /// `None` where no TLS is meant.
 pub(super) fn section(examination: &Examination) -> Option<Section> {
@@ -42,7 +42,7 @@ fn of_certificate(certificate: &PresentedCertificate, examination: &Examination)
     let faults = certificate.faults.iter().map(|fault| format!("{} ({})", fault.words().title, fault.code()));
     let mut more: Vec<String> = faults.collect();
     more.push(format!("issued by {issuer}"));
-    more.push(format!("{} to {}, {left}", Utc::of(*not_before).readable(), Utc::of(*not_after).readable()));
+    more.push(format!("{} to {}, {left}", readable(*not_before), readable(*not_after)));
     let addresses = certificate.ip_addresses.iter().map(ToString::to_string);
     let names: Vec<String> = certificate.dns_names.iter().cloned().chain(addresses).collect();
     if !names.is_empty() {

@@ -7,7 +7,7 @@ use crate::troubleshoot::{
     Connects, End, Examination, Hop, HostFacts, Neighbour, Outcome, Outlook, PathFacts, PathMtu, Route, Survey,
 };
 use crate::verdict::of_trouble;
-use crate::view::time::{span, took};
+use crate::words::{span, took};
 
 /// `None` of a server that is an address.
 pub(super) fn names(examination: &Examination) -> Option<Section> {

@@ -4,12 +4,12 @@ use maud::{Markup, html};
 
 use super::line::{Lines, Why};
 use super::query::Query;
-use super::{advice, brief_time, endpoint_text, line, printable, shape_named};
+use super::{advice, brief_time, line, shape_named};
 use crate::health::State;
 use crate::view::groups::Group;
 use crate::view::ranking::Urgency;
 use crate::view::report::{Links, Problem, ReportRow};
-use crate::view::time::{age, span};
+use crate::words::{self, age, masked, span};
 
 /// `room` is how many of its rows may be shown.
 pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Links, room: usize) -> Markup {
@@ -20,11 +20,11 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
         return html! {};
     };
     let lines = Lines { why: Why::Beyond(problem), ..lines };
-    let whose = (total > 1).then(|| endpoint_text(&lead.server, lead.port));
+    let whose = (total > 1).then(|| words::endpoint(&lead.server, lead.port));
     let (id, mark) = (&group.id, mark(group.urgency));
     let table = html! {
         table.list role="table" {
-            caption.hidden { (problem.title) @if let Some(culprit) = &group.culprit { ": " (printable(culprit)) } }
+            caption.hidden { (problem.title) @if let Some(culprit) = &group.culprit { ": " (masked(culprit)) } }
             (line::head())
             tbody role="rowgroup" { @for row in &rows { (lines.line(row)) } }
         }
@@ -39,15 +39,15 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
             header {
                 h3 id={ "t-" (id) } {
                     (shape_named(mark)) " " (problem.title)
-                    @if let Some(culprit) = &group.culprit { ": " bdi { (printable(culprit)) } }
+                    @if let Some(culprit) = &group.culprit { ": " bdi { (masked(culprit)) } }
                 }
                 p.size {
                     @if total > 1 { b { (total) " rows" } ", latest change " (brief_time(group.newest(), span(age(lines.at, group.newest())))) " ago" }
                 }
             }
             p.detail {
-                bdi { (printable(&problem.detail)) }
-                @if total > 1 { span.faint { " (" (endpoint_text(&lead.server, lead.port)) ")" } }
+                bdi { (masked(&problem.detail)) }
+                @if total > 1 { span.faint { " (" (words::endpoint(&lead.server, lead.port)) ")" } }
             }
             (advice::brief(problem, &format!("w-{id}"), whose.as_deref()))
             @if total <= OPEN {

@@ -17,7 +17,7 @@ use crate::troubleshoot::{Examination, Stage, State as Found};
 use crate::view::check::Check;
 use crate::view::remedy::shell_word;
 use crate::view::report::Links;
-use crate::view::text::one_line;
+use crate::words::{bracketed, one_line};
 
 /// What was found, to be put into a page; `root` is what stands before its links.
 #[must_use]
@@ -148,8 +148,8 @@ fn form(names: Names<'_>, root: &str, label: &str, result: Option<&Markup>) -> M
 
 fn command(names: Names<'_>) -> Markup {
     let word = |name: &str, instead: &str| shell_word(name).unwrap_or_else(|| instead.to_owned());
-    let server = if names.server.contains(':') { format!("[{}]", names.server) } else { names.server.to_owned() };
-    let (pool, setting, server) = (word(names.pool, "POOL"), word(names.setting, "SETTING"), word(&server, "SERVER"));
+    let server = word(&bracketed(names.server), "SERVER");
+    let (pool, setting) = (word(names.pool, "POOL"), word(names.setting, "SETTING"));
     let program = env!("CARGO_PKG_NAME");
     let line =
         format!("{program} troubleshoot --config.file backend_health.yml --pool {pool} --setting {setting} {server}");

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::health::{Row, Snapshot};
 use crate::verdict::Cause;
-use crate::view::time::age;
+use crate::words::age;
 
 /// Says so, if it is so.
 pub(super) fn banner(snapshot: &Snapshot, skipped: u64) -> Markup {

@@ -4,13 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use maud::{Markup, html};
 
-use super::{
-    Place, brief_time, endpoint, endpoint_text, first_step, printable, row_address, shape, strip, who, with_code,
-};
+use super::{Place, brief_time, endpoint, first_step, row_address, shape, strip, who, with_code};
 use crate::health::State;
 use crate::verdict::ProbeResult;
 use crate::view::report::{LastProbe, Problem, ReportRow};
-use crate::view::time::{age, span, took};
+use crate::words::{self, age, masked, span, took};
 
 /// What is the same for all lines of a table.
 #[derive(Clone, Copy)]
@@ -77,7 +75,7 @@ impl Lines<'_> {
                         @if *state != State::Healthy {
                             " · "
                             a.act href={ (address) "#troubleshoot" }
-                                aria-label={ "Troubleshoot " (endpoint_text(server, *port)) " in " (pool) } { "Troubleshoot" }
+                                aria-label={ "Troubleshoot " (words::endpoint(server, *port)) " in " (pool) } { "Troubleshoot" }
                         }
                     }
                 }
@@ -113,11 +111,11 @@ impl Lines<'_> {
         let excerpt = excerpt(row);
         (told.is_some() || !rest.is_empty() || excerpt.is_some()).then(|| {
             html! {
-                @if let Some(told) = told { div.finding { span { bdi { (printable(&told.detail)) } } } }
+                @if let Some(told) = told { div.finding { span { bdi { (masked(&told.detail)) } } } }
                 @for problem in rest {
                     div.finding {
                         b { (problem.title) }
-                        @if !problem.detail.is_empty() { span { bdi { (printable(&problem.detail)) } } }
+                        @if !problem.detail.is_empty() { span { bdi { (masked(&problem.detail)) } } }
                     }
                 }
                 @if let (Why::All, Some(problem)) = (self.why, act) {
@@ -127,7 +125,7 @@ impl Lines<'_> {
                     }
                 }
                 @if let Some(excerpt) = excerpt {
-                    div { span.faint { "The body begins: " } code { bdi { (printable(excerpt)) } } }
+                    div { span.faint { "The body begins: " } code { bdi { (masked(excerpt)) } } }
                 }
             }
         })

@@ -11,7 +11,7 @@ use crate::health::{Row, Snapshot};
 use crate::view::groups::{Group, by_fault};
 use crate::view::ranking::{Urgency, worst_first};
 use crate::view::report::{Filter, Links, ReportRow, Summary};
-use crate::view::time::Utc;
+use crate::words::rfc3339;
 
 /// The whole page, for the query of the address as sent; `skipped` are the probes that could not be started on their
 /// beat since the exporter started.
@@ -39,7 +39,7 @@ fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> S
     let (states, counted) = (tally(&of_any_state), tally(&shown));
 
     let body = html! {
-        div id="summary" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) {
+        div id="summary" data-live data-generated-at=(rfc3339(snapshot.changed_at)) {
             h1 { (summary::headline(states, snapshot.rows.len())) }
             (doubt::banner(snapshot, skipped))
             (summary::tiles(states, query, place))

@@ -17,8 +17,7 @@ use crate::health::{Snapshot, State};
 use crate::verdict::{Cause, Stage};
 use crate::view::picture;
 use crate::view::report::{Filter, Links, ReportRow};
-use crate::view::text::one_line;
-use crate::view::time::{Utc, age, span};
+use crate::words::{age, one_line, rfc3339, span};
 
 /// A page and the status to answer it with.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
     let now = snapshot.at;
     html! {
         (crumbs(row, root))
-        div id="standing" data-live data-generated-at=(Utc::of(snapshot.changed_at).rfc3339()) { (heading(row, now)) }
+        div id="standing" data-live data-generated-at=(rfc3339(snapshot.changed_at)) { (heading(row, now)) }
         div id="problems" data-live { (problems::all(row)) }
         section aria-labelledby="picture-title" {
             h2 id="picture-title" { @if row.protocol.has(Stage::Tls) { "Certificate picture" } @else { "Picture of the latest probe" } }
@@ -101,7 +100,7 @@ fn heading(row: &ReportRow<'_>, now: SystemTime) -> Markup {
         }
         p.standing {
             span class={ "state " (state.label()) } { (shape(*state)) " " (state.as_str()) }
-            " for " time datetime=(Utc::of(*since).rfc3339()) { (span(age(now, *since))) }
+            " for " time datetime=(rfc3339(*since)) { (span(age(now, *since))) }
             @if *consecutive_failures > 0 {
                 ", " (consecutive_failures) @if *consecutive_failures == 1 { " probe" } @else { " probes" } " failed in a row"
                 @if *state == State::Healthy { ", Unhealthy after " (unhealthy_threshold) }

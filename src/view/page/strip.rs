@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use crate::verdict::ProbeResult;
 use crate::view::report::{PastProbe, PhasesView};
-use crate::view::time::took;
+use crate::words::took;
 
 /// The latest probes, from left to right as they came: a low bar for a success, a high one for a failure, a frame for a
 /// probe without a verdict. The words count them.

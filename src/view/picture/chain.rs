@@ -5,8 +5,7 @@ use super::part::{Kind, Mark, Note, Part};
 use super::place::Place;
 use crate::verdict::Role;
 use crate::view::report::{CertificateView, ReportRow, TlsView};
-use crate::view::text::one_line;
-use crate::view::time::Utc;
+use crate::words::{day, one_line};
 
 /// Certificates that are shown although nothing is wrong with them.
 const MAX_CERTIFICATES: usize = 8;
@@ -88,7 +87,7 @@ fn card(certificate: &CertificateView<'_>, count: usize, linked: bool, notes: Ve
         };
     }
     part = if issuer == subject { part.and("issued by itself") } else { part.and(format!("issued by {issuer}")) };
-    part = part.and(format!("{} to {}", Utc::of(*not_before).day(), Utc::of(*not_after).day()));
+    part = part.and(format!("{} to {}", day(*not_before), day(*not_after)));
     if count > 1 {
         part.tag = format!("{} of {count}", position + 1);
     }

@@ -7,8 +7,7 @@ use super::place;
 use super::place::{Place, Saying};
 use crate::verdict::{Cause, Code, ProbeResult};
 use crate::view::report::{CertificateView, Problem, ReportRow};
-use crate::view::text::one_line;
-use crate::view::time::{Utc, age, rough};
+use crate::words::{age, day, one_line, rough};
 
 /// Everything that was found, place by place.
 pub(super) struct Findings<'r> {
@@ -95,7 +94,7 @@ fn code_is_about_the_chain(code: Code) -> bool {
 /// Whether and since when a certificate is out of its dates, or for how long it is not.
 fn dates(certificate: &CertificateView<'_>, now: SystemTime) -> String {
     let CertificateView { not_before, not_after, .. } = certificate;
-    let (first, last) = (Utc::of(*not_before).day(), Utc::of(*not_after).day());
+    let (first, last) = (day(*not_before), day(*not_after));
     if *not_before > now {
         format!("begins on {first}, in {}", rough(age(*not_before, now)))
     } else if *not_after < now {

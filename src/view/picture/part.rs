@@ -1,6 +1,6 @@
 //! A part of the picture with its marks, and how it is said.
 
-use crate::view::text::one_line;
+use crate::words::one_line;
 
 /// One thing in a block or on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]

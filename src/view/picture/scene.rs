@@ -11,8 +11,7 @@ use super::part::{Kind, Part, Progress};
 use super::place::Place;
 use crate::verdict::{ProbeResult, Stage};
 use crate::view::report::{LastProbe, PhasesView, Question, ReportRow, TrustView};
-use crate::view::text::one_line;
-use crate::view::time::took;
+use crate::words::{one_line, took};
 
 /// Everything that is drawn, and told in words.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::health::{Row, State, Transition};
 use crate::target::Target;
 use crate::verdict::{Cause, Finding};
+use crate::words::bare;
 
 /// Keeps the rows that have one of the wanted values in each field that is asked for. Names compare without regard to
 /// case.
@@ -165,11 +166,6 @@ pub fn state(text: &str) -> Result<State, FilterError> {
 pub fn cause(text: &str) -> Result<Cause, FilterError> {
     let known = Cause::ALL.iter().find(|cause| cause.code().eq_ignore_ascii_case(text)).copied();
     known.ok_or_else(|| FilterError::Cause(text.to_owned()))
-}
-
-/// An IPv6 address is known with and without its brackets.
-fn bare(server: &str) -> &str {
-    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server)
 }
 
 fn searched(target: &Target, state: State, cause: Option<&Finding<Cause>>) -> String {

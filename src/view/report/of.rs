@@ -14,7 +14,7 @@ use crate::verdict::{
     Attempt, Code, Evidence, Finding, Part, Phases, PresentedCertificate, Slot, Stage, Verdict, anchor_names,
 };
 use crate::view::remedy::{Remedy, name_source};
-use crate::view::time::seconds;
+use crate::words::{endpoint, seconds};
 
 /// Where the report's links lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,15 +197,10 @@ impl PhasesView {
 
 impl<'a> RequestView<'a> {
     fn of(target: &'a Target) -> Self {
-        let server = if target.server.contains(':') {
-            Cow::Owned(format!("[{}]", target.server))
-        } else {
-            Cow::Borrowed(&*target.server)
-        };
         let request = target.probe.request.as_ref();
         let path = request.map_or("", |request| &request.ask.path);
         Self {
-            url: format!("{}://{server}:{}{path}", target.protocol(), target.port()),
+            url: format!("{}://{}{path}", target.protocol(), endpoint(&target.server, target.port())),
             host: request.map(|request| Cow::Borrowed(&*request.host)),
             sni: match target.verified_name() {
                 Some(VerifiedName::Dns(name)) => Some(name.to_string()),

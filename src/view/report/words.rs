@@ -58,15 +58,15 @@ pub(in crate::view) mod time {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::view::time::Utc;
+    use crate::words::{from_rfc3339, rfc3339};
 
     pub fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Utc::of(*at).rfc3339())
+        serializer.collect_str(&rfc3339(*at))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        Utc::parse(&text).ok_or_else(|| Error::custom(format!("{text:?} is no instant such as 2026-11-22T03:12:05Z")))
+        from_rfc3339(&text).ok_or_else(|| Error::custom(format!("{text:?} is no instant such as 2026-11-22T03:12:05Z")))
     }
 
     pub fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -81,9 +81,9 @@ pub(in crate::view) mod time_in_milliseconds {
     use serde::Serializer;
 
     pub(in crate::view) use super::time::deserialize;
-    use crate::view::time::Utc;
+    use crate::words::rfc3339_milliseconds;
 
     pub fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Utc::of(*at).rfc3339_milliseconds())
+        serializer.collect_str(&rfc3339_milliseconds(*at))
     }
 }

@@ -1,63 +1,8 @@
-//! Text that others wrote, made fit to stand in a line: nothing in it ends the line, steers a terminal or hides.
+//! Text in the columns of a terminal: how wide it is, cut and broken into lines.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// Characters that steer a terminal or an editor, or that nobody sees: controls, separators, format characters, fillers,
-/// tags, variation selectors and noncharacters.
-#[must_use]
-pub fn steers(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{fffe}' | '\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// The text with such characters written as `\n` or `\u{202e}`.
-#[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for char in text.chars() {
-        match char {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            // Writing to a String cannot fail.
-            char if steers(char) => drop(write!(shown, "\\u{{{:x}}}", u32::from(char))),
-            char => shown.push(char),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// JSON with such characters in its texts written as `\u202e`: it means the same.
-#[must_use]
-pub fn visible_json(json: String) -> String {
-    let hidden = |char: char| char != '\n' && steers(char);
-    if !json.chars().any(hidden) {
-        return json;
-    }
-    let mut shown = String::with_capacity(json.len() + 64);
-    for char in json.chars() {
-        if hidden(char) {
-            for unit in char.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
-        } else {
-            shown.push(char);
-        }
-    }
-    shown
-}
 
 /// How many columns of a terminal the text takes.
 pub(in crate::view) fn width(text: &str) -> usize {
@@ -108,19 +53,6 @@ pub fn folded(text: &str, indent: usize, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_written_out() {
-        fn check(text: &str, expected: &str) {
-            assert_eq!(visible(text), expected);
-        }
-        check("CN=app.example.com,O=Größe 東京", "CN=app.example.com,O=Größe 東京");
-        check("a\u{1b}[31mb", "a\\u{1b}[31mb");
-        check("a\u{9b}31mb", "a\\u{9b}31mb");
-        check("a\r\n\tb\u{0}", "a\\r\\n\\tb\\u{0}");
-        check("user\u{202e}txt.exe", "user\\u{202e}txt.exe");
-        check("a\u{200b}\u{2028}b", "a\\u{200b}\\u{2028}b");
-    }
 
     #[test]
     fn a_folded_text_keeps_its_words() {

@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::cell::visible;
 use super::look::reason;
 use crate::view::report::{Report, ReportRow};
-use crate::view::time::Utc;
+use crate::words::{rfc3339, visible};
 
 const COLUMNS: [&str; 17] = [
     "generated_at",
@@ -40,7 +39,7 @@ pub fn csv_header() -> String {
 /// A record for each row.
 #[must_use]
 pub fn csv_rows(report: &Report<'_>) -> String {
-    let generated_at = Utc::of(report.generated_at).rfc3339().to_string();
+    let generated_at = rfc3339(report.generated_at).to_string();
     report.rows.iter().map(|row| record(cells(row, &generated_at))).collect()
 }
 
@@ -55,7 +54,7 @@ fn cells(row: &ReportRow<'_>, generated_at: &str) -> [String; 17] {
         row.server.to_string(),
         row.port.to_string(),
         row.protocol.as_str().to_owned(),
-        Utc::of(row.since).rfc3339().to_string(),
+        rfc3339(row.since).to_string(),
         row.consecutive_failures.to_string(),
         row.unhealthy_threshold.to_string(),
         of(cause.map(|cause| &*cause.code)),

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::cell::{folded, visible};
+use super::cell::folded;
 use super::look::{Look, reason};
 use crate::health::State;
 use crate::verdict::Side;
 use crate::view::report::{Problem, ReportRow};
-use crate::view::time::{age, span, took};
+use crate::words::{age, span, took, visible};
 
 // Writing to a String cannot fail.
 pub(super) fn details(text: &mut String, row: &ReportRow<'_>, look: &Look) {

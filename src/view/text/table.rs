@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use super::cell::{cut, visible, width};
+use super::cell::{cut, width};
 use super::details::details;
 use super::look::{Colour, Look, Order, reason};
 use crate::health::State;
 use crate::view::ranking::{Urgency, worst_first};
 use crate::view::report::{Report, ReportRow, Summary};
-use crate::view::time::{age, short_span};
+use crate::words::{age, span, visible};
 
 /// The report as a table; a single row is followed by all that is known about its cause, and what to do.
 #[must_use]
@@ -76,7 +76,7 @@ fn cells(row: &ReportRow<'_>, now: SystemTime) -> [String; 9] {
         row.setting.to_string(),
         row.port.to_string(),
         row.protocol.as_str().to_owned(),
-        short_span(age(now, row.since)).to_string(),
+        span(age(now, row.since)).to_string(),
         cause,
         detail,
     ]

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Refusal;
 use crate::view::azure::Gateway;
+use crate::words::cut;
 
 /// What to probe, and how. `None`: as the backend setting's own probe does it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,11 +173,7 @@ impl<'a> Fields<'a> {
 
 /// A few words of what was sent.
 fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("{shown:?}")
+    format!("{:?}", cut(text, MAX_SHOWN))
 }
 
 const MAX_SHOWN: usize = 300;

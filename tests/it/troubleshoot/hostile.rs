@@ -9,7 +9,8 @@ use backend_health_exporter::troubleshoot::Question;
 use backend_health_exporter::troubleshoot::{Adhoc, adhoc};
 use backend_health_exporter::view::check::{Check, text};
 use backend_health_exporter::view::page::check::part;
-use backend_health_exporter::view::text::{Colour, steers};
+use backend_health_exporter::view::text::Colour;
+use backend_health_exporter::words::is_hidden;
 
 use super::examine;
 use crate::faults::{LOCALHOST, prober};
@@ -77,7 +78,7 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
         }
         serde_json::from_str::<serde_json::Value>(&json).unwrap_or_else(|error| panic!("{name}: {error}\n{json}"));
         for (what, written) in [("text", &plain), ("json", &json)] {
-            let bad: String = written.chars().filter(|character| *character != '\n' && steers(*character)).collect();
+            let bad: String = written.chars().filter(|character| *character != '\n' && is_hidden(*character)).collect();
             assert!(bad.is_empty(), "{name}, {what}: {bad:?}\n{}", written.escape_debug());
         }
     }

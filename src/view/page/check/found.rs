@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use crate::view::check::{Block, Cell, Check, Form, Mark, Section};
 use crate::view::page::{shape_named, time};
-use crate::view::text::visible;
-use crate::view::time::took;
+use crate::words::{took, visible};
 
 pub(super) fn all(check: &Check<'_>, verdict: &Markup) -> Markup {
     let whole = took(std::time::Duration::try_from_secs_f64(check.duration_seconds).unwrap_or_default());

@@ -6,8 +6,7 @@ use maud::{Markup, html};
 
 use crate::view::picture::place;
 use crate::view::report::{CertificateView, ReportRow};
-use crate::view::text::one_line;
-use crate::view::time::{Utc, age, rough};
+use crate::words::{age, one_line, readable, rough};
 
 /// Names of one certificate that are shown.
 const MAX_NAMES: usize = 50;
@@ -57,7 +56,7 @@ fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
             dt { "Issuer" } dd { bdi { (one_line(issuer)) } }
             dt { "Valid" }
             dd {
-                (Utc::of(*not_before).readable()) " to " (Utc::of(*not_after).readable()) ", "
+                (readable(*not_before)) " to " (readable(*not_after)) ", "
                 (left(*not_before, *not_after, now))
             }
             dt { "Names" }

@@ -8,8 +8,7 @@ use crate::verdict::ProbeResult;
 use crate::view::page::strip;
 use crate::view::picture::place;
 use crate::view::report::{PastProbe, ReportRow};
-use crate::view::text::one_line;
-use crate::view::time::{Utc, age, span, took};
+use crate::words::{age, one_line, readable, rfc3339, span, took};
 
 pub(super) fn section(row: &ReportRow<'_>, now: SystemTime) -> Markup {
     let (latest, earlier) = row.history.split_at(row.history.len().min(SHOWN));
@@ -59,7 +58,7 @@ fn line(probe: &PastProbe, now: SystemTime) -> Markup {
     });
     html! {
         tr {
-            td.of-time { time datetime=(Utc::of(*at).rfc3339()) { (Utc::of(*at).readable()) } " " small { (span(age(now, *at))) " ago" } }
+            td.of-time { time datetime=(rfc3339(*at)) { (readable(*at)) } " " small { (span(age(now, *at))) " ago" } }
             td {
                 b class=(class) { (word) }
                 @if let Some(title) = title { ": " (title) }

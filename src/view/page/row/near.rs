@@ -7,7 +7,7 @@ use super::super::row_address;
 use crate::health::{Row, Snapshot};
 use crate::target::Target;
 use crate::view::report::Filter;
-use crate::view::text::one_line;
+use crate::words::{bare, one_line, typing_errors};
 
 /// The row that a request names; empty where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,40 +70,18 @@ impl Asked {
     }
 }
 
-fn bare(server: &str) -> &str {
-    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server)
-}
-
 /// 3 when two names are the same, 2 when a typing error may part them, 1 when one is a piece of the other, else 0.
 fn like(asked: &str, name: &str) -> usize {
-    let shortened = |text: &str| text.chars().take(MAX_COMPARED).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let shortened = |text: &str| text.chars().take(MAX_COMPARED).flat_map(char::to_lowercase).collect::<String>();
     let (asked, name) = (shortened(asked), shortened(name));
-    if asked.is_empty() {
-        return 0;
-    }
-    let piece =
-        |whole: &[char], piece: &[char]| piece.len() >= 3 && whole.windows(piece.len()).any(|window| window == piece);
+    let piece = |whole: &str, piece: &str| piece.chars().count() >= 3 && whole.contains(piece);
     match () {
+        () if asked.is_empty() => 0,
         () if asked == name => 3,
-        () if distance(&asked, &name) <= 2.min(asked.len() / 3) => 2,
+        () if typing_errors(&asked, &name) <= 2.min(asked.chars().count() / 3) => 2,
         () if piece(&name, &asked) || piece(&asked, &name) => 1,
         () => 0,
     }
-}
-
-/// Letters to change, add or leave out to make one of the other (Levenshtein).
-fn distance(one: &[char], other: &[char]) -> usize {
-    let mut costs: Vec<usize> = (0..=other.len()).collect();
-    for (row, letter) in one.iter().enumerate() {
-        let mut diagonal = row;
-        costs[0] = row + 1;
-        for (column, against) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != against);
-            diagonal = costs[column + 1];
-            costs[column + 1] = changed.min(diagonal + 1).min(costs[column] + 1);
-        }
-    }
-    costs[other.len()]
 }
 
 /// Letters of a name that are compared.

@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime};
 use maud::{Markup, html};
 
 use crate::verdict::Stage;
-use crate::view::page::{printable, strip};
+use crate::view::page::strip;
 use crate::view::picture::place;
 use crate::view::report::{LastProbe, ReportRow, RequestView};
-use crate::view::text::one_line;
-use crate::view::time::{Utc, age, span, took};
+use crate::words::{age, masked, one_line, readable, setting, span, took};
 
 pub(super) fn facts(row: &ReportRow<'_>, now: SystemTime) -> Markup {
     html! {
@@ -33,7 +32,7 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
     html! {
         dl.facts {
             dt { "Started" }
-            dd { (Utc::of(*at).readable()) ", " (span(age(now, *at))) " ago; one every " (span(seconds(row.probe.interval_seconds))) }
+            dd { (readable(*at)) ", " (span(age(now, *at))) " ago; one every " (setting(seconds(row.probe.interval_seconds))) }
             dt { "Took" }
             dd { (took(seconds(*duration_seconds))) " of at most " (took(seconds(row.probe.timeout_seconds))) }
             dt { "Address" }
@@ -68,7 +67,7 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
                             (response.version) " " b { (response.status) }
                             @if response.body_excerpt.is_empty() { ", without a body" } @else {
                                 pre.excerpt tabindex="0" role="region" aria-label="The body's beginning" {
-                                    bdi { (printable(&response.body_excerpt)) }
+                                    bdi { (masked(&response.body_excerpt)) }
                                 }
                             }
                         }

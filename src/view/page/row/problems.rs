@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use crate::health::State;
 use crate::verdict::ProbeResult;
-use crate::view::page::{advice, printable, shape_named};
+use crate::view::page::{advice, shape_named};
 use crate::view::report::{Problem, ReportRow};
+use crate::words::masked;
 
 /// The first of them in full, the others with their first step.
 pub(super) fn all(row: &ReportRow<'_>) -> Markup {
@@ -56,7 +57,7 @@ impl Found<'_> {
                 header {
                     h2 id=(title) { (shape_named(mark)) " " @if !kind.is_empty() { (kind) ": " } (problem.title) }
                 }
-                @if !problem.detail.is_empty() { p.detail { bdi { (printable(&problem.detail)) } } }
+                @if !problem.detail.is_empty() { p.detail { bdi { (masked(&problem.detail)) } } }
                 @if number == 0 { (advice::whole(problem)) }
                 @else { (advice::brief(problem, &format!("steps-{number}"), None)) }
             }

@@ -7,7 +7,7 @@ use backend_health_exporter::lab::{Backend, Service, http};
 use backend_health_exporter::probe::Protocol;
 use backend_health_exporter::verdict::Cause;
 use backend_health_exporter::view::report::{Filter, Links, Report};
-use backend_health_exporter::view::text::steers;
+use backend_health_exporter::words::is_hidden;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
@@ -177,7 +177,7 @@ async fn nothing_that_an_exporter_says_steers_the_terminal() {
         let ended = report(&["--url", &backend.address().to_string(), "--output", output]).await;
         assert_eq!(code(&ended), Some(1), "{ended:?}");
         let lines = if output == "csv" { "\r\n" } else { "\n" };
-        assert!(!ended.stdout.chars().any(|char| steers(char) && !lines.contains(char)), "{:?}", ended.stdout);
+        assert!(!ended.stdout.chars().any(|char| is_hidden(char) && !lines.contains(char)), "{:?}", ended.stdout);
         if output == "json" {
             assert_eq!(parsed(&ended.stdout).rows[0].pool, hostile, "JSON says the same, in its own way");
         }
