@@ -76,7 +76,7 @@ fn find(options: &RowOptions, server: &str) -> anyhow::Result<Target> {
         several => {
             let listed = several.iter().map(|row| format!("--pool {} --setting {}", row.pool, row.setting));
             let listed: Vec<String> = listed.collect();
-            bail!("{server} is in several rows; say which one is meant:\n{}", listed.join("\n"))
+            bail!("{server} is in several rows; choose one with --pool and --setting:\n{}", listed.join("\n"))
         }
     }
 }

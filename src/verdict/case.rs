@@ -50,8 +50,8 @@ cases! {
         "The key of a certificate of the chain is of a kind or size that cannot be accepted."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null"
         [
-            Server "Make a new key for {subject}, ECDSA P-256 or RSA with at least 2048 bits (`openssl ecparam -name prime256v1 -genkey -noout -out new.key`), and have its certificate issued anew for that key.",
-            Server "If it is the certificate of a CA, ask that CA for its current one, and have what it issued issued anew.",
+            Server "Make a new key for {subject}, ECDSA P-256 or RSA with at least 2048 bits (`openssl ecparam -name prime256v1 -genkey -noout -out new.key`), and have its certificate reissued for that key.",
+            Server "If it is the certificate of a CA, ask that CA for its current one, and have the certificates that it issued reissued.",
         ]
     InvalidConfiguredKey of Cause CertInvalid Gateway
         "A certificate that the settings trust has a key of a kind or size that cannot be accepted."
@@ -72,7 +72,7 @@ cases! {
         "The chain needs something that this exporter cannot verify: the limit is ours, other clients may accept it."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
         [
-            Gateway "To probe it all the same, list the server's own certificate in `trusted_root_certificates` of the backend setting `{setting}`, or set `validate_cert_chain_and_expiry: false` there."
+            Gateway "To probe it anyway, list the server's own certificate in `trusted_root_certificates` of the backend setting `{setting}`, or set `validate_cert_chain_and_expiry: false` there."
                 or "Check the chain with a client that can: `openssl s_client -connect {endpoint} {servername} -verify_return_error </dev/null`",
             Server "Or have the certificate that the detail names issued without it.",
         ]
@@ -80,22 +80,22 @@ cases! {
         "A revocation list of the settings cannot be believed: the issuer whose name it bears did not sign it, or may not."
         shown by "openssl crl -noout -issuer -lastupdate -nextupdate -in LIST_FILE"
         [
-            Gateway "Fetch the list of {issuer} anew from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`.",
+            Gateway "Fetch the current list of {issuer} from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`.",
             Server "If the list is the right one, ask the CA: its certificate must have the key usage cRLSign, and the key that signs the list.",
         ]
 
     ExpiredIntermediate of Cause CertExpired Server
-        "An intermediate certificate that the server sends has ended; its own certificate has not."
+        "An intermediate certificate that the server sends has expired; its own certificate has not."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
             Server "Replace the intermediate {subject} in the server's certificate file by the current one of that name from the CA. The server's own certificate can stay.",
             Server "The CA offers its certificate at {issuer_url}",
             Server "Reload the server, so that it reads the file: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
-            Server "If the CA has no newer one under that name and key, have the server's own certificate issued anew, and install it with its intermediates.",
+            Server "If the CA has no newer one under that name and key, have the server's own certificate reissued, and install it with its intermediates.",
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
     ExpiredConfigured of Cause CertExpired Gateway
-        "A certificate that the settings here trust has ended; nothing on the server is wrong."
+        "A certificate that this exporter's settings trust has expired; the server is fine."
         shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
         [
             Gateway "Replace {subject} (SHA-256 {fingerprint}, ended {not_after}) in `trusted_root_certificates` of the backend setting `{setting}` by the CA's current root."
@@ -104,7 +104,7 @@ cases! {
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
     ExpiredInStore of Cause CertExpired Server
-        "The well-known root that the chain leads to has ended."
+        "The well-known root at the end of the chain has expired."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Server "Install the chain that the CA offers now, which leads to a root newer than {subject} (ended {not_after}).",
@@ -112,7 +112,7 @@ cases! {
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
     ExpiredPinned of Cause CertExpired Server
-        "The server's own certificate, which the settings trust as it stands, has ended."
+        "The server's own certificate, which the settings trust directly, has expired."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Server "Renew {subject} (ended {not_after}), install it, and reload the server.",
@@ -130,7 +130,7 @@ cases! {
         ]
 
     SelfSignedRenewed of Cause CertSelfSigned Gateway
-        "The server's certificate is signed by itself and was made anew; the copy in the settings is an older one of the same name."
+        "The server's certificate is self-signed and was renewed; the copy in the settings is an older one with the same name."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Gateway "Replace the old copy in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
@@ -180,13 +180,13 @@ cases! {
         [
             Gateway "List the root of that CA in `trusted_root_certificates` of the backend setting `{setting}`, in place of the certificate that the detail names."
                 or "Trust the root of that CA in place of the certificate that the detail names.",
-            Server "If the certificate is meant to be a CA, have it issued anew: with the basic constraint CA:TRUE, and the key usage keyCertSign.",
+            Server "If the certificate should be a CA, have it reissued: with the basic constraint CA:TRUE, and the key usage keyCertSign.",
         ]
     IssuerMismatchSpelling of Cause CertIssuerMismatch Server
         "A trusted certificate has the issuer's name, but written in another string type, which does not count as the same name."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
         [
-            Server "Have {subject} issued anew with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
             Gateway "Or list the CA's certificate with that other spelling in `trusted_root_certificates` of the backend setting `{setting}`, if the CA has one."
                 or "Or trust the CA's certificate with that other spelling, if the CA has one.",
         ]
@@ -194,7 +194,7 @@ cases! {
         "A certificate with the issuer's name was sent, but it writes the name in another string type, which does not count as the same name."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
         [
-            Server "Have {subject} issued anew with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
         ]
 
     RequiredLate of Cause TlsClientCertificateRequired Gateway
@@ -215,7 +215,7 @@ cases! {
             Server "Look for a key and certificate that do not fit the suites or groups that the server allows: an RSA certificate needs ECDHE-RSA suites, an ECDSA one ECDHE-ECDSA suites.",
         ]
     AlertWithoutName of Cause TlsAlert Gateway
-        "The server refused the handshake without saying why, and no server name was sent, because an address is none."
+        "The server refused the handshake without saying why, and no server name was sent, because an IP address is not a name."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Servers with several names, and CDNs, often refuse who sends none."
@@ -232,7 +232,7 @@ cases! {
                 or "If the port is for HTTP/2 or gRPC only, look at it with `openssl s_client -connect {endpoint} {servername} -alpn h2 </dev/null`",
         ]
     ClosedWithoutName of Cause TlsClosed Gateway
-        "The server closed the connection in answer to our greeting, and no server name was sent, because an address is none."
+        "The server closed the connection in answer to our greeting, and no server name was sent, because an IP address is not a name."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Many servers, IIS and http.sys among them, close without a word when they have no certificate for who sends no name."
@@ -246,7 +246,7 @@ cases! {
         [
             Server "Correct the Content-Length of {path}: it must be the number of bytes that follow. Look at what sets it: the application (characters counted instead of bytes?), or a proxy that changes the body.",
             Server "If the length is right, the application stopped in the middle of the response: read its log.",
-            Network "If the whole body comes on the server itself, look at the way: a wrong MTU (`tracepath -n {address}`), a device that holds back data.",
+            Network "If the whole body arrives on the server itself, look at the path: a wrong MTU (`tracepath -n {address}`), a device that holds back data.",
         ]
     TimeoutNoEnd of Cause HttpTimeout Server
         "The response has neither a length nor chunks, so that only the end of the connection ends it, and the server keeps the connection open."
@@ -262,7 +262,7 @@ cases! {
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Gateway "Follow the redirect in the settings: set `path` ({path}), `host` ({host}) or `protocol` to where the server points; probes do not follow it by themselves."
-                or "Ask where the server points: a redirect is not followed by itself.",
+                or "Use the URL that the server points to: redirects are not followed.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
             Server "Or answer {path} without a redirect: leave the health check out of the rules for HTTPS, login and canonical names.",
         ]
@@ -306,7 +306,7 @@ cases! {
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Leave the health check out of the limit of requests, or let the exporter's address have more.",
-            Gateway "Lengthen `interval` in the probe: every row asks by itself."
+            Gateway "Lengthen `interval` in the probe: every row sends its own requests."
                 or "Ask less often.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
         ]
@@ -314,7 +314,7 @@ cases! {
         "The server says that it cannot serve now (503)."
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "See whether it is meant so: a deployment, maintenance, a readiness check that fails because of something that the application needs. Read its log for {path}.",
+            Server "Check whether this is intended: a deployment, maintenance, a readiness check that fails because of something that the application needs. Read its log for {path}.",
             Server "From a proxy or load balancer: it has no server behind it that is ready; look at those, and at its own health checks.",
             Server "Overloaded: look for queues, limits of connections or workers, and memory.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
@@ -347,26 +347,26 @@ cases! {
         "The certificate has the name that we expect only as its Common Name, which does not count (RFC 9525)."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Server "Have the certificate issued anew with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`.",
+            Server "Have the certificate reissued with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`.",
             Gateway "If that cannot be, set `validate_sni: false` in the backend setting `{setting}`: then nobody checks whose certificate it is.",
         ]
     NameLookalike of Cause CertNameMismatch Server
         "The certificate has a name that looks like the one that we expect, but is another: a blank, or a letter of another alphabet."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Server "Have the certificate issued anew with the name {name} as it is written here, letter for letter, and without blanks.",
+            Server "Have the certificate reissued with the name {name} exactly as written here, letter for letter, without blanks.",
             Gateway "If the name here is the one with the wrong letter, correct it: it comes from {name_source}.",
         ]
 
     SoonIntermediate of Notice CertExpiresSoon Server
-        "An intermediate certificate that the server sends ends soon."
+        "An intermediate certificate that the server sends expires soon."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Replace the intermediate {subject} in the server's certificate file by the CA's current one before {not_after}, and reload the server. If the CA has none for the same key, have the server's own certificate issued anew.",
+            Server "Replace the intermediate {subject} in the server's certificate file by the CA's current one before {not_after}, and reload the server. If the CA has none for the same key, have the server's own certificate reissued.",
             Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
         ]
     SoonConfigured of Notice CertExpiresSoon Gateway
-        "A certificate that the settings here trust ends soon."
+        "A certificate that this exporter's settings trust expires soon."
         shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
         [
             Gateway "List the CA's next root in `trusted_root_certificates` of the backend setting `{setting}` beside {subject} (SHA-256 {fingerprint}) before {not_after}."

@@ -161,18 +161,18 @@ table! {
         shown by "curl -s http://localhost:19115/metrics | grep -E '^process_(open|max)_fds '"
         [
             Exporter "Compare `process_open_fds` with `process_max_fds` in the exporter's metrics. If they are close, raise the limit (systemd: `LimitNOFILE=`, shell: `ulimit -n`) and restart the exporter.",
-            Exporter "See where the sockets are: `ss -s`. If most of them wait in TIME-WAIT, widen `net.ipv4.ip_local_port_range`, or lengthen `interval` in the probes that ask one address often.",
-            Exporter "Look for a lack of memory in the kernel's log: `dmesg | grep -i 'out of memory'`",
+            Exporter "See what the sockets are doing: `ss -s`. If most are in TIME-WAIT, widen `net.ipv4.ip_local_port_range`, or lengthen `interval` in the probes that hit one address often.",
+            Exporter "Look for out-of-memory messages in the kernel log: `dmesg | grep -i 'out of memory'`",
         ]
     LocalOverloaded "local_overloaded" Local Exporter
-        "Exporter too late to judge"
-        "The exporter's own host was so late, or so busy, that nothing can be said of the server."
+        "Exporter too slow to judge"
+        "The exporter's own host was too slow or too busy to tell anything about the server."
         azure Cpu
-        marked [ThisHost "was too late to judge"]
+        marked [ThisHost "was too slow to judge"]
         shown by "curl -s http://localhost:19115/metrics | grep probe_start_delay_seconds"
         [
-            Exporter "Find what takes the CPU of the exporter's host, and stop it or move it: `top -b -n 1 | head -20`",
-            Exporter "In a container or a systemd slice, raise the CPU limit: throttling looks just like this (`nr_throttled` in the control group's `cpu.stat`).",
+            Exporter "Find what is using the CPU of the exporter's host, and stop or move it: `top -b -n 1 | head -20`",
+            Exporter "In a container or a systemd slice, raise the CPU limit: throttling looks exactly like this (`nr_throttled` in the control group's `cpu.stat`).",
             Exporter "Lengthen `interval` in the probes, or split the pools over several exporters.",
         ]
     LocalNetwork "local_network" Local Exporter
@@ -194,11 +194,11 @@ table! {
         marked [ServerName "this name does not exist", Line "no such name"]
         shown by "dig {server} A"
         [
-            Gateway "Check the spelling of {server} in the pool `{pool}`, and write it in full, with its domain."
-                or "Check the spelling of {server}, and write it in full, with its domain.",
-            Gateway "If the machine is gone for good, take it out of the pool.",
-            Exporter "If only a private resolver knows the name, let the exporter ask that one: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
-            Network "If the name should exist, have its A or AAAA record made again in its zone.",
+            Gateway "Check the spelling of {server} in the pool `{pool}`, and use the full name with its domain."
+                or "Check the spelling of {server}, and use the full name with its domain.",
+            Gateway "If the machine is gone for good, remove it from the pool.",
+            Exporter "If only a private resolver knows the name, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
+            Network "If the name should exist, have its A or AAAA record restored in its zone.",
         ]
     DnsNoAddress "dns_no_address" Dns Gateway
         "Name has no address"
@@ -206,11 +206,11 @@ table! {
         marked [ServerName "this name has no address", Line "no address"]
         shown by "dig {server} A; dig {server} AAAA; dig {server} CNAME"
         [
-            Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address."
-                or "See what the name has: `dig {server} CNAME`. If it is an alias, the name that it leads to has lost its address.",
-            Gateway "Write the name that has an address into the pool `{pool}`."
+            Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, its target has lost its address."
+                or "See what the name has: `dig {server} CNAME`. If it is an alias, its target has lost its address.",
+            Gateway "Put the name that has an address into the pool `{pool}`."
                 or "Ask for the name that has an address.",
-            Network "Or have an A or AAAA record made for {server} in its zone.",
+            Network "Or have an A or AAAA record created for {server} in its zone.",
         ]
     DnsUnusableAddress "dns_unusable_address" Dns Gateway
         "No usable address"
@@ -218,11 +218,11 @@ table! {
         marked [ServerName "no server can have its address", Line "no usable address"]
         shown by "dig {server} A; dig {server} AAAA"
         [
-            Gateway "If {server} is only a placeholder, write the server's real name or address into the pool `{pool}`."
+            Gateway "If {server} is only a placeholder, put the server's real name or address into the pool `{pool}`."
                 or "If {server} is only a placeholder, ask for the server's real name or address.",
             Exporter "See where the address comes from: `getent ahosts {server}`, then `dig {server} A`. If only the first one has it, correct `/etc/hosts` on the exporter's host.",
-            Exporter "If another resolver has the right address, let the exporter ask that one: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`.",
-            Network "Let the name pass where names are filtered (a DNS firewall, Pi-hole, AdGuard, a response policy zone), or have its A or AAAA record corrected in its zone.",
+            Exporter "If another resolver has the right address, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`.",
+            Network "Allow the name where names are filtered (a DNS firewall, Pi-hole, AdGuard, a response policy zone), or have its A or AAAA record corrected in its zone.",
         ]
     DnsServerFailure "dns_server_failure" Dns Network
         "Resolver failed"
@@ -231,9 +231,9 @@ table! {
         marked [Line "the resolver failed"]
         shown by "dig {server} A"
         [
-            Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or have ended; else the zone's own name servers fail: `dig +trace {server} A`",
+            Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or expired; otherwise the zone's own name servers fail: `dig +trace {server} A`",
             Network "REFUSED: let the resolver answer the exporter's address (its access list or view).",
-            Exporter "Check that the right resolvers are asked: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
+            Exporter "Check that the right resolvers are configured: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
         ]
     DnsTimeout "dns_timeout" Dns Network
         "No resolver answered"
@@ -241,9 +241,9 @@ table! {
         marked [Line "no resolver answered"]
         shown by "dig +tries=1 +timeout=5 {server} A"
         [
-            Network "Check that the resolver runs and can be reached from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`.",
-            Network "Let UDP and TCP port 53 pass between the exporter and the resolver, in both directions.",
-            Exporter "Check that the right resolvers are asked: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
+            Network "Check that the resolver is running and reachable from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`.",
+            Network "Allow UDP and TCP port 53 between the exporter and the resolver, in both directions.",
+            Exporter "Check that the right resolvers are configured: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
         ]
 
     TcpRefused "tcp_refused" Tcp Server
@@ -253,10 +253,10 @@ table! {
         marked [Listener "nothing listens on this port", Line "refused"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Server "See on the server whether the service listens: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log.",
-            Server "If it listens on 127.0.0.1 or on another address only, let it listen on {address}. In a container, publish port {port}.",
+            Server "Check on the server whether the service is listening: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log.",
+            Server "If it listens on 127.0.0.1 or only on another address, make it listen on {address}. In a container, publish port {port}.",
             Gateway "If it listens on another port, set `port` in the backend setting `{setting}` or in its probe.",
-            Network "If it listens on {address} and is refused all the same, look for a firewall that answers with a reset (iptables: `--reject-with tcp-reset`).",
+            Network "If it listens on {address} and the connection is still refused, look for a firewall that answers with a reset (iptables: `--reject-with tcp-reset`).",
         ]
     TcpTimeout "tcp_timeout" Tcp Network
         "No answer to connect"
@@ -264,8 +264,8 @@ table! {
         marked [Line "nothing came back"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Network "Let TCP port {port} pass from the exporter to {address}: firewalls and security groups on the way, and the server's own (`nft list ruleset`).",
-            Network "Check the way there, and on the server the way back: `ip route get {address}`. Answers that take another way are often dropped.",
+            Network "Allow TCP port {port} from the exporter to {address}: in firewalls and security groups on the path, and in the server's own firewall (`nft list ruleset`).",
+            Network "Check the route there, and on the server the route back: `ip route get {address}`. Replies that take a different route are often dropped.",
             Server "Check that the server is up and has the address {address}: `ip -brief address`",
             Server "Check that its accept queue is not full: `ss -ltn sport = :{port}` must show a Recv-Q below Send-Q.",
             Gateway "If the server has moved, correct {server} in the pool `{pool}`.",
@@ -277,31 +277,31 @@ table! {
         shown by "ip route get {address}; tracepath -n {address}"
         [
             Network "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for {address} port {port}.",
-            Network "See how far packets come: `tracepath -n {address}`",
+            Network "See how far packets get: `tracepath -n {address}`",
             Server "If nobody answers for the address on the local network (`ip neigh show {address}` says FAILED), start the server, or give it this address.",
             Server "If the server itself sent the message, its own firewall rejects port {port}: `nft list ruleset`",
             Gateway "If the server has moved, correct {server} in the pool `{pool}`.",
         ]
     TcpReset "tcp_reset" Tcp Server
-        "Connection broken off"
-        "The connection was reset, or closed before a whole response had come."
-        marked [Listener "broke the connection off", Line "broken off"]
+        "Connection dropped"
+        "The connection was reset, or closed before a complete response arrived."
+        marked [Listener "dropped the connection", Line "broken off"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Read the service's log at the time of the probe: crashes, restarts, limits of connections or memory.",
-            Server "Look for rules that close without an answer: nginx `return 444` and `limit_conn`, HAProxy `tcp-request connection reject`, Apache `RequestReadTimeout`, an access list without the exporter's address.",
-            Gateway "Check `protocol` and `port` of the backend setting `{setting}`: a TLS port often breaks off plain HTTP, and the other way round.",
-            Network "Look for a device in between that resets connections: intrusion prevention, a load balancer without servers.",
+            Server "Read the service's log at the time of the probe: crashes, restarts, connection or memory limits.",
+            Server "Look for rules that close the connection without a response: nginx `return 444` and `limit_conn`, HAProxy `tcp-request connection reject`, Apache `RequestReadTimeout`, an access list without the exporter's address.",
+            Gateway "Check `protocol` and `port` of the backend setting `{setting}`: a TLS port often drops plain HTTP, and the other way round.",
+            Network "Look for a device on the path that resets connections: intrusion prevention, a load balancer without servers.",
         ]
     ProxyProtocolRejected "proxy_protocol_rejected" Tcp Server
         "PROXY line rejected"
-        "The probe's PROXY protocol line was answered with a close, a reset, an alert or something that is not TLS."
+        "The server answered the probe's PROXY protocol line with a close, a reset, an alert or something that is not TLS."
         marked [Listener "does not take the PROXY line", Line "PROXY line rejected"]
         shown by "printf 'PROXY UNKNOWN\\r\\n' | nc -w 5 {address} {port}"
         [
-            Server "Let the server expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
-            Server "If it does, check that it takes version 1 with the word UNKNOWN, and takes it from the exporter's address.",
-            Gateway "If the server is not to get the line, set `enable_probe_proxy_protocol_header: false` in the probe of the backend setting `{setting}`.",
+            Server "Configure the server to expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
+            Server "If it does, check that it accepts version 1 with the word UNKNOWN, and accepts it from the exporter's address.",
+            Gateway "If the server should not get the line, set `enable_probe_proxy_protocol_header: false` in the probe of the backend setting `{setting}`.",
         ]
 
     TlsNotTls "tls_not_tls" Tls Gateway
@@ -313,9 +313,9 @@ table! {
         [
             Gateway "If the port speaks plain HTTP, set `protocol: http` in the backend setting `{setting}` and in its probe."
                 or "If the port speaks plain HTTP, ask with a URL that begins with `http://`.",
-            Gateway "If TLS is on another port, set `port` in the backend setting or in its probe: now it is {port}."
-                or "If TLS is on another port, ask for that one: now it is {port}.",
-            Gateway "If the protocol starts in plain text and turns to TLS later (STARTTLS), use a port with TLS from the first byte, or `protocol: tcp`.",
+            Gateway "If TLS is on another port, set `port` in the backend setting or in its probe; it is {port} now."
+                or "If TLS is on another port, use that one; it is {port} now.",
+            Gateway "If the protocol starts in plain text and switches to TLS later (STARTTLS), use a port with TLS from the first byte, or `protocol: tcp`.",
             Server "Or turn TLS on for port {port}: nginx `listen {port} ssl;`, HAProxy `bind :{port} ssl crt FILE`, Apache `SSLEngine on`, IIS a binding of type https.",
         ]
     TlsVersionMismatch "tls_version_mismatch" Tls Server
@@ -397,14 +397,14 @@ table! {
             Network "Look for a device in between that inspects TLS, or blocks it by name.",
         ]
     TlsTimeout "tls_timeout" Tls Server
-        "Handshake not over in time"
+        "TLS handshake timed out"
         "The connection opened, but the TLS handshake was not over within the timeout."
-        marked [Tls "did not finish the handshake in time", Line "not over in time"]
+        marked [Tls "did not finish the handshake in time", Line "did not finish in time"]
         shown by "time timeout 30 openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Server "Check on the server that what listens there speaks TLS and is not stuck or overloaded: `ss -ltnp sport = :{port}; uptime`",
             Network "If small packets pass and large ones do not, the MTU is wrong on the way: `tracepath -n {address}`. Let ICMP's fragmentation needed pass.",
-            Gateway "If the port speaks plain text, set `protocol: http` or `protocol: tcp`; if the server is meant to be this slow, raise `timeout` in its probe (now {probe_timeout}).",
+            Gateway "If the port speaks plain text, set `protocol: http` or `protocol: tcp`; if the server is supposed to be this slow, raise `timeout` in its probe (now {probe_timeout}).",
         ]
     TlsProtocolError "tls_protocol_error" Tls Server
         "TLS protocol broken"
@@ -441,7 +441,7 @@ table! {
         marked [Certificate Detail]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -text -purpose"
         [
-            Server "Have {subject} issued anew, without the fault that the detail names, and install it with the intermediates that come with it.",
+            Server "Have {subject} reissued without the fault named in the detail, and install it with the intermediates that come with it.",
             Server "Wrong usage: ask for a server certificate (extended key usage serverAuth). Weak or unknown: an RSA key of 2048 bits or more or an ECDSA one on P-256, signed with SHA-256.",
             Server "Bad signature: the certificate file mixes two generations of a CA, or does not belong to the private key. Install certificate, intermediates and key from one and the same issue.",
         ]
@@ -463,7 +463,7 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotBefore'"
         [
             Server "Until {not_before}, when {subject} begins, install the certificate that was in use before it.",
-            Server "Or have it issued anew with an earlier start; if it should have begun already, the clock of its CA is wrong.",
+            Server "Or have it reissued with an earlier start; if it should already be valid, the clock of its CA is wrong.",
             Exporter "If it is valid for others, check the clock of the exporter's host: `timedatectl`",
         ]
     CertIntermediateMissing "cert_intermediate_missing" Tls Server
@@ -473,14 +473,14 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
-            Server "The missing certificate is to be had from {issuer_url}; if that is binary, `openssl x509 -inform DER -in FILE -out intermediate.pem` makes it PEM.",
+            Server "Get the missing certificate from {issuer_url}; if that is binary, `openssl x509 -inform DER -in FILE -out intermediate.pem` makes it PEM.",
             Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
             Gateway "If {issuer} is your own root, add it to `trusted_root_certificates` of the backend setting `{setting}`.",
         ]
     CertSelfSigned "cert_self_signed" Tls Server
         "Self-signed certificate"
-        "The server's certificate is signed by itself and is not one of the trusted certificates."
-        marked [Certificate "signed by itself, and not trusted here"]
+        "The server's certificate is self-signed and is not one of the trusted certificates."
+        marked [Certificate "self-signed, and not trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -issuer -fingerprint -sha256"
         [
             Server "Install a certificate from a CA, with its intermediates, in place of {subject}.",
@@ -508,12 +508,12 @@ table! {
             Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted."
                 or "If {issuer} belongs to your own CA, trust that CA's root: the flag `--ca`.",
             Server "If {issuer} is an intermediate of a well-known CA, add it to the server's certificate file, after {subject}.",
-            Server "The certificate of {issuer} is to be had from {issuer_url}",
+            Server "Get the certificate of {issuer} from {issuer_url}",
             Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
         ]
     CertRootMismatch "cert_root_mismatch" Tls Gateway
         "Another root than configured"
-        "The root that the server sent is none of the backend setting's trusted_root_certificates."
+        "The root that the server sent is not among the backend setting's trusted_root_certificates."
         marked [Trust "the root that was sent is not among them", Certificate "this is not a root that is trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
@@ -541,12 +541,12 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -CAfile {root_file} -CRL CRL_FILE -crl_check </dev/null"
         [
             Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server.",
-            Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as broken into.",
+            Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as compromised.",
             Gateway "If the list is wrong or old, replace its file in `certificate_revocation_lists` of the backend setting `{setting}`: `openssl crl -noout -issuer -lastupdate -nextupdate -in CRL_FILE`",
         ]
     CertNameMismatch "cert_name_mismatch" Tls Gateway
         "Certificate is for another name"
-        "The name that we expect is not among the certificate's subject alternative names."
+        "The expected name is not among the certificate's subject alternative names."
         marked [Name "the certificate is not for this name", Certificate "is for another name"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
@@ -563,14 +563,14 @@ table! {
         marked [Response "not complete in time", Line "no complete response"]
         shown by "time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, it is the application.",
-            Server "Look at what {path} waits for: database, disk, other services, a pool of threads or connections that is used up.",
-            Network "If it is quick there, look at the way: loss, a wrong MTU (`tracepath -n {address}`), an overloaded device.",
-            Gateway "If it is meant to be this slow, raise `timeout` in its probe (now {probe_timeout}), or set a lighter `path`.",
+            Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, the application is slow.",
+            Server "Look at what {path} waits for: a database, a disk, other services, an exhausted pool of threads or connections.",
+            Network "If it is fast there, look at the path: packet loss, a wrong MTU (`tracepath -n {address}`), an overloaded device.",
+            Gateway "If it is supposed to be this slow, raise `timeout` in its probe (now {probe_timeout}), or set a lighter `path`.",
         ]
     HttpStatusMismatch "http_status_mismatch" Http Server
         "Unexpected status code"
-        "The response's status code is none of those that the probe expects."
+        "The response's status code is not one that the probe expects."
         azure StatusCodeValidationFailed
         marked [Response "this status is not expected", Line "wrong status"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
@@ -587,8 +587,8 @@ table! {
         marked [Response "without the expected text", Line "wrong body"]
         shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at what comes instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, answers with a good status, too.",
-            Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: a plain piece of text, upper and lower case told apart, within the first 64 KiB.",
+            Server "Look at what comes back instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, may answer with a good status too.",
+            Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: plain text, case-sensitive, within the first 64 KiB.",
         ]
     HttpMalformed "http_malformed" Http Server
         "Response is not valid HTTP"
@@ -596,8 +596,8 @@ table! {
         marked [Response "not valid HTTP", Line "not valid HTTP"]
         shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that cuts.",
-            Gateway "If the port speaks no HTTP at all, set `protocol: tcp` in the backend setting `{setting}` and in its probe, or the right `port`: now it is {port}.",
+            Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that truncates.",
+            Gateway "If the port speaks no HTTP at all, set `protocol: tcp` in the backend setting `{setting}` and in its probe, or the right `port`; it is {port} now.",
         ]
     HttpToTlsPort "http_to_tls_port" Http Gateway
         "Plain HTTP to TLS port"
@@ -607,8 +607,8 @@ table! {
         [
             Gateway "Set `protocol: https` in the backend setting `{setting}` and in its probe, and `host_name` to the name in the server's certificate."
                 or "Ask with https:// instead of http://.",
-            Gateway "If plain HTTP is on another port, set `port` in the backend setting or in its probe: now it is {port}.",
-            Server "Or let port {port} speak plain HTTP: nginx `listen {port};` without `ssl`, HAProxy `bind :{port}` without `ssl`, Apache `SSLEngine off`, IIS a binding of type http.",
+            Gateway "If plain HTTP is on another port, set `port` in the backend setting or in its probe; it is {port} now.",
+            Server "Or switch port {port} to plain HTTP: nginx `listen {port};` without `ssl`, HAProxy `bind :{port}` without `ssl`, Apache `SSLEngine off`, IIS a binding of type http.",
         ]
     HttpVersionMismatch "http_version_mismatch" Http Gateway
         "Another version of HTTP"
@@ -619,7 +619,7 @@ table! {
             Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}."
                 or "Look at a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics; now it is {port}.",
             Gateway "If it has none, set `protocol: tcp` there (`protocol: tls` where the port speaks TLS): that asks whether the port is open. See that HTTP/2 answers: `curl -gvk --http2-prior-knowledge --connect-to ::{endpoint} -H Host:{host} {url}`",
-            Server "Or let the port speak HTTP/1.1, too: Envoy `codec_type: AUTO`, nginx `http2 on;` (1.25.1 or later), HAProxy `bind :{port}` without `proto h2`, Kestrel `Http1AndHttp2`, Go `h2c.NewHandler`.",
+            Server "Or enable HTTP/1.1 on the port as well: Envoy `codec_type: AUTO`, nginx `http2 on;` (1.25.1 or later), HAProxy `bind :{port}` without `proto h2`, Kestrel `Http1AndHttp2`, Go `h2c.NewHandler`.",
         ]
 }
 
@@ -629,12 +629,12 @@ table! {
 
     CertExpiresSoon "cert_expires_soon" Tls Server
         "Certificate expires soon"
-        "A certificate of the chain ends within the configured warning time."
+        "A certificate of the chain expires within the configured warning time."
         marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
             Server "Renew {subject} (serial {serial}) before {not_after}, install it with its intermediates, and reload the server.",
-            Server "If it should have been renewed by itself, see why it was not: `systemctl list-timers`, `certbot renew --dry-run`, in Kubernetes `kubectl describe certificate`",
+            Server "If it should have renewed automatically, find out why it did not: `systemctl list-timers`, `certbot renew --dry-run`, in Kubernetes `kubectl describe certificate`",
             Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
         ]
     StaleAddress "stale_address" Dns Network
@@ -653,13 +653,13 @@ table! {
         marked [Connection "another address of this name failed"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; for IPv6 it is often a missing route or firewall rule.",
-            Network "If nothing is to answer there, remove that A or AAAA record of {server}.",
-            Server "If the address is the server's, let the service listen on it: `ss -ltn sport = :{port}`",
+            Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; with IPv6 the reason is often a missing route or firewall rule.",
+            Network "If nothing should answer there, remove that A or AAAA record of {server}.",
+            Server "If the address belongs to the server, make the service listen on it: `ss -ltn sport = :{port}`",
         ]
     ChainExtraCertificate "chain_extra_certificate" Tls Server
         "Unneeded certificate sent"
-        "The server sent a certificate that is no part of the valid path and is outside its dates."
+        "The server sent a certificate that is not part of the valid path and is outside its validity dates."
         marked [Certificate "not needed, and outside its dates"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
@@ -675,11 +675,11 @@ table! {
         ]
     ChainQuestionable "chain_questionable" Tls Server
         "Chain that others may refuse"
-        "The chain was accepted, although our own reading finds something in it that other clients may refuse."
+        "The chain was accepted, but it contains something that other clients may refuse."
         marked [Chain Detail]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
         [
-            Server "Have the certificate that the detail names issued anew, without what the detail names.",
+            Server "Have the certificate named in the detail reissued without that problem.",
         ]
     HttpOddHeader "http_odd_header" Http Server
         "Odd header field"
@@ -691,11 +691,11 @@ table! {
         ]
     RevocationListStale "revocation_list_stale" Tls Gateway
         "Revocation list out of date"
-        "A configured revocation list is older than its issuer allows; it is used all the same, but newer revocations are not on it."
+        "A configured revocation list is past its next update; it is still used, but newer revocations are not on it."
         marked [Trust "a revocation list is out of date"]
         shown by "openssl crl -in LIST_FILE -noout -issuer -lastupdate -nextupdate"
         [
-            Gateway "Fetch the issuer's newest list into the file that `certificate_revocation_lists` of the backend setting {setting} names; it is read again by itself.",
+            Gateway "Fetch the issuer's newest list into the file that `certificate_revocation_lists` of the backend setting {setting} names; it is reloaded automatically.",
         ]
 }
 

@@ -329,7 +329,7 @@ fn of_alert(alert: AlertDescription, spec: &TlsSpec, facts: &TlsFacts) -> (Cause
 fn name_sent(spec: &TlsSpec) -> String {
     match &spec.name {
         VerifiedName::Dns(name) => format!("the name sent (SNI) was {name}"),
-        VerifiedName::Ip(_) => "no name was sent (SNI), because an address is none".to_owned(),
+        VerifiedName::Ip(_) => "no name was sent (SNI), because an IP address is not a name".to_owned(),
     }
 }
 

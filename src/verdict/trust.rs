@@ -39,7 +39,7 @@ fn pinned(trust: &Trust, leaf: &Certificate<'_>) -> Option<String> {
     Some(format!("the trusted certificate of the server's own name{file} is another one, valid from {from} to {to}"))
 }
 
-/// A trusted certificate of the same name as one that is signed by itself: what to say of it, and whose it is. The one
+/// A trusted certificate of the same name as one that is self-signed: what to say of it, and whose it is. The one
 /// that begins later is the newer one.
 fn copy_of(trust: &Trust, own: &Certificate<'_>) -> Option<(String, Case)> {
     let named = trust.roots_named(own.raw_subject());
@@ -79,12 +79,8 @@ fn of_end(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {
         }
         End::UntrustedRoot if path.links.len() == 1 => {
             let (copy, case) = copy_of(trust, last).unzip();
-            let detail = format!(
-                "{} (SHA-256 {}) is signed by itself{}",
-                last.title(),
-                fingerprint(last),
-                copy.unwrap_or_default()
-            );
+            let detail =
+                format!("{} (SHA-256 {}) is self-signed{}", last.title(), fingerprint(last), copy.unwrap_or_default());
             Some(Fault::new(Cause::CertSelfSigned, detail, Some(index)).in_case(case))
         }
         End::UntrustedRoot => {

@@ -73,7 +73,7 @@ fn states(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result {
     families.gauge(
         "backend_health_state",
         "Whether the server is healthy under this setting: 1 for the state that the row is in, 0 for the two others. \
-         unknown means that the exporter cannot tell; it is no guess about the server.",
+         unknown means that the exporter cannot tell; it is never a guess about the server.",
         rows.iter().flat_map(|row| {
             State::ALL.map(|state| ((row_labels(row), [("state", state.label())]), u32::from(row.state == state)))
         }),
@@ -312,12 +312,12 @@ fn exporter(families: &mut Families<'_>, numbers: &ExporterNumbers) -> fmt::Resu
     let DelayHistogram { bounds, counts, sum } = &numbers.probe_start_delay;
     families.single_histogram(
         "backend_health_exporter_probe_start_delay_seconds",
-        "How late probes started after their beat, in seconds. A growing delay means that this host is too busy.",
+        "How late probes started after their scheduled time, in seconds. A growing delay means that this host is too busy.",
         &Buckets::new(bounds, counts, *sum),
     )?;
     families.single_counter(
         "backend_health_exporter_probes_skipped_total",
-        "Beats on which no probe was started, because the one before still ran or this host had no room for more.",
+        "Scheduled probes that were not started, because the previous one was still running or this host had no capacity.",
         &numbers.probes_skipped,
     )?;
     families.single_counter(

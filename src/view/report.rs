@@ -175,7 +175,7 @@ pub struct LastProbe<'a> {
     /// Seconds spent on each part that the protocol has; 0 when it was not reached.
     pub phases: PhasesView,
     pub request: RequestView<'a>,
-    /// Null when no whole response head came.
+    /// Null when no complete response head came.
     pub response: Option<ResponseView<'a>>,
     /// Null without TLS, and when the probe did not come so far.
     pub tls: Option<TlsView<'a>>,

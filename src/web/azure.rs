@@ -33,7 +33,7 @@ use self::operations::{Operation, OperationId, Operations, Place};
 use self::path::{Action, AskedGateway, Resource};
 use crate::view::azure::Gateway;
 use crate::web::demand::{Busy, Demand, Scope};
-use crate::web::{Connection, Paths, guard};
+use crate::web::{Connection, Paths, hosts};
 
 pub use self::body::OnDemandProbe;
 pub(super) use self::path::with_first_segment_in_lower_case;
@@ -241,7 +241,7 @@ fn base(paths: &Paths, head: &Parts) -> String {
     }
     let prefix = paths.prefix().as_str();
     let scheme = head.extensions.get::<Connection>().map(|connection| connection.scheme.as_str());
-    match (scheme, guard::authority(&head.uri, &head.headers)) {
+    match (scheme, hosts::authority(&head.uri, &head.headers)) {
         (Some(scheme), Some(authority)) if !authority.as_str().contains('@') => {
             format!("{scheme}://{authority}{prefix}")
         }

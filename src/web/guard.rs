@@ -3,13 +3,12 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 
 use crate::web::access::Access;
-use crate::web::hosts::Hosts;
+use crate::web::hosts::{Hosts, authority};
 use crate::web::paths::Origin;
 use crate::web::{Entry, Paths};
 
@@ -111,14 +110,6 @@ fn is_foreign(head: &Parts, external: Option<&Origin>) -> bool {
             .is_some_and(|origin| asked.as_ref().is_some_and(|asked| origin.is_at(asked)) || Some(&origin) == external)
     };
     !headers.get_all(header::ORIGIN).iter().all(is_own)
-}
-
-/// The host that the client asked: HTTP/2's `:authority` and the absolute form come before `Host` (RFC 9112, 3.2.2).
-pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    match uri.authority() {
-        Some(authority) => Some(authority.clone()),
-        None => headers.get(header::HOST)?.to_str().ok()?.parse().ok(),
-    }
 }
 
 /// Adds what is safe for every response of ours; a route that set a header itself keeps it.

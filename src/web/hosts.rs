@@ -3,10 +3,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 use thiserror::Error;
 
-use crate::web::{Paths, guard};
+use crate::web::Paths;
 
 /// `--web.allowed-host` and what goes without saying; without that flag and an external URL every name is right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Hosts(Option<Vec<String>>);
 
 /// A value of `--web.allowed-host` that is no name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("--web.allowed-host {0:?}: a host name such as probes.example.com is meant, without scheme, port or path")]
+#[error("--web.allowed-host {0:?}: expected a host name such as probes.example.com, without scheme, port or path")]
 pub struct HostsError(String);
 
 impl Hosts {
@@ -49,11 +50,19 @@ impl Hosts {
         if !is_browser(headers) || (uri.authority().is_none() && !headers.contains_key(header::HOST)) {
             return false;
         }
-        let Some(asked) = guard::authority(uri, headers) else { return true };
+        let Some(asked) = authority(uri, headers) else { return true };
         let host = asked.host();
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let is_address = host.parse::<IpAddr>().is_ok() || bare.is_some_and(|bare| bare.parse::<Ipv6Addr>().is_ok());
         !is_address && !names.contains(&plain(host))
+    }
+}
+
+/// The host that the client asked: HTTP/2's `:authority` and the absolute form come before `Host` (RFC 9112, 3.2.2).
+pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    match uri.authority() {
+        Some(authority) => Some(authority.clone()),
+        None => headers.get(header::HOST)?.to_str().ok()?.parse().ok(),
     }
 }
 
@@ -118,7 +127,7 @@ mod tests {
         let paths = Paths::parse(None, None, "/metrics").unwrap();
         for wrong in ["", ".", "https://probes.example.com", "probes.example.com:80", "a/b", "ä", "*"] {
             let error = Hosts::new(&[wrong.to_owned()], &paths, None).unwrap_err().to_string();
-            assert!(error.starts_with("--web.allowed-host") && error.contains("is meant"), "{error}");
+            assert!(error.starts_with("--web.allowed-host") && error.contains("expected"), "{error}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct BindError {
 
 #[derive(Debug, Error)]
 enum Cause {
-    #[error("an address such as :19115, 127.0.0.1:19115 or [::1]:19115 is meant")]
+    #[error("expected an address such as :19115, 127.0.0.1:19115 or [::1]:19115")]
     Form,
     #[error("{0}")]
     System(io::Error),
@@ -120,7 +120,7 @@ mod tests {
     async fn a_wrong_address_is_refused_with_the_flags_name() {
         for address in ["", "19115", "::1:19115", "[::1]", "[127.0.0.1]:1", "127.0.0.1:", "127.0.0.1:99999", ":http"] {
             let error = bind(address).await.unwrap_err().to_string();
-            assert!(error.starts_with("--web.listen-address") && error.contains("is meant"), "{error}");
+            assert!(error.starts_with("--web.listen-address") && error.contains("expected"), "{error}");
         }
     }
 

@@ -97,11 +97,11 @@ impl RoutePrefix {
 /// What is wrong with a flag about paths.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PathsError {
-    #[error("--web.route-prefix {given:?}: {problem}; a path such as /probes is meant")]
+    #[error("--web.route-prefix {given:?}: {problem}; expected a path such as /probes")]
     RoutePrefix { given: String, problem: &'static str },
-    #[error("--web.telemetry-path {given:?}: {problem}; a path such as /metrics is meant")]
+    #[error("--web.telemetry-path {given:?}: {problem}; expected a path such as /metrics")]
     TelemetryPath { given: String, problem: &'static str },
-    #[error("--web.external-url {given:?}: {problem}; a URL such as https://example.com/probes is meant")]
+    #[error("--web.external-url {given:?}: {problem}; expected a URL such as https://example.com/probes")]
     ExternalUrl { given: String, problem: &'static str },
 }
 
@@ -275,7 +275,7 @@ mod tests {
         fn check(external: Option<&str>, prefix: Option<&str>, telemetry: &str, expected: &str) {
             let error = Paths::parse(external, prefix, telemetry).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-            assert!(error.contains("is meant"), "{error}");
+            assert!(error.contains("expected"), "{error}");
         }
         check(None, Some("/a b"), "/metrics", "--web.route-prefix \"/a b\": only letters");
         check(None, None, "metrics", "--web.telemetry-path \"metrics\": it does not start with a slash");

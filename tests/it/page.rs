@@ -115,7 +115,7 @@ fn a_row_says_what_is_wrong_who_acts_and_what_to_do() {
         words.title,
         detail,
         "Server side",
-        "See on the server whether the service listens: |ss -ltnp sport = :8080|.",
+        "Check on the server whether the service is listening: |ss -ltnp sport = :8080|.",
         "3 in a row",
         "threshold 3",
         "no response",

@@ -222,7 +222,7 @@ fn our_own_trouble_is_marked_beside_the_fault_that_was_there_before() {
     let picture = sample.picture();
     let faulty = picture.marked("faulty");
     assert_eq!(faulty[0], "This host where the exporter runs: out of descriptors, ports or memory");
-    assert!(faulty[1].starts_with("Certificates: the probe did not come so far"), "{faulty:#?}");
+    assert!(faulty[1].starts_with("Certificates: the probe did not get this far"), "{faulty:#?}");
     assert!(picture.names().contains(&"DNS lookup: no verdict".to_owned()), "{:#?}", picture.names());
 }
 

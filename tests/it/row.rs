@@ -121,7 +121,7 @@ fn the_solution_stands_on_top_with_real_values() {
         "10.0.0.1:8080 refused",
         Cause::TcpRefused.words().explanation,
         "Server side",
-        "Server: See on the server whether the service listens: |ss -ltnp sport = :8080|",
+        "Server: Check on the server whether the service is listening: |ss -ltnp sport = :8080|",
         "Server: If it listens on 127.0.0.1",
         "nc -vz -w 5 10.0.0.1 8080",
         "Picture of the latest probe",
@@ -178,7 +178,7 @@ fn a_healthy_row_is_calm() {
 fn a_row_that_was_never_probed_says_so() {
     let text = seen(&page_of(sample::new_row("web", "s", "a", Protocol::Https)));
     for expected in
-        ["Not probed yet", "The first one has not ended yet.", "Certificates: the probe did not come so far"]
+        ["Not probed yet", "The first one has not ended yet.", "Certificates: the probe did not get this far"]
     {
         assert!(text.contains(expected), "{expected} in {text}");
     }

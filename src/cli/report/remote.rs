@@ -24,7 +24,7 @@ use crate::words::{cut, visible};
 /// A running exporter that is asked for some of its rows.
 pub(super) struct Remote {
     client: Client,
-    /// What is asked for.
+    /// The request path.
     url: Url,
     /// Of the exporter, without a login and with a slash at its end.
     base: Url,
@@ -156,7 +156,7 @@ impl Remote {
             StatusCode::UNAUTHORIZED => {
                 "it wants a login: basic_auth or authorization in the file of --http.config.file".to_owned()
             }
-            StatusCode::FORBIDDEN => "whoever asks may not see it".to_owned(),
+            StatusCode::FORBIDDEN => "this login may not see it".to_owned(),
             StatusCode::NOT_FOUND => "is this a backend_health_exporter? The URL is that of its front page, with the \
                 path of --web.route-prefix if it has one"
                 .to_owned(),

@@ -21,7 +21,7 @@ pub(super) fn section(examination: &Examination) -> Option<Section> {
         return Some(Section { id, title, mark: Mark::None, outcome: "not reached".to_owned(), blocks });
     }
     let status = verdict.evidence.response.as_ref().map(|response| response.status);
-    let came = status.map_or_else(|| "no whole response".to_owned(), |status| format!("status {status}"));
+    let came = status.map_or_else(|| "no complete response".to_owned(), |status| format!("status {status}"));
     let mark = if cause.is_none() { Mark::Good } else { Mark::Bad };
     let outcome = match cause.filter(|cause| matches!(cause.code.stage(), Stage::Http | Stage::Tcp)) {
         Some(cause) => cause.code.words().title.to_owned(),

@@ -30,7 +30,7 @@ pub(super) fn kind_of_connect_fault(fault: &ConnectFault) -> &'static str {
 
 pub(super) fn of_tls_fault(fault: &TlsFault) -> String {
     match fault {
-        TlsFault::Timeout => "not over in time".to_owned(),
+        TlsFault::Timeout => "did not finish in time".to_owned(),
         TlsFault::Closed => "closed in the handshake".to_owned(),
         TlsFault::Reset => "reset in the handshake".to_owned(),
         TlsFault::Rustls(rustls::Error::AlertReceived(alert)) | TlsFault::AlertAfterHandshake(alert) => {

@@ -57,7 +57,7 @@ pub(super) fn parts(row: &ReportRow<'_>, findings: &Findings<'_>) -> Vec<Part> {
 
 fn heading(tls: Option<&TlsView<'_>>, sent: usize) -> Part {
     let text = match (tls, sent) {
-        (None, _) => "Certificates: the probe did not come so far",
+        (None, _) => "Certificates: the probe did not get this far",
         (Some(_), 0) => "Certificates: none came",
         (Some(_), 1) => "Certificate, the only one that was sent",
         (Some(_), _) => "Certificates, in the order sent",

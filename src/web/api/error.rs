@@ -45,11 +45,12 @@ impl ApiError {
     }
 
     pub(super) fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many answers are being written").retry_after("1")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many responses are being sent; try again in a second")
+            .retry_after("1")
     }
 
     pub(super) fn too_many_streams() -> Self {
-        let message = "as many clients as may be are streaming; come again later or poll /api/v1/events";
+        let message = "the limit of streaming clients is reached; try again later or poll /api/v1/events";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message).retry_after("10")
     }
 }

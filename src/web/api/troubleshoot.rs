@@ -127,7 +127,7 @@ fn operation() -> Operation {
                       and its history alone. Nothing that is no row can be checked. With `Accept: text/event-stream` each \
                       part is told as it begins: `event: stage` with `{stage, doing, number, of}`, parts that there is no \
                       need for left out; at the end `event: result` with the result in one line. A stream that ends without \
-                      it had no result. Whoever hangs up ends the check.",
+                      it had no result. Closing the connection ends the check.",
         parameters: Vec::new(),
         body: Some(Content { media_type: "application/json", schema: Box::new(asked) }),
         answers: vec![
@@ -135,10 +135,10 @@ fn operation() -> Operation {
                 media_type: "text/event-stream",
                 schema: Box::new(|_| json_schema!({ "type": "string" })),
             }),
-            Answer::error(400, "The body is not what is meant; the message says what is."),
+            Answer::error(400, "The body is invalid; the message says what is expected."),
             Answer::error(404, "The running configuration has no such row."),
             Answer::error(408, "The body did not come in time."),
-            Answer::error(413, "The body is longer than any that is meant."),
+            Answer::error(413, "The body is too long."),
             Answer::error(429, "As many probes on demand and deep checks are under way as may be.")
                 .with(&[operations::RETRY_AFTER]),
             Answer::error(503, "The exporter ends, or its host does not let it run.").with(&[operations::RETRY_AFTER]),

@@ -50,7 +50,7 @@ impl OnDemandProbe {
         let value = match serde_json::from_slice(body) {
             Ok(value) => value,
             Err(_) if body.is_empty() => {
-                return Err(Problem::NotJson("the request has no body; a JSON object is meant".to_owned()));
+                return Err(Problem::NotJson("the request has no body; expected a JSON object".to_owned()));
             }
             Err(error) => return Err(Problem::NotJson(format!("the request's body is not JSON: {error}"))),
         };
@@ -79,7 +79,7 @@ impl OnDemandProbe {
         let nothing = Map::new();
         let matching = match fields.get("match") {
             Some(Value::Object(matching)) => Fields(matching),
-            Some(_) => return Err(Refusal::bad_value("match", "an object with statusCodes and body is meant")),
+            Some(_) => return Err(Refusal::bad_value("match", "expected an object with statusCodes and body")),
             None => Fields(&nothing),
         };
         let filled = |text: &String| !text.is_empty();
@@ -114,7 +114,7 @@ fn reference(
                 Refusal::no_such(key, format!("{} is no id of such a resource of this application gateway", shown(&id)))
             })
         }
-        Some(_) => Err(Refusal::bad_value(key, "an object with an id is meant")),
+        Some(_) => Err(Refusal::bad_value(key, "expected an object with an id")),
         None => match fields.text(name_key, name_key)? {
             Some(name) => Ok(name),
             None => Err(Refusal::bad_value(key, "this field is required; it says what to probe")),
@@ -136,7 +136,7 @@ impl<'a> Fields<'a> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::bad_value(target, "a text is meant")),
+            Some(_) => Err(Refusal::bad_value(target, "expected a string")),
         }
     }
 
@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(value) => match value.as_i64() {
                 Some(number) => Ok(Some(number)),
-                None => Err(Refusal::bad_value(target, "a whole number of seconds is meant")),
+                None => Err(Refusal::bad_value(target, "expected a whole number of seconds")),
             },
         }
     }
@@ -154,12 +154,12 @@ impl<'a> Fields<'a> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Bool(truth)) => Ok(Some(*truth)),
-            Some(_) => Err(Refusal::bad_value(key, "true or false is meant")),
+            Some(_) => Err(Refusal::bad_value(key, "expected true or false")),
         }
     }
 
     fn texts(&self, key: &str, target: &'static str) -> Result<Option<Vec<String>>, Refusal> {
-        let wrong = || Refusal::bad_value(target, "a list of texts such as \"200-399\" is meant");
+        let wrong = || Refusal::bad_value(target, "expected a list of strings such as \"200-399\"");
         match self.get(key) {
             None => Ok(None),
             Some(Value::Array(items)) => {

@@ -73,14 +73,14 @@ fn of(trust: Trust, drafts: &[&Draft]) -> Verdict {
     verdict(&tls(trust, HOST), &chain, now())
 }
 
-/// A server's certificate that is signed by itself.
+/// A server's certificate that is self-signed.
 fn own(key: usize) -> Draft {
     let root = Draft::root(HOST, key);
     Draft { names: vec![HOST.to_owned()], authority: None, ..root }
 }
 
 const ONLY_COMMON_NAME: Expected<'_> =
-    (Cause::CertNameMismatch, Side::Server, "only as its Common Name app.example.com", "issued anew with {name}");
+    (Cause::CertNameMismatch, Side::Server, "only as its Common Name app.example.com", "reissued with {name}");
 
 #[test]
 fn the_usual_certificate_of_openssl_is_the_servers_own() {
@@ -95,7 +95,7 @@ fn the_usual_certificate_of_openssl_is_the_servers_own() {
     // A CA without a name, by another key and at another time; twice; and beside others it is a CA and no server's own.
     let bare = Draft::root("appliance", 3);
     let no_name = (Cause::CertNameMismatch, Side::Gateway, "only the Common Name appliance", "is the wrong name");
-    let self_signed = (Cause::CertSelfSigned, Side::Server, "is signed by itself", "Install");
+    let self_signed = (Cause::CertSelfSigned, Side::Server, "is self-signed", "Install");
     let other = || configured(&[&Draft::root("Other", 5)]);
     is_refused("bare", &of(other(), &[&bare]), &[self_signed, no_name]);
     is_refused("twice", &of(other(), &[&bare, &bare]), &[self_signed, no_name]);

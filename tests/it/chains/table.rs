@@ -237,7 +237,7 @@ fn untrusted_ends_say_whose_trust_is_asked_for() {
     let lone = Draft { issuer: HOST.to_owned(), signer: 2, named_signer: 2, ..server.clone() };
     let lone_authority = Draft { authority: Some(BasicConstraints::Unconstrained), ..lone.clone() };
     let (root_mismatch, issuer_mismatch) = (Cause::CertRootMismatch, Cause::CertIssuerMismatch);
-    let self_signed = (Cause::CertSelfSigned, Some(0), "is signed by itself");
+    let self_signed = (Cause::CertSelfSigned, Some(0), "is self-signed");
     let bare = Draft { key_identifiers: false, ..intermediate.clone() };
     let bare_anew = Draft { key_identifiers: false, ..anew.clone() };
     for (what, trust, chain, wanted) in [
@@ -747,8 +747,7 @@ fn what_only_openssl_makes_is_named_for_what_it_is() {
             "x509 -req -in cert.csr -signkey key.pem -days 9000 -sha256 -out cert.pem",
         ],
     );
-    let wanted =
-        [invalid(Some(0), "of version 1"), (Cause::CertSelfSigned, Some(0), "is signed by itself"), only_there];
+    let wanted = [invalid(Some(0), "of version 1"), (Cause::CertSelfSigned, Some(0), "is self-signed"), only_there];
     check("openssl, self-signed, version 1", other(), std::slice::from_ref(&version1), &wanted);
     // Trusted as it stands, only its name is asked for, and its version is worth a warning.
     let trust = Trust::new(TrustMode::Configured, vec![version1.clone()], Vec::new()).unwrap();

@@ -44,7 +44,7 @@ const fn key(
 const FILE: Section = Section {
     keys: "FILE",
     heading: "The file",
-    about: "Unknown keys and keys given twice are errors. Names compare in lower case.",
+    about: "Unknown keys and keys given twice are errors. Names are not case-sensitive.",
     frame: "@\nbackend_settings: [{name: s, protocol: http}]\nbackend_pools: [{name: w, settings: [s], servers: [a.test]}]",
 };
 const PROBE: Section = Section {
@@ -65,7 +65,7 @@ const MATCH: Section = Section {
 const SETTING: Section = Section {
     keys: "SETTING",
     heading: "`backend_settings[]`",
-    about: "How the servers of a pool are spoken to. A pool may have several.",
+    about: "How to reach the servers of a pool. A pool may have several.",
     frame: "probes: [{name: p, protocol: https}]\nbackend_settings: [{name: s, protocol: https, @}]\n\
             backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
 };
@@ -79,7 +79,7 @@ const CLIENT_CERTIFICATE: Section = Section {
 const AZURE: Section = Section {
     keys: "AZURE",
     heading: "`azure`",
-    about: "Only names, for the resource ids of Azure's REST API, which this program serves, too. All four or none; without \
+    about: "Only names, for the resource ids of Azure's REST API, which this program also serves. All four or none; without \
             them that API answers under any names.",
     frame: "",
 };
@@ -155,7 +155,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                         "name",
                         "required",
                         "unique, at most 128 characters",
-                        "By which settings refer to it.",
+                        "The name that settings refer to.",
                         &["x"],
                         &["\"\"", "y"],
                     ),
@@ -183,7 +183,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "path",
                     "`/`",
                     "ASCII without spaces, starts with `/`, at most 4096 characters; http and https",
-                    "What is asked for.",
+                    "The request path.",
                     &["/", "/healthz?full=1"],
                     &["healthz", "\"/a b\"", "/ä"],
                 ),
@@ -263,7 +263,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "body",
                     "any",
                     "at most 4090 characters",
-                    "A text that the first 64 KiB of the body must hold; compared byte by byte.",
+                    "Text that the first 64 KiB of the body must contain; compared byte by byte.",
                     &["ok", "\"\""],
                     &["[ok]"],
                 ),
@@ -278,7 +278,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                         "name",
                         "required",
                         "unique, at most 128 characters",
-                        "By which pools refer to it.",
+                        "The name that pools refer to.",
                         &["x"],
                         &["\"\"", "y"],
                     ),
@@ -289,7 +289,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                         "protocol",
                         "required",
                         "`http`, `https`, `tcp` or `tls`",
-                        "How the servers are spoken to.",
+                        "How to reach the servers.",
                         &["protocol: http", "protocol: https", "protocol: tcp", "protocol: tls"],
                         &["protocol: ftp"],
                     ),
@@ -346,7 +346,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "validate_cert_chain_and_expiry",
                     "`true`",
                     "`true` or `false`; https and tls",
-                    "`false`: faults of chain and dates are only warnings.",
+                    "`false`: chain and date faults are only warnings.",
                     &["true", "false"],
                     &["strict"],
                 ),
@@ -370,7 +370,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "client_certificate",
                     "none",
                     "a mapping; https and tls",
-                    "What to show to servers that ask for a certificate.",
+                    "The client certificate, for servers that ask for one.",
                     &["{certificate: certificates/client.pem, private_key: certificates/client.key}"],
                     &[
                         "{certificate: certificates/client.pem}",

@@ -30,7 +30,7 @@ pub(super) fn all(check: &Check<'_>) -> Markup {
                     (certificate(cause))
                 }
                 None => p {
-                    "The probe succeeded, made just as the exporter makes it on its beats."
+                    "The probe succeeded, sent exactly as the exporter sends it on schedule."
                     @if check.insights.is_empty() && check.warnings.is_empty() { " Nothing has to be done." }
                 },
             }
