@@ -64,7 +64,7 @@ async fn rows(files: &Files) -> Vec<Row> {
             Some(("cert_self_signed", "server")),
             tls12,
             (&["leaf"], now),
-            "signed by itself",
+            "is self-signed",
         ),
         (
             "stranger",

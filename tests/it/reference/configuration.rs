@@ -483,7 +483,13 @@ fn the_values_that_the_reference_allows_load_and_the_others_do_not() {
 #[test]
 fn the_reference_has_every_key_and_no_other() {
     let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config").join(file)).unwrap();
-    let source = read("raw.rs") + &read("probe.rs");
+    let mut source = read("raw.rs") + &read("probe.rs");
+    // A key that the code speaks of in several places has a name of its own, in the table too.
+    for (name, key) in
+        source.clone().lines().filter_map(|line| line.strip_prefix("pub(super) const ")?.split_once(": &str = "))
+    {
+        source = source.replace(&format!("    {name},"), &format!("    {},", key.trim_end_matches(';')));
+    }
     for (section, keys) in reference() {
         let table = source.split_once(&format!("const {}: &[&str] =", section.keys)).expect("its table of keys").1;
         let table = table.split_once(';').expect("an end").0;
