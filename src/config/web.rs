@@ -398,7 +398,7 @@ rate_limit: {{interval: 500ms, burst: 20}}
         );
         check(&format!("basic_auth_users:\n  alice: {}\n", HASH.replace("$10$", "$03$")), "this is not a bcrypt hash");
         check(&format!("basic_auth_users:\n  \"a:b\": {HASH}\n"), "has no colon in it");
-        check("rate_limit: {interval: 1 second, burst: 1}\n", "rate_limit.interval: `1 second` is no duration");
+        check("rate_limit: {interval: 1 second, burst: 1}\n", "rate_limit.interval: `1 second` is not a duration");
         check("rate_limit: {interval: 1s}\n", "rate_limit.burst: at least 1");
         check(
             "rate_limit: {interval: 1s, burst: -1}\n",

@@ -114,10 +114,13 @@ impl Pulse {
         self.state().write_blocked_since.get_or_insert(now);
     }
 
-    fn written(&self, now: Instant) {
-        let mut state = self.state();
-        state.write_blocked_since = None;
-        if let Some(since) = &mut state.half_closed_since {
+    fn written(&self) {
+        self.state().write_blocked_since = None;
+    }
+
+    /// Bytes of an answer went out. A flush of nothing is none: the connection is flushed each time that it is looked at.
+    fn sent(&self, now: Instant) {
+        if let Some(since) = &mut self.state().half_closed_since {
             *since = now;
         }
     }
@@ -211,10 +214,18 @@ pub(super) struct Watched<S> {
 impl<S> Watched<S> {
     fn note<T>(&self, poll: Poll<T>) -> Poll<T> {
         match &poll {
-            Poll::Ready(_) => self.pulse.written(Instant::now()),
+            Poll::Ready(_) => self.pulse.written(),
             Poll::Pending => self.pulse.write_blocked(Instant::now()),
         }
         poll
+    }
+}
+
+impl<S> Watched<S> {
+    fn note_sent(&self, poll: &Poll<io::Result<usize>>) {
+        if matches!(poll, Poll::Ready(Ok(1..))) {
+            self.pulse.sent(Instant::now());
+        }
     }
 }
 
@@ -239,6 +250,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_sent(&poll);
         self.note(poll)
     }
 
@@ -258,6 +270,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note_sent(&poll);
         self.note(poll)
     }
 
@@ -327,7 +340,7 @@ mod tests {
         pulse.write_blocked(start);
         pulse.write_blocked(start + 19 * SECOND);
         check(&pulse, start + 20 * SECOND, Advice::Cut);
-        pulse.written(start + 20 * SECOND);
+        pulse.written();
         check(&pulse, start + 40 * SECOND, Advice::Leave);
         drop(running);
     }
@@ -342,7 +355,7 @@ mod tests {
         pulse.state().is_asked = true;
         assert!(pulse.ended(start) && pulse.ended(start + SECOND));
         check(&pulse, start + 4 * SECOND, Advice::Leave);
-        pulse.written(start + 4 * SECOND);
+        pulse.sent(start + 4 * SECOND);
         check(&pulse, start + 8 * SECOND, Advice::Leave);
         check(&pulse, start + 9 * SECOND, Advice::Cut);
         drop(running);
