@@ -1,4 +1,4 @@
-//! `/api/v1/openapi.json`: the description of a [`Surface`](super::Surface) as an `OpenAPI` 3.1 document, made of the
+//! `/api/v1/openapi.json`: the description of a [`Surface`] as an `OpenAPI` 3.1 document, made of the
 //! routes' own descriptions and the schemas of the types that are sent.
 
 use std::io::Write;
