@@ -84,7 +84,7 @@ pub(super) fn stream() -> Operation {
                 contents: vec![Content { media_type: "text/event-stream", schema: Box::new(events_of_a_stream) }],
             },
             bad_parameter(),
-            Answer::error(503, "As many clients as may be are streaming.").with(&[RETRY_AFTER]),
+            Answer::error(503, "The limit of streaming clients is reached.").with(&[RETRY_AFTER]),
         ],
     }
 }
