@@ -6,6 +6,7 @@ pub mod check;
 pub mod exposition;
 mod family;
 pub mod groups;
+pub mod help;
 mod labels;
 pub mod metrics;
 mod numbers;

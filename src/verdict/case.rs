@@ -10,7 +10,7 @@ macro_rules! cases {
     ($(
         $variant:ident of $table:ident $code:ident $side:ident $explanation:literal
         $(shown by $reproduce:literal)?
-        [$($actor:ident $step:literal $(or $alone:literal)?),+ $(,)?]
+        [$($actor:ident $step:literal $(or $alone:literal)? $(in general $general:literal)?),+ $(,)?]
     )+) => {
         /// What the facts of a finding make of its code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ macro_rules! cases {
                             title: OF.title,
                             explanation: $explanation,
                             reproduce: optional!($($reproduce)?),
-                            remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
+                            remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?), general: optional!($($general)?) }),+],
                             marks: OF.marks,
                             issue: OF.issue,
                         };
@@ -58,7 +58,8 @@ cases! {
         shown by "openssl x509 -noout -subject -text -in {root_file}"
         [
             Gateway "Ask the CA for its current root in place of {subject} (SHA-256 {fingerprint}), and list that in `trusted_root_certificates` of the backend setting `{setting}`."
-                or "Ask the CA for its current root in place of {subject} (SHA-256 {fingerprint}), and trust that one.",
+                or "Ask the CA for its current root in place of {subject} (SHA-256 {fingerprint}), and trust that one."
+                in general "If the detail names a trusted certificate and its key, list the CA's current root in its place in `trusted_root_certificates`.",
             Server "Then install a certificate that leads to the new root.",
         ]
     OtherPrivateKey of Cause CertInvalid Server
@@ -73,14 +74,16 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
         [
             Gateway "To probe it anyway, list the server's own certificate in `trusted_root_certificates` of the backend setting `{setting}`, or set `validate_cert_chain_and_expiry: false` there."
-                or "Check the chain with a client that can: `openssl s_client -connect {endpoint} {servername} -verify_return_error </dev/null`",
+                or "Check the chain with a client that can: `openssl s_client -connect {endpoint} {servername} -verify_return_error </dev/null`"
+                in general "If it names a limit of this exporter, list the server's own certificate in `trusted_root_certificates`.",
             Server "Or have the certificate that the detail names issued without it.",
         ]
     InvalidList of Cause CertInvalid Gateway
         "A revocation list of the settings cannot be believed: the issuer whose name it bears did not sign it, or may not."
         shown by "openssl crl -noout -issuer -lastupdate -nextupdate -in LIST_FILE"
         [
-            Gateway "Fetch the current list of {issuer} from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`.",
+            Gateway "Fetch the current list of {issuer} from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`."
+                in general "If it names a revocation list, replace the file in `certificate_revocation_lists` by the CA's current list.",
             Server "If the list is the right one, ask the CA: its certificate must have the key usage cRLSign, and the key that signs the list.",
         ]
 
@@ -99,7 +102,8 @@ cases! {
         shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
         [
             Gateway "Replace {subject} (SHA-256 {fingerprint}, ended {not_after}) in `trusted_root_certificates` of the backend setting `{setting}` by the CA's current root."
-                or "Trust the CA's current root in place of {subject} (SHA-256 {fingerprint}), which ended {not_after}.",
+                or "Trust the CA's current root in place of {subject} (SHA-256 {fingerprint}), which ended {not_after}."
+                in general "Replace the trusted certificate that has ended (the detail names it) in `trusted_root_certificates` of the backend setting with the CA's current root.",
             Server "If the CA's new root has another key, install certificates that lead to it.",
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
@@ -125,7 +129,8 @@ cases! {
         shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
         [
             Gateway "List the CA's root that is valid now beside {subject} (SHA-256 {fingerprint}, begins {not_before}) in `trusted_root_certificates` of the backend setting `{setting}`."
-                or "Trust the CA's root that is valid now; {subject} begins {not_before}.",
+                or "Trust the CA's root that is valid now; {subject} begins {not_before}."
+                in general "List the CA's root that is valid now in `trusted_root_certificates` of the backend setting, beside the one that has not begun yet.",
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
 
@@ -134,7 +139,8 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Gateway "Replace the old copy in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
-                or "Trust the server's present certificate in place of the old copy. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server.",
+                or "Trust the server's present certificate in place of the old copy. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
+                in general "Replace the old copy in `trusted_root_certificates` of the backend setting with the server's present certificate. Ask whoever runs the server for its SHA-256 fingerprint.",
             Server "If nobody renewed it, find out who answers there under the server's name.",
         ]
     SelfSignedOld of Cause CertSelfSigned Server
@@ -169,7 +175,8 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Gateway "Replace the old copy of {subject} in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
-                or "Trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}, in place of the old copy of {subject}.",
+                or "Trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}, in place of the old copy of {subject}."
+                in general "Replace the old copy of the server's certificate in `trusted_root_certificates` of the backend setting with the present one; that is to be done again at each renewal.",
             Gateway "Or list the root of {issuer} there, once the server sends its intermediates: then a renewal needs no change here."
                 or "Or trust the root of {issuer}, once the server sends its intermediates.",
             Server "Send the intermediates with the certificate: the file must hold the server's own certificate first, then {issuer}.",
@@ -186,7 +193,8 @@ cases! {
         "A trusted certificate has the issuer's name, but written in another string type, which does not count as the same name."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
         [
-            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate."
+                in general "Have the certificate reissued with the issuer's name byte for byte as in that CA's own certificate.",
             Gateway "Or list the CA's certificate with that other spelling in `trusted_root_certificates` of the backend setting `{setting}`, if the CA has one."
                 or "Or trust the CA's certificate with that other spelling, if the CA has one.",
         ]
@@ -210,7 +218,8 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Check that the server knows the name {name}, which comes from {name_source}; if it has another one, set `sni_name` or `host_name` in the backend setting `{setting}`. Many servers and CDNs refuse an unknown name in this way."
-                or "Check that the server knows the name {name}: many servers and CDNs refuse an unknown name in this way.",
+                or "Check that the server knows the name {name}: many servers and CDNs refuse an unknown name in this way."
+                in general "Check that the server knows the name that is sent; if it has another one, set `sni_name` or `host_name` in the backend setting.",
             Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
             Server "Look for a key and certificate that do not fit the suites or groups that the server allows: an RSA certificate needs ECDHE-RSA suites, an ECDSA one ECDHE-ECDSA suites.",
         ]
@@ -219,7 +228,8 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Servers with several names, and CDNs, often refuse who sends none."
-                or "Ask for the server by the name that it has a certificate for: servers with several names, and CDNs, often refuse who sends none.",
+                or "Ask for the server by the name that it has a certificate for: servers with several names, and CDNs, often refuse who sends none."
+                in general "If none is sent, because the server stands in the pool by its IP address, set the name that it has a certificate for.",
             Server "Or give the server a certificate for those who send no name: nginx `default_server`, HAProxy the first `crt` and no `strict-sni`, Caddy `default_sni`.",
             Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
         ]
@@ -236,7 +246,8 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`. Many servers, IIS and http.sys among them, close without a word when they have no certificate for who sends no name."
-                or "Ask for the server by the name that it has a certificate for: many servers, IIS and http.sys among them, close without a word when they have none for who sends no name.",
+                or "Ask for the server by the name that it has a certificate for: many servers, IIS and http.sys among them, close without a word when they have none for who sends no name."
+                in general "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting. Many servers, IIS and http.sys among them, close without a word when they have no certificate for who sends no name.",
             Server "Read the server's TLS log, and check its access lists: the exporter's address may not be allowed.",
             Network "Look for a device in between that inspects TLS, or blocks it by name.",
         ]
@@ -262,7 +273,8 @@ cases! {
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Gateway "Follow the redirect in the settings: set `path` ({path}), `host` ({host}) or `protocol` to where the server points; probes do not follow it by themselves."
-                or "Use the URL that the server points to: redirects are not followed.",
+                or "Use the URL that the server points to: redirects are not followed."
+                in general "Follow the redirect in the settings: set `path`, `host` or `protocol` to where the server points; probes do not follow it by themselves.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
             Server "Or answer {path} without a redirect: leave the health check out of the rules for HTTPS, login and canonical names.",
         ]
@@ -347,14 +359,16 @@ cases! {
         "The certificate has the name that we expect only as its Common Name, which does not count (RFC 9525)."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Server "Have the certificate reissued with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`.",
+            Server "Have the certificate reissued with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`."
+                in general "Have the certificate reissued with the expected name among its subject alternative names, exactly as the detail writes it, letter for letter; the Common Name does not count.",
             Gateway "If that cannot be, set `validate_sni: false` in the backend setting `{setting}`: then nobody checks whose certificate it is.",
         ]
     NameLookalike of Cause CertNameMismatch Server
         "The certificate has a name that looks like the one that we expect, but is another: a blank, or a letter of another alphabet."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Server "Have the certificate reissued with the name {name} exactly as written here, letter for letter, without blanks.",
+            Server "Have the certificate reissued with the name {name} exactly as written here, letter for letter, without blanks."
+                in general "Have the certificate reissued with the expected name among its subject alternative names, exactly as the detail writes it, letter for letter; the Common Name does not count.",
             Gateway "If the name here is the one with the wrong letter, correct it: it comes from {name_source}.",
         ]
 

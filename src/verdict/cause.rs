@@ -65,6 +65,8 @@ pub struct Step {
     pub text: &'static str,
     /// Instead, for a target that stands in no configuration; a step for the settings that has none is left out there.
     pub alone: Option<&'static str>,
+    /// Instead, where nothing is known of a row, as in the words of an alert: without a slot.
+    pub general: Option<&'static str>,
 }
 
 macro_rules! optional {
@@ -106,7 +108,7 @@ macro_rules! table {
             $(azure $issue:ident)?
             $(marked [$($place:ident $saying:tt),+])?
             $(shown by $reproduce:literal)?
-            [$($actor:ident $step:literal $(or $alone:literal)?),+ $(,)?]
+            [$($actor:ident $step:literal $(or $alone:literal)? $(in general $general:literal)?),+ $(,)?]
         )+
     ) => {
         $(#[$doc])*
@@ -128,7 +130,7 @@ macro_rules! table {
                         title: $title,
                         explanation: $explanation,
                         reproduce: optional!($($reproduce)?),
-                        remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?) }),+],
+                        remedy: &[$(Step { side: Side::$actor, text: $step, alone: optional!($($alone)?), general: optional!($($general)?) }),+],
                         marks: &[$($((Place::$place, saying!($saying))),+)?],
                         issue: issue!($($issue)?),
                     }),+
@@ -150,7 +152,8 @@ table! {
         marked [ThisHost "the first probe has not ended yet"]
         shown by "curl -s http://localhost:19115/metrics | grep '^backend_health_exporter_probes_'"
         [
-            Exporter "Wait for the first probe: it starts within the shorter of its interval and 10 seconds, and ends at the latest {probe_timeout} later.",
+            Exporter "Wait for the first probe: it starts within the shorter of its interval and 10 seconds, and ends at the latest {probe_timeout} later."
+                in general "Wait for the first probe: it starts within the shorter of its interval and 10 seconds, and ends when its timeout is over, at the latest.",
             Exporter "If nothing changes, read the exporter's log. If `backend_health_exporter_probes_skipped_total` grows, this host has no room for more probes: see `process_open_fds` and `process_max_fds`.",
         ]
     LocalExhausted "local_exhausted" Local Exporter
@@ -181,7 +184,8 @@ table! {
         marked [ThisHost "cannot send to this address"]
         shown by "ip route get {address}"
         [
-            Exporter "See which route the exporter's host takes: `ip route get {address}`. If there is none, or it says unreachable, prohibit or blackhole, correct the route.",
+            Exporter "See which route the exporter's host takes: `ip route get {address}`. If there is none, or it says unreachable, prohibit or blackhole, correct the route."
+                in general "See which route the exporter's host takes to the server: `ip route get` with its address. If there is none, or it says unreachable, prohibit or blackhole, correct the route.",
             Exporter "Check that the interface is up and has an address of the same family: `ip -brief address`",
             Exporter "Look for a rule of the host's own firewall on outgoing packets: `nft list ruleset`, `iptables -S OUTPUT`",
             Exporter "If the next hop does not answer (FAILED or INCOMPLETE in `ip neigh`), check that router and the VLAN.",
@@ -195,7 +199,8 @@ table! {
         shown by "dig {server} A"
         [
             Gateway "Check the spelling of {server} in the pool `{pool}`, and use the full name with its domain."
-                or "Check the spelling of {server}, and use the full name with its domain.",
+                or "Check the spelling of {server}, and use the full name with its domain."
+                in general "Check the spelling of the server's name in its pool, and use the full name with its domain.",
             Gateway "If the machine is gone for good, remove it from the pool.",
             Exporter "If only a private resolver knows the name, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
             Network "If the name should exist, have its A or AAAA record restored in its zone.",
@@ -207,7 +212,8 @@ table! {
         shown by "dig {server} A; dig {server} AAAA; dig {server} CNAME"
         [
             Gateway "See what the name has: `dig {server} CNAME`. If it is an alias, its target has lost its address."
-                or "See what the name has: `dig {server} CNAME`. If it is an alias, its target has lost its address.",
+                or "See what the name has: `dig {server} CNAME`. If it is an alias, its target has lost its address."
+                in general "Ask for the name's CNAME record with `dig`. If it is an alias, its target has lost its address.",
             Gateway "Put the name that has an address into the pool `{pool}`."
                 or "Ask for the name that has an address.",
             Network "Or have an A or AAAA record created for {server} in its zone.",
@@ -219,7 +225,8 @@ table! {
         shown by "dig {server} A; dig {server} AAAA"
         [
             Gateway "If {server} is only a placeholder, put the server's real name or address into the pool `{pool}`."
-                or "If {server} is only a placeholder, ask for the server's real name or address.",
+                or "If {server} is only a placeholder, ask for the server's real name or address."
+                in general "If the name is only a placeholder, put the server's real name or address into the pool.",
             Exporter "See where the address comes from: `getent ahosts {server}`, then `dig {server} A`. If only the first one has it, correct `/etc/hosts` on the exporter's host.",
             Exporter "If another resolver has the right address, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`.",
             Network "Allow the name where names are filtered (a DNS firewall, Pi-hole, AdGuard, a response policy zone), or have its A or AAAA record corrected in its zone.",
@@ -231,7 +238,8 @@ table! {
         marked [Line "the resolver failed"]
         shown by "dig {server} A"
         [
-            Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or expired; otherwise the zone's own name servers fail: `dig +trace {server} A`",
+            Network "SERVFAIL: compare with `dig +cd {server} A`. If that one works, the zone's DNSSEC signatures are broken or expired; otherwise the zone's own name servers fail: `dig +trace {server} A`"
+                in general "Ask for the name with `dig +cd`. If that works, its zone's DNSSEC signatures are broken or expired; otherwise the zone's own name servers fail. If the detail says REFUSED, let the resolver answer the exporter's address.",
             Network "REFUSED: let the resolver answer the exporter's address (its access list or view).",
             Exporter "Check that the right resolvers are configured: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
         ]
@@ -241,7 +249,8 @@ table! {
         marked [Line "no resolver answered"]
         shown by "dig +tries=1 +timeout=5 {server} A"
         [
-            Network "Check that the resolver is running and reachable from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`.",
+            Network "Check that the resolver is running and reachable from the exporter's host: `dig +tries=1 {server} A`, then the same with `+tcp`."
+                in general "Check that the resolver is running, and that `dig` on the exporter's host gets an answer from it, over UDP and with `+tcp`.",
             Network "Allow UDP and TCP port 53 between the exporter and the resolver, in both directions.",
             Exporter "Check that the right resolvers are configured: `/etc/resolv.conf` of the exporter's host, or the flag `--dns.nameserver`.",
         ]
@@ -253,7 +262,8 @@ table! {
         marked [Listener "nothing listens on this port", Line "refused"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Server "Check on the server whether the service is listening: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log.",
+            Server "Check on the server whether the service is listening: `ss -ltnp sport = :{port}`. If nothing is listed, start the service and read its log."
+                in general "Check on the server whether the service is listening on this port: `ss -ltnp`. If nothing is listed, start the service and read its log.",
             Server "If it listens on 127.0.0.1 or only on another address, make it listen on {address}. In a container, publish port {port}.",
             Gateway "If it listens on another port, set `port` in the backend setting `{setting}` or in its probe.",
             Network "If it listens on {address} and the connection is still refused, look for a firewall that answers with a reset (iptables: `--reject-with tcp-reset`).",
@@ -264,7 +274,8 @@ table! {
         marked [Line "nothing came back"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Network "Allow TCP port {port} from the exporter to {address}: in firewalls and security groups on the path, and in the server's own firewall (`nft list ruleset`).",
+            Network "Allow TCP port {port} from the exporter to {address}: in firewalls and security groups on the path, and in the server's own firewall (`nft list ruleset`)."
+                in general "Allow this TCP port from the exporter to the server: in firewalls and security groups on the path, and in the server's own firewall (`nft list ruleset`).",
             Network "Check the route there, and on the server the route back: `ip route get {address}`. Replies that take a different route are often dropped.",
             Server "Check that the server is up and has the address {address}: `ip -brief address`",
             Server "Check that its accept queue is not full: `ss -ltn sport = :{port}` must show a Recv-Q below Send-Q.",
@@ -276,7 +287,8 @@ table! {
         marked [Line "unreachable"]
         shown by "ip route get {address}; tracepath -n {address}"
         [
-            Network "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for {address} port {port}.",
+            Network "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for {address} port {port}."
+                in general "Go to the router or firewall that sent the message (the detail names it), and look at its route and its rules for the server's address and port.",
             Network "See how far packets get: `tracepath -n {address}`",
             Server "If nobody answers for the address on the local network (`ip neigh show {address}` says FAILED), start the server, or give it this address.",
             Server "If the server itself sent the message, its own firewall rejects port {port}: `nft list ruleset`",
@@ -299,7 +311,8 @@ table! {
         marked [Listener "does not take the PROXY line", Line "PROXY line rejected"]
         shown by "printf 'PROXY UNKNOWN\\r\\n' | nc -w 5 {address} {port}"
         [
-            Server "Configure the server to expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
+            Server "Configure the server to expect the PROXY protocol on port {port}: nginx `listen {port} proxy_protocol;`, HAProxy `bind :{port} accept-proxy`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`."
+                in general "Configure the server to expect the PROXY protocol on this port: `proxy_protocol` in nginx's `listen`, `accept-proxy` in HAProxy's `bind`, Apache `RemoteIPProxyProtocol On`, Postfix `smtpd_upstream_proxy_protocol = haproxy`.",
             Server "If it does, check that it accepts version 1 with the word UNKNOWN, and accepts it from the exporter's address.",
             Gateway "If the server should not get the line, set `enable_probe_proxy_protocol_header: false` in the probe of the backend setting `{setting}`.",
         ]
@@ -357,7 +370,8 @@ table! {
         marked [ClientCertificate "the server refused it", Line "client certificate refused"]
         shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert CERTIFICATE_FILE -key KEY_FILE"
         [
-            Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients.",
+            Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients."
+                in general "Look at the file in `client_certificate` of the backend setting: it must be within its dates, allowed for SSL clients, and followed by its intermediates.",
             Gateway "Put its intermediates into the same file, after it."
                 or "Put its intermediates into the same file, after it, and look at its dates and its usage: it must be allowed for SSL clients.",
             Server "Read the server's TLS log: it refused the certificate with the alert {alert}.",
@@ -370,7 +384,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
             Gateway "Set the name that the server knows: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. Now it is {name}, from {name_source}."
-                or "Send the name that the server knows: the flag `--sni`. Now it is {name}.",
+                or "Send the name that the server knows: the flag `--sni`. Now it is {name}."
+                in general "Set the name that the server knows: `sni_name` or `host_name` in the backend setting, or `host` in its probe.",
             Server "Or make the server answer for {name}: nginx `server_name` (and no `ssl_reject_handshake on;` in that block), HAProxy a certificate for it under `crt` (or no `strict-sni`), Apache `ServerName` or `ServerAlias`, IIS a binding with this host name.",
         ]
     TlsAlert "tls_alert" Tls Server
@@ -379,7 +394,8 @@ table! {
         marked [Tls "refused the handshake with an alert", Line "refused"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
-            Server "Read the server's TLS log at the time of the probe for the alert {alert}.",
+            Server "Read the server's TLS log at the time of the probe for the alert {alert}."
+                in general "Read the server's TLS log at the time of the probe for the alert that the detail names.",
             Server "internal_error: look for a key or certificate that the server cannot load, or none for {name}: `nginx -t`, `haproxy -c -f FILE`, `apachectl configtest`",
             Server "no_application_protocol: allow http/1.1 in ALPN (HAProxy `alpn h2,http/1.1`).",
             Gateway "Check that {name} is the name that the server expects; it comes from {name_source}.",
@@ -390,7 +406,8 @@ table! {
         marked [Tls "closed in the handshake", Line "closed"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
         [
-            Server "Read the server's TLS log. Many servers close without a word when they have no certificate for {name}: IIS and http.sys without one in the binding (`netsh http show sslcert`), for example.",
+            Server "Read the server's TLS log. Many servers close without a word when they have no certificate for {name}: IIS and http.sys without one in the binding (`netsh http show sslcert`), for example."
+                in general "Read the server's TLS log. Many servers close without a word when they have no certificate for the name that was sent: IIS and http.sys without one in the binding (`netsh http show sslcert`), for example.",
             Server "Check access lists: the exporter's address may not be allowed.",
             Gateway "Check that {name} is the name that the server expects; it comes from {name_source}.",
             Gateway "If the server wants the PROXY protocol first, probe with `protocol: tls` and `enable_probe_proxy_protocol_header: true`.",
@@ -402,7 +419,8 @@ table! {
         marked [Tls "did not finish the handshake in time", Line "did not finish in time"]
         shown by "time timeout 30 openssl s_client -connect {endpoint} {servername} </dev/null"
         [
-            Server "Check on the server that what listens there speaks TLS and is not stuck or overloaded: `ss -ltnp sport = :{port}; uptime`",
+            Server "Check on the server that what listens there speaks TLS and is not stuck or overloaded: `ss -ltnp sport = :{port}; uptime`"
+                in general "Check on the server that what listens on this port (`ss -ltnp`) speaks TLS and is not stuck or overloaded.",
             Network "If small packets pass and large ones do not, the MTU is wrong on the way: `tracepath -n {address}`. Let ICMP's fragmentation needed pass.",
             Gateway "If the port speaks plain text, set `protocol: http` or `protocol: tcp`; if the server is supposed to be this slow, raise `timeout` in its probe (now {probe_timeout}).",
         ]
@@ -432,7 +450,8 @@ table! {
         marked [Certificate "must be sent first"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Server "Reorder the server's certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`): {subject} first, then each issuer in turn: `cat server.pem intermediate.pem > chain.pem`",
+            Server "Reorder the server's certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`): {subject} first, then each issuer in turn: `cat server.pem intermediate.pem > chain.pem`"
+                in general "Reorder the server's certificate file (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`): its own certificate first, then each issuer in turn.",
             Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
         ]
     CertInvalid "cert_invalid" Tls Server
@@ -441,7 +460,8 @@ table! {
         marked [Certificate Detail]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -text -purpose"
         [
-            Server "Have {subject} reissued without the fault named in the detail, and install it with the intermediates that come with it.",
+            Server "Have {subject} reissued without the fault named in the detail, and install it with the intermediates that come with it."
+                in general "Have the certificate reissued without the fault that the detail names, and install it with the intermediates that come with it.",
             Server "Wrong usage: ask for a server certificate (extended key usage serverAuth). Weak or unknown: an RSA key of 2048 bits or more or an ECDSA one on P-256, signed with SHA-256.",
             Server "Bad signature: the certificate file mixes two generations of a CA, or does not belong to the private key. Install certificate, intermediates and key from one and the same issue.",
         ]
@@ -451,7 +471,8 @@ table! {
         marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Renew {subject} (serial {serial}), which ended on {not_after}, and install it with its intermediates. If it is an intermediate, get the current one from the CA.",
+            Server "Renew {subject} (serial {serial}), which ended on {not_after}, and install it with its intermediates. If it is an intermediate, get the current one from the CA."
+                in general "Renew the certificate that has ended, and install it with its intermediates. If it is an intermediate, get the current one from the CA.",
             Server "If the file on the server is new already, the server has not read it: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`, in IIS choose the new one in the binding.",
             Gateway "If {subject} is one of the `trusted_root_certificates` of the backend setting `{setting}`, put its successor there.",
             Exporter "If it is still valid for others, check the clock of the exporter's host: `timedatectl`",
@@ -462,7 +483,8 @@ table! {
         marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotBefore'"
         [
-            Server "Until {not_before}, when {subject} begins, install the certificate that was in use before it.",
+            Server "Until {not_before}, when {subject} begins, install the certificate that was in use before it."
+                in general "Until the certificate begins, install the one that was in use before it.",
             Server "Or have it reissued with an earlier start; if it should already be valid, the clock of its CA is wrong.",
             Exporter "If it is valid for others, check the clock of the exporter's host: `timedatectl`",
         ]
@@ -472,7 +494,8 @@ table! {
         marked [IssuerSlot "missing: the server did not send it"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
+            Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities."
+                in general "Add the issuer's certificate to the server's certificate file, right after the one that it issued (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
             Server "Get the missing certificate from {issuer_url}; if that is binary, `openssl x509 -inform DER -in FILE -out intermediate.pem` makes it PEM.",
             Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
             Gateway "If {issuer} is your own root, add it to `trusted_root_certificates` of the backend setting `{setting}`.",
@@ -483,7 +506,8 @@ table! {
         marked [Certificate "self-signed, and not trusted here"]
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -issuer -fingerprint -sha256"
         [
-            Server "Install a certificate from a CA, with its intermediates, in place of {subject}.",
+            Server "Install a certificate from a CA, with its intermediates, in place of {subject}."
+                in general "Install a certificate from a CA, with its intermediates, in place of the self-signed one.",
             Server "If one is installed already, the server's default certificate was shown: check which virtual host answers for {name} (nginx `default_server`, Apache `ServerName`, IIS the binding).",
             Gateway "If this very certificate is to be trusted, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}."
                 or "If this very certificate is to be trusted, give its file with the flag `--ca`. It must have the SHA-256 fingerprint {fingerprint}.",
@@ -495,7 +519,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "If {subject} is your own CA, add its file to `trusted_root_certificates` of the backend setting `{setting}`. It must have the SHA-256 fingerprint {fingerprint}. From then on only the roots listed there are trusted."
-                or "If {subject} is your own CA, trust its file: the flag `--ca`. It must have the SHA-256 fingerprint {fingerprint}.",
+                or "If {subject} is your own CA, trust its file: the flag `--ca`. It must have the SHA-256 fingerprint {fingerprint}."
+                in general "If the root is your own CA, add its file to `trusted_root_certificates` of the backend setting, after a look at its fingerprint. From then on only the roots listed there are trusted.",
             Server "If it is not, a wrong certificate is installed, or a device in between shows its own: install one from a well-known CA.",
             Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
         ]
@@ -506,7 +531,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "If {issuer} belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting `{setting}`. From then on only the roots listed there are trusted."
-                or "If {issuer} belongs to your own CA, trust that CA's root: the flag `--ca`.",
+                or "If {issuer} belongs to your own CA, trust that CA's root: the flag `--ca`."
+                in general "If the issuer belongs to your own CA, add that CA's root to `trusted_root_certificates` of the backend setting. From then on only the roots listed there are trusted.",
             Server "If {issuer} is an intermediate of a well-known CA, add it to the server's certificate file, after {subject}.",
             Server "Get the certificate of {issuer} from {issuer_url}",
             Exporter "If browsers know this CA, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
@@ -518,7 +544,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in {root_file}`"
-                or "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the one that was given with the flag `--ca`.",
+                or "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the one that was given with the flag `--ca`."
+                in general "Compare the root that the server sent (the detail names it) with the files in `trusted_root_certificates` of the backend setting. If the server's root is right, because the CA was renewed or replaced, add it there.",
             Gateway "If the server's root is right, because the CA was renewed or replaced, add it there; leave the old one as long as other servers need it.",
             Server "If it is not, install a certificate from the CA that is configured, with that CA's intermediates.",
         ]
@@ -529,7 +556,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them."
-                or "Find the root that {issuer} belongs to, and trust it: the flag `--ca`.",
+                or "Find the root that {issuer} belongs to, and trust it: the flag `--ca`."
+                in general "Find the root that the last issuer belongs to, and add it to `trusted_root_certificates` of the backend setting; leave the others as long as servers need them.",
             Gateway "If a root of that name is there already, it has another key: get the current one from the CA.",
             Server "If {issuer} is an intermediate of the configured CA, add it to the server's certificate file, after {subject}.",
             Server "Else install a certificate from the CA that is configured.",
@@ -540,7 +568,8 @@ table! {
         marked [Certificate "revoked by its issuer"]
         shown by "openssl s_client -connect {endpoint} {servername} -CAfile {root_file} -CRL CRL_FILE -crl_check </dev/null"
         [
-            Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server.",
+            Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server."
+                in general "Replace the revoked certificate: have a new one issued for a new key, install it, reload the server.",
             Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as compromised.",
             Gateway "If the list is wrong or old, replace its file in `certificate_revocation_lists` of the backend setting `{setting}`: `openssl crl -noout -issuer -lastupdate -nextupdate -in CRL_FILE`",
         ]
@@ -551,7 +580,8 @@ table! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
             Gateway "If {name} is the wrong name, set the right one: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe. It comes from {name_source} now; the certificate is for {received}."
-                or "If {name} is the wrong name, ask for the right one: the flag `--sni`. The certificate is for {received}.",
+                or "If {name} is the wrong name, ask for the right one: the flag `--sni`. The certificate is for {received}."
+                in general "If the name that is expected is the wrong one (the detail says both), set the right one: `sni_name` or `host_name` in the backend setting, or `host` in its probe.",
             Gateway "If each server has a certificate for its own name, set `pick_host_name_from_backend_address: true` and write the servers by name.",
             Server "If {name} is right, install a certificate that has it among its subject alternative names; the Common Name does not count.",
             Server "If that one is installed already, another virtual host answers: check nginx `server_name`, HAProxy `crt`, Apache `ServerName` and `ServerAlias`, IIS the binding's host name.",
@@ -563,7 +593,8 @@ table! {
         marked [Response "not complete in time", Line "no complete response"]
         shown by "time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, the application is slow.",
+            Server "Measure on the server itself: `time curl -gsk --max-time 60 -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. If it is slow there too, the application is slow."
+                in general "Ask for the same on the server itself, with `curl`. If it is slow there too, the application is slow; if it is fast, look at the path.",
             Server "Look at what {path} waits for: a database, a disk, other services, an exhausted pool of threads or connections.",
             Network "If it is fast there, look at the path: packet loss, a wrong MTU (`tracepath -n {address}`), an overloaded device.",
             Gateway "If it is supposed to be this slow, raise `timeout` in its probe (now {probe_timeout}), or set a lighter `path`.",
@@ -575,7 +606,8 @@ table! {
         marked [Response "this status is not expected", Line "wrong status"]
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "5xx: read the application's log for {path}; it, or what it depends on, is down. From a proxy, 502, 503 and 504 mean that the servers behind it are.",
+            Server "5xx: read the application's log for {path}; it, or what it depends on, is down. From a proxy, 502, 503 and 504 mean that the servers behind it are."
+                in general "Read the server's log for the status that the detail names. 5xx: the application, or what it depends on, is down. 404: nothing is at the probe's path. 401, 403 or 429: let the exporter in, or offer a path for health checks that needs no login.",
             Server "401, 403 or 429: let the exporter in, or offer a path for health checks that needs no login.",
             Gateway "404, 400, 421 or a redirect: correct `path` ({path}) or `host` ({host}) in the probe, or follow the redirect there and in `protocol`.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
@@ -587,7 +619,8 @@ table! {
         marked [Response "without the expected text", Line "wrong body"]
         shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at what comes back instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, may answer with a good status too.",
+            Server "Look at what comes back instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, may answer with a good status too."
+                in general "Look with `curl` at what comes back instead. A page for maintenance or login, or another virtual host, may answer with a good status too.",
             Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: plain text, case-sensitive, within the first 64 KiB.",
         ]
     HttpMalformed "http_malformed" Http Server
@@ -596,7 +629,8 @@ table! {
         marked [Response "not valid HTTP", Line "not valid HTTP"]
         shown by "curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that truncates.",
+            Server "Look at the raw answer: `curl -gvk --raw --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Look for a crash in the middle of a response, a wrong Content-Length, a proxy that truncates."
+                in general "Look at the raw answer with `curl --raw`: a crash in the middle of a response, a wrong Content-Length, a proxy that truncates?",
             Gateway "If the port speaks no HTTP at all, set `protocol: tcp` in the backend setting `{setting}` and in its probe, or the right `port`; it is {port} now.",
         ]
     HttpToTlsPort "http_to_tls_port" Http Gateway
@@ -617,7 +651,8 @@ table! {
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Gateway "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting `{setting}` or in its probe; now it is {port}."
-                or "Look at a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics; now it is {port}.",
+                or "Look at a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics; now it is {port}."
+                in general "Probe a port of the server that speaks HTTP/1.1, as many have one for health checks and metrics: set `port` in the backend setting or in its probe.",
             Gateway "If it has none, set `protocol: tcp` there (`protocol: tls` where the port speaks TLS): that asks whether the port is open. See that HTTP/2 answers: `curl -gvk --http2-prior-knowledge --connect-to ::{endpoint} -H Host:{host} {url}`",
             Server "Or enable HTTP/1.1 on the port as well: Envoy `codec_type: AUTO`, nginx `http2 on;` (1.25.1 or later), HAProxy `bind :{port}` without `proto h2`, Kestrel `Http1AndHttp2`, Go `h2c.NewHandler`.",
         ]

@@ -13,13 +13,14 @@ use prometheus_client::registry::Registry;
 
 use crate::health::{LatencyHistogram, Presented, Row, Snapshot, State};
 use crate::target::Target;
-use crate::verdict::{Cause, PresentedCertificate, Role, Stage, TlsSession, Verdict};
+use crate::verdict::{PresentedCertificate, Role, Stage, TlsSession, Verdict};
 
 use super::exposition;
 use super::exposition::Format;
 use super::family::{Buckets, Families};
+use super::help;
+use super::help::Help;
 use super::labels::{PoolLabels, RowLabels, Text};
-use super::remedy::Remedy;
 use crate::words::{age, seconds, unix_seconds};
 
 pub use super::numbers::{DelayHistogram, ExporterNumbers, ProcessNumbers, ReloadOutcome};
@@ -265,18 +266,16 @@ fn pools(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result {
 fn causes(families: &mut Families<'_>) -> fmt::Result {
     families.gauge(
         "backend_health_cause_help_info",
-        "Always 1: for each cause that a probe can end with, where it shows (stage), who has to act (side), its title \
-         and what to do, with a word in upper case for each name, address and date. Join on cause to put these words \
-         into alerts and dashboards.",
-        Cause::ALL.iter().map(|cause| {
-            let words = cause.words();
+        "Always 1: for each cause that a probe can end with and each side that can have to act, where it shows (stage), \
+         its title and what that side does first. Join on cause and side to put these words into alerts and dashboards.",
+        help::all().map(|Help { words, side, remedy }| {
             let known = [
                 ("cause", words.code),
                 ("stage", words.stage.as_str()),
-                ("side", words.side.as_str()),
+                ("side", side.as_str()),
                 ("title", words.title),
             ];
-            ((known, [("remedy", numbered(&Remedy::generic(words).steps()))]), 1_u32)
+            ((known, [("remedy", remedy)]), 1_u32)
         }),
     )
 }
@@ -377,21 +376,4 @@ fn presented(row: &Row, now: SystemTime) -> Option<&Presented> {
 fn latest_session(row: &Row, now: SystemTime) -> Option<TlsSession> {
     let of_latest_probe = row.last_probe.as_ref().and_then(|probe| probe.evidence.tls);
     of_latest_probe.or_else(|| presented(row, now)?.session)
-}
-
-/// `1. One. 2. Two.`
-fn numbered(steps: &[String]) -> String {
-    let steps: Vec<_> = (1..).zip(steps).map(|(number, step)| format!("{number}. {step}")).collect();
-    steps.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn remedies_are_numbered_steps_in_one_line() {
-        assert_eq!(numbered(&["Look.".to_owned(), "Act.".to_owned()]), "1. Look. 2. Act.");
-        assert_eq!(numbered(&["Act.".to_owned()]), "1. Act.");
-    }
 }

@@ -61,6 +61,15 @@ impl<'a> Remedy<'a> {
         own.next().map(|(_, text)| self.filled(text))
     }
 
+    /// What the cause's own side can do first whatever the row: nothing of a row is named.
+    #[must_use]
+    pub fn first_step_in_general(words: &Words) -> Option<String> {
+        let step = words.remedy.iter().find(|step| step.side == words.side)?;
+        // What the key is called that has no value follows the word for it, and can go.
+        let unnamed = |text: &str| text.replace(" `{setting}`", "").replace(" `{pool}`", "");
+        Some(step.general.map_or_else(|| unnamed(step.text), str::to_owned))
+    }
+
     /// The steps that say something here: each one's side and text.
     fn fitting(&self) -> impl Iterator<Item = (Side, &'static str)> {
         let steps = self.words.remedy.iter();

@@ -145,7 +145,7 @@ async fn prometheus_finds_every_row_of_the_demo_in_its_state() {
     // What alerts are made of: the cause's words join to the rows that have it.
     let joined = prometheus
         .query(
-            "count(backend_health_cause_info * on (cause) group_left (title, remedy) backend_health_cause_help_info)",
+            "count(backend_health_cause_info * on (cause, side) group_left (title, remedy) backend_health_cause_help_info)",
         )
         .await;
     let with_cause = expected.iter().filter(|row| row.cause.is_some()).count();
