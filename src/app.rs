@@ -46,7 +46,7 @@ use crate::{resolver, web};
 
 pub use self::demo::{DemoStarted, run_demo};
 pub use self::once::Probing;
-pub use self::troubleshoot::{RowOptions, TroubleshootOptions, run_troubleshoot};
+pub use self::troubleshoot::{About, AskOptions, RowOptions, TroubleshootOptions, run_troubleshoot};
 
 /// What `run` was told.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ use crate::probe::{Ask, ClientCertificate, Expectation, Protocol, Trust};
 use crate::words::sha256;
 
 pub use describe::describe;
-pub use material::well_known_trust;
+pub use material::{client_certificate, trust_in, well_known_trust};
 pub use trial::{Trial, TrialError};
 pub use value::parse_duration;
 

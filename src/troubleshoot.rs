@@ -24,7 +24,7 @@ use crate::resolver::{Host, ordered, unusable};
 use crate::target::Target;
 use crate::verdict::{Cause, Verdict, judge, unexplained_alert};
 
-pub use self::adhoc::{Adhoc, adhoc};
+pub use self::adhoc::{Adhoc, Manner, adhoc};
 pub use self::connects::{Connects, Latency};
 pub use self::examination::{ConnectionStatus, Examination, State};
 pub use self::handshakes::{Handshakes, Support, VersionFacts};

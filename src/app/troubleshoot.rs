@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use crate::probe::Prober;
 use crate::resolver::Resolver;
 use crate::target::Target;
-use crate::troubleshoot::{Adhoc, Examination, Question, Stage, adhoc, troubleshoot};
+use crate::troubleshoot::{Adhoc, Examination, Manner, Question, Stage, adhoc, troubleshoot};
 use crate::{config, resolver};
 
 /// What `troubleshoot` was told.
@@ -17,12 +17,32 @@ use crate::{config, resolver};
 pub struct TroubleshootOptions {
     /// As written.
     pub target: String,
-    /// The target is a server of this configuration.
-    pub row: Option<RowOptions>,
+    pub about: About,
     pub resolver: resolver::Options,
     pub tries: u32,
     /// For the whole check.
     pub timeout: Duration,
+}
+
+/// Where it stands how the target is asked.
+#[derive(Debug)]
+pub enum About {
+    /// The target is a server of this configuration.
+    Row(RowOptions),
+    /// The target stands in no configuration.
+    Alone(AskOptions),
+}
+
+/// How a target is asked that stands in no configuration.
+#[derive(Debug)]
+pub struct AskOptions {
+    pub host: Option<String>,
+    pub sni: Option<String>,
+    /// A file of certificates to trust; none: the well-known CAs.
+    pub ca: Option<String>,
+    /// The files of a client certificate and its key.
+    pub client_certificate: Option<(String, String)>,
+    pub insecure: bool,
 }
 
 /// Which row of a configuration.
@@ -41,22 +61,36 @@ pub async fn run_troubleshoot(
     options: TroubleshootOptions,
     tell: &(dyn Fn(Stage) + Sync),
 ) -> anyhow::Result<Examination> {
-    let TroubleshootOptions { target, row, resolver, tries, timeout } = options;
-    let (target, tls_if_spoken) = if let Some(row) = row {
-        (find(&row, &target)?, None)
+    let TroubleshootOptions { target, about, resolver, tries, timeout } = options;
+    let (target, tls_if_spoken) = match about {
+        About::Row(row) => (find(&row, &target)?, None),
+        About::Alone(ask) => {
+            let manner = manner(ask, (timeout / 3).min(LONGEST_PROBE))?;
+            let Adhoc { target, tls_if_spoken } = adhoc(&target, &manner).map_err(anyhow::Error::msg)?;
+            (target, tls_if_spoken)
+        }
+    };
+    let prober = Prober::new(Resolver::new(resolver));
+    let question = Question { target, tls_if_spoken, tries, timeout };
+    Ok(troubleshoot(&prober, &question, tell).await)
+}
+
+/// Reads the files that are named.
+fn manner(options: AskOptions, timeout: Duration) -> anyhow::Result<Manner> {
+    let AskOptions { host, sni, ca, client_certificate, insecure } = options;
+    let trust = if let Some(file) = ca {
+        config::trust_in(&file).map_err(|why| anyhow!("--ca: {why}"))?
     } else {
         let (trust, fallback) = config::well_known_trust()?;
         if let Some(why) = fallback {
             tracing::warn!("{why}");
         }
-        let own_timeout = (timeout / 3).min(LONGEST_PROBE);
-        let read = adhoc(&target, &Arc::new(trust), own_timeout);
-        let Adhoc { target, tls_if_spoken } = read.map_err(anyhow::Error::msg)?;
-        (target, tls_if_spoken)
+        Arc::new(trust)
     };
-    let prober = Prober::new(Resolver::new(resolver));
-    let question = Question { target, tls_if_spoken, tries, timeout };
-    Ok(troubleshoot(&prober, &question, tell).await)
+    let client_certificate =
+        client_certificate.map(|(certificate, key)| config::client_certificate(&certificate, &key)).transpose();
+    let client_certificate = client_certificate.map_err(|why| anyhow!("--client-certificate, --client-key: {why}"))?;
+    Ok(Manner { host, sni, trust, client_certificate, insecure, timeout })
 }
 
 /// The one row that is meant.

@@ -16,6 +16,7 @@ use crate::view::check::{Check, text};
 use crate::{app, resolver};
 
 #[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Troubleshoot {
     /// `host` (https on port 443), `host:port` (TCP, and TLS when it answers TLS), or a URL with http, https, tcp or tls;
     /// with --config.file a server as it is written there
@@ -38,12 +39,33 @@ pub(super) struct Troubleshoot {
     /// The row's backend setting, when the pool has several
     #[arg(long, value_name = "NAME", requires = "config_file")]
     setting: Option<String>,
+    /// Without a configuration: the Host header, and the name in TLS unless --sni says another
+    #[arg(long, value_name = "NAME", conflicts_with = "config_file")]
+    host: Option<String>,
+    /// Without a configuration: the name that TLS asks for and that the certificate must have
+    #[arg(long, value_name = "NAME", conflicts_with = "config_file")]
+    sni: Option<String>,
+    /// Without a configuration: trust the certificates of this file, PEM or DER, and no others
+    #[arg(long, value_name = "FILE", conflicts_with = "config_file")]
+    ca: Option<String>,
+    /// Without a configuration: the client certificate to show when the server asks for one
+    #[arg(long, value_name = "FILE", conflicts_with = "config_file", requires = "client_key")]
+    client_certificate: Option<String>,
+    /// The client certificate's private key
+    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    client_key: Option<String>,
+    /// Without a configuration: go on whatever is wrong with the server's certificates; it is told as a warning
+    #[arg(long, conflicts_with = "config_file")]
+    insecure: bool,
     /// Resolver to ask instead of the system's, as ADDRESS:PORT; may be given several times
     #[arg(long = "dns.nameserver", value_name = "ADDRESS:PORT")]
     nameservers: Vec<SocketAddr>,
     #[command(flatten)]
     log: LogFlags,
 }
+
+const EXIT_CODES: &str = "Exit code: 0 Healthy; 1 Unhealthy; 3 Unknown: no verdict, for example a name that does not \
+    resolve; 2 could not run: a bad flag, file or target";
 
 /// How the result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,10 +78,22 @@ impl Troubleshoot {
     /// The exit code tells the state.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let _log = self.log.start()?;
-        let Self { target, output, timeout, tries, config_file, pool, setting, nameservers, log: _ } = self;
+        let Self { target, output, timeout, tries, config_file, pool, setting, .. } = self;
+        let Self { host, sni, ca, client_certificate, client_key, .. } = self;
+        let about = match config_file {
+            Some(config_file) => app::About::Row(app::RowOptions { config_file, pool, setting }),
+            None => app::About::Alone(app::AskOptions {
+                host,
+                sni,
+                ca,
+                client_certificate: client_certificate.zip(client_key),
+                insecure: self.insecure,
+            }),
+        };
+        let nameservers = self.nameservers;
         let options = app::TroubleshootOptions {
             target,
-            row: config_file.map(|config_file| app::RowOptions { config_file, pool, setting }),
+            about,
             // One check remembers nothing.
             resolver: resolver::Options { nameservers, last_known_good: Duration::ZERO },
             tries,
@@ -74,7 +108,7 @@ impl Troubleshoot {
         let examination = runtime()?.block_on(app::run_troubleshoot(options, &tell))?;
         let check = Check::of(&examination, None);
         print(&match output {
-            Output::Text => text(&check, super::screen::colour()),
+            Output::Text => text(&check, super::screen::colour(), super::screen::size().map(|(width, _)| width)),
             Output::Json => check.json(),
         })?;
         Ok(ExitCode::from(match examination.state() {

@@ -188,6 +188,25 @@ pub fn well_known_trust() -> Result<(Trust, Option<String>), UnusableMaterial> {
     Ok((Trust::new(TrustMode::WellKnown, certificates, Vec::new())?, fallback))
 }
 
+/// Trust in the certificates of this file alone, PEM or DER. Blocks.
+///
+/// # Errors
+/// Says what the file is instead.
+pub fn trust_in(file: &str) -> Result<Arc<Trust>, String> {
+    Material::new(PathBuf::new()).trust(vec![file.to_owned()], Vec::new())
+}
+
+/// A client certificate, with the intermediates in its file, and its key. Blocks.
+///
+/// # Errors
+/// Says which of the files is wrong, or that they do not belong together.
+pub fn client_certificate(certificate: &str, key: &str) -> Result<Arc<ClientCertificate>, String> {
+    let mut material = Material::new(PathBuf::new());
+    material.certificates(certificate)?;
+    let pair = material.client_certificate(Some(certificate), key)?;
+    pair.ok_or_else(|| "the certificate cannot be used".to_owned())
+}
+
 /// Reads a configuration file, or one that it names, up to [`MAX_FILE`]: a regular one, because anything else may never
 /// end or never answer.
 pub(super) fn read_named(path: &Path) -> Result<Vec<u8>, String> {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::discovery::{Host, Server, ServerError};
-use crate::probe::{Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, VerifiedName};
+use crate::probe::{
+    ClientCertificate, Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, TrustMode,
+    VerifiedName,
+};
 use crate::target::{Target, TargetId};
 use crate::words::{bracketed, endpoint, is_hidden};
 
@@ -16,29 +19,91 @@ pub struct Adhoc {
     pub tls_if_spoken: Option<TlsSpec>,
 }
 
+/// How such a target is asked, beside what is written in it: the words are those of the flags.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// The Host header and, unless `sni` says another, the name in TLS.
+    pub host: Option<String>,
+    /// The name in TLS alone.
+    pub sni: Option<String>,
+    pub trust: Arc<Trust>,
+    pub client_certificate: Option<Arc<ClientCertificate>>,
+    /// Faults of the chain, its dates and its name are only warnings.
+    pub insecure: bool,
+    /// Of the probe.
+    pub timeout: Duration,
+}
+
+impl Manner {
+    /// The name that the certificate must carry, and which flag says so.
+    fn name(&self, server: &Server) -> Result<(VerifiedName, NameSource), String> {
+        let named = [("--sni", &self.sni, NameSource::SniName), ("--host", &self.host, NameSource::ProbeHost)];
+        for (flag, name, source) in named {
+            if let Some(name) = name {
+                return Ok((as_name(flag, name)?, source));
+            }
+        }
+        let name = match &server.host {
+            Host::Ip(ip) => VerifiedName::Ip(*ip),
+            Host::Name(name) => VerifiedName::Dns(name.clone()),
+        };
+        Ok((name, NameSource::Server))
+    }
+
+    /// A flag that has no effect was meant to have one.
+    fn check(&self, written: &Written) -> Result<(), String> {
+        let Written { protocol, sniffs, .. } = written;
+        let has_tls = protocol.has(Stage::Tls) || *sniffs;
+        if self.host.is_some() && !has_tls && !protocol.has(Stage::Http) {
+            return Err(format!("--host is for HTTP and TLS, and a {protocol} target has neither"));
+        }
+        let flags = [
+            ("--sni", self.sni.is_some()),
+            ("--client-certificate", self.client_certificate.is_some()),
+            ("--insecure", self.insecure),
+            ("--ca", self.trust.mode() == TrustMode::Configured),
+        ];
+        match flags.into_iter().find(|(_, is_given)| *is_given && !has_tls) {
+            Some((flag, _)) => Err(format!("{flag} is for TLS, and a {protocol} target has none")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn as_name(flag: &str, text: &str) -> Result<VerifiedName, String> {
+    match Server::parse(text).map(|server| server.host) {
+        Ok(Host::Ip(ip)) => Ok(VerifiedName::Ip(ip)),
+        Ok(Host::Name(name)) => Ok(VerifiedName::Dns(name)),
+        Err(ServerError::Port(_)) => Err(format!("{flag} takes a name alone: the port stands in the target")),
+        Err(error) => Err(format!("{flag}: {error}")),
+    }
+}
+
 /// Reads `host` (https on 443), `host:port` (tcp, or tls), or a URL with the scheme `http`, `https`, `tcp` or `tls`.
 ///
 /// # Errors
-/// Says what the text is instead.
-pub fn adhoc(text: &str, trust: &Arc<Trust>, timeout: Duration) -> Result<Adhoc, String> {
-    let Written { protocol, server, port, path, sniffs } = read(text)?;
-    let name = match &server.host {
-        Host::Ip(ip) => VerifiedName::Ip(*ip),
-        Host::Name(name) => VerifiedName::Dns(name.clone()),
-    };
+/// Says what the text is instead, or which part of the manner does not fit it.
+pub fn adhoc(text: &str, manner: &Manner) -> Result<Adhoc, String> {
+    let written = read(text)?;
+    manner.check(&written)?;
+    let Written { protocol, server, port, path, sniffs } = written;
+    let (name, name_source) = manner.name(&server)?;
+    let timeout = manner.timeout;
     let tls = TlsSpec {
         name,
-        name_source: NameSource::Server,
-        trust: trust.clone(),
-        client_certificate: None,
-        validate_chain: true,
-        validate_name: true,
+        name_source,
+        trust: manner.trust.clone(),
+        client_certificate: manner.client_certificate.clone(),
+        validate_chain: !manner.insecure,
+        validate_name: !manner.insecure,
         expiry_warning: EXPIRY_WARNING,
     };
     // As browsers and curl have it: with the port, unless it is the scheme's own.
-    let host = server.host.to_string();
-    let host =
-        if protocol.row().default_port == Some(port) { bracketed(&host).into_owned() } else { endpoint(&host, port) };
+    let host = match &manner.host {
+        Some(host) => bracketed(host).into_owned(),
+        None if protocol.row().default_port == Some(port) => bracketed(&server.host.to_string()).into_owned(),
+        None => endpoint(&server.host.to_string(), port),
+    };
     let target = Target {
         id: TargetId(0),
         pool: "".into(),
@@ -130,11 +195,51 @@ const EXPIRY_WARNING: Duration = Duration::from_hours(21 * 24);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::TrustMode;
+
+    fn manner() -> Manner {
+        Manner {
+            host: None,
+            sni: None,
+            trust: Arc::new(Trust::new(TrustMode::WellKnown, Vec::new(), Vec::new()).unwrap()),
+            client_certificate: None,
+            insecure: false,
+            timeout: Duration::from_secs(10),
+        }
+    }
 
     fn read(text: &str) -> Result<Adhoc, String> {
-        let trust = Arc::new(Trust::new(TrustMode::WellKnown, Vec::new(), Vec::new()).unwrap());
-        adhoc(text, &trust, Duration::from_secs(10))
+        adhoc(text, &manner())
+    }
+
+    #[test]
+    fn flags_say_what_is_asked_for_and_of_whom() {
+        let check =
+            |text: &str, host: Option<&str>, sni: Option<&str>, expected: Result<(Option<&str>, &str), &str>| {
+                let (host, sni) = (host.map(str::to_owned), sni.map(str::to_owned));
+                let found = adhoc(text, &Manner { host, sni, insecure: true, ..manner() });
+                match (found, expected) {
+                    (Ok(Adhoc { target, tls_if_spoken }), Ok((host, name))) => {
+                        let tls = target.probe.tls.or(tls_if_spoken).unwrap();
+                        let asked = target.probe.request.map(|request| request.host.to_string());
+                        assert_eq!((asked.as_deref(), tls.name.to_string().as_str()), (host, name), "{text}");
+                        assert!(!tls.validate_chain && !tls.validate_name);
+                    }
+                    (Err(error), Err(words)) => assert!(error.contains(words), "{text}: {error}"),
+                    (found, expected) => panic!("{text}: {found:?}, not {expected:?}"),
+                }
+            };
+        let (a, b) = (Some("a.test"), Some("b.test"));
+        check("10.0.0.4", a, None, Ok((Some("a.test"), "a.test")));
+        check("10.0.0.4", None, b, Ok((Some("10.0.0.4"), "b.test")));
+        check("10.0.0.4", a, b, Ok((Some("a.test"), "b.test")));
+        check("10.0.0.4", Some("2001:db8::7"), None, Ok((Some("[2001:db8::7]"), "2001:db8::7")));
+        check("10.0.0.4:636", a, None, Ok((None, "a.test")));
+        check("tls://10.0.0.4:636", None, b, Ok((None, "b.test")));
+        check("10.0.0.4", None, Some("b.test:443"), Err("--sni takes a name alone"));
+        check("10.0.0.4", Some("http://a.test"), None, Err("--host"));
+        check("tcp://10.0.0.4:25", a, None, Err("a tcp target has neither"));
+        check("http://10.0.0.4", None, b, Err("--sni is for TLS, and a http target has none"));
+        check("http://10.0.0.4", a, None, Err("--insecure is for TLS"));
     }
 
     #[test]

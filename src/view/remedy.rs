@@ -225,6 +225,8 @@ impl Values<'_> {
 pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, str> {
     let Target { pool, setting, .. } = target;
     match source {
+        NameSource::SniName if pool.is_empty() => Cow::Borrowed("the flag --sni"),
+        NameSource::ProbeHost | NameSource::SettingHostName if pool.is_empty() => Cow::Borrowed("the flag --host"),
         NameSource::SniName => Cow::Owned(format!("sni_name of the backend setting {setting}")),
         NameSource::ProbeHost => Cow::Borrowed("host of the probe"),
         NameSource::SettingHostName => Cow::Owned(format!("host_name of the backend setting {setting}")),

@@ -14,7 +14,7 @@ use crate::target::{Target, VerifiedName};
 pub use self::cell::folded;
 pub(super) use self::cell::width;
 pub use self::csv::{csv_header, csv_rows};
-pub(super) use self::details::facts;
+pub(super) use self::details::{facts, fold};
 pub use self::look::{Colour, Look, Order};
 pub use self::table::table;
 use crate::words::{self, bracketed};

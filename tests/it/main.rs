@@ -36,6 +36,9 @@ mod lab;
 // CPU time, for bounds that hold on a busy machine.
 mod effort;
 
+// A terminal, to be written to.
+mod terminal;
+
 // A server on all addresses that notes when it was asked.
 mod everywhere;
 

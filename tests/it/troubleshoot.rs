@@ -1,5 +1,6 @@
 //! The deep check: the same cause as the exporter's own probe, and what only it can see.
 
+mod alone;
 mod command;
 mod hostile;
 mod stages;
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use backend_health_exporter::app;
 use backend_health_exporter::lab::Demo;
 use backend_health_exporter::lab::demo::CONFIG_FILE;
-use backend_health_exporter::probe::Prober;
+use backend_health_exporter::probe::{Prober, Trust};
 use backend_health_exporter::resolver::{Options, Resolver};
 use backend_health_exporter::target::Target;
-use backend_health_exporter::troubleshoot::{Examination, Question, troubleshoot};
+use backend_health_exporter::troubleshoot::{Examination, Manner, Question, troubleshoot};
 use backend_health_exporter::verdict::Cause;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -29,6 +30,12 @@ pub(crate) async fn examine(prober: &Prober, question: &Question) -> Examination
         }
         assert!(begun.elapsed() < Duration::from_mins(3), "this machine is too busy for any verdict");
     }
+}
+
+/// No flag but this trust.
+fn manner(trust: &Arc<Trust>, timeout: Duration) -> Manner {
+    let trust = trust.clone();
+    Manner { host: None, sni: None, trust, client_certificate: None, insecure: false, timeout }
 }
 
 fn question(target: Target) -> Question {

@@ -4,19 +4,21 @@ use super::section::{Block, Cell, Form, Mark, Section};
 use super::{Check, TargetView};
 use crate::troubleshoot::{ConnectionStatus, Severity, State};
 use crate::view::report::Problem;
-use crate::view::text::{Colour, facts, width};
+use crate::view::text::{Colour, facts, fold, folded, width};
 use crate::words::{readable, took, visible};
 
-/// All of it. Nothing that a server sent can steer the terminal: every line is escaped as a whole.
+/// All of it, in lines of at most `columns` where that is known. Nothing that a server sent can steer the terminal: every
+/// line is escaped as a whole.
 #[must_use]
-pub fn text(check: &Check<'_>, colour: Colour) -> String {
-    let mut paper = Paper { text: String::new(), colour };
+pub fn text(check: &Check<'_>, colour: Colour, columns: Option<usize>) -> String {
+    let mut paper = Paper { text: String::new(), colour, columns };
     let TargetView { server, port, protocol, host, path, name, pool, setting, .. } = &check.target;
     let request = path.zip(*host).map(|(path, host)| format!(", GET {path} with Host {host}"));
     let name = name.as_ref().map(|name| format!(", certificate for {name}"));
     let row = pool.zip(*setting).map(|(pool, setting)| format!(" (pool {pool}, setting {setting})"));
     let further: String = [request, name, row].into_iter().flatten().collect();
-    paper.painted("1", &visible(&format!("{server} port {port}, {protocol}{further}")));
+    let title = paper.folded(0, 2, &format!("{server} port {port}, {protocol}{further}"));
+    paper.painted("1", &title);
     let took = took(std::time::Duration::try_from_secs_f64(check.duration_seconds).unwrap_or_default());
     paper.text.extend(["\n", &readable(check.at).to_string(), ", ", &took.to_string(), "\n"]);
     for section in &check.sections {
@@ -30,13 +32,16 @@ pub fn text(check: &Check<'_>, colour: Colour) -> String {
 struct Paper {
     text: String,
     colour: Colour,
+    /// Of the terminal; `None`: lines are as long as they are.
+    columns: Option<usize>,
 }
 
 impl Paper {
     fn section(&mut self, section: &Section) {
         self.text.push('\n');
         self.sign(section.mark);
-        self.painted("1", &visible(&format!("{}: {}", section.title, section.outcome)));
+        let title = self.folded(2, 2, &format!("{}: {}", section.title, section.outcome));
+        self.painted("1", &title);
         self.text.push('\n');
         for block in &section.blocks {
             self.block(block);
@@ -87,8 +92,19 @@ impl Paper {
     fn line(&mut self, mark: Mark, words: &str) {
         self.text.push_str("  ");
         self.sign(mark);
-        self.text.push_str(&visible(words));
+        let own = words.len() - words.trim_start().len();
+        let line = self.folded(4, 4 + own + 2, words);
+        self.text.push_str(&line);
         self.text.push('\n');
+    }
+
+    /// Text for a line on which so many columns are taken; what follows below is indented.
+    fn folded(&self, taken: usize, indent: usize, words: &str) -> String {
+        let words = visible(words);
+        let Some(columns) = self.columns else { return words.into_owned() };
+        // The first line is shorter by what is taken: blanks stand for that while it is folded.
+        let blanks = " ".repeat(taken);
+        folded(&format!("{blanks}{words}"), indent, columns)[taken..].to_owned()
     }
 
     fn sign(&mut self, mark: Mark) {
@@ -147,6 +163,8 @@ impl Paper {
 
     fn problem(&mut self, mark: Mark, label: &str, problem: &Problem<'_>) {
         self.line(mark, &format!("{label}: {} ({})", problem.title, problem.code));
+        let start = self.text.len();
         facts(&mut self.text, problem);
+        fold(&mut self.text, start, self.columns);
     }
 }

@@ -43,15 +43,19 @@ pub(super) fn details(text: &mut String, row: &ReportRow<'_>, look: &Look) {
     for warning in &row.warnings {
         problem(text, "Warning", warning);
     }
-    if let Some(columns) = look.width {
-        let whole = text.split_off(start);
-        for line in whole.lines() {
-            // A command is there to be copied.
-            let is_command = line.trim_start().starts_with(COMMAND);
-            let line = if is_command { line.to_owned() } else { folded(line, INDENT, columns) };
-            text.push_str(&line);
-            text.push('\n');
-        }
+    fold(text, start, look.width);
+}
+
+/// Breaks the lines from `start` on, so that they fit so many columns and keep their indentation.
+pub(in crate::view) fn fold(text: &mut String, start: usize, columns: Option<usize>) {
+    let Some(columns) = columns else { return };
+    let whole = text.split_off(start);
+    for line in whole.lines() {
+        // A command is there to be copied.
+        let is_command = line.trim_start().starts_with(COMMAND);
+        let line = if is_command { line.to_owned() } else { folded(line, INDENT, columns) };
+        text.push_str(&line);
+        text.push('\n');
     }
 }
 

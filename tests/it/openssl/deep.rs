@@ -29,7 +29,7 @@ async fn examined(files: &Files, arguments: Vec<String>) -> (Examination, String
     };
     let question = Question { target, tls_if_spoken: None, tries: 2, timeout: Duration::from_mins(2) };
     let examination = Box::pin(examine(&prober(), &question)).await;
-    let text = text(&Check::of(&examination, None), Colour::None);
+    let text = text(&Check::of(&examination, None), Colour::None, None);
     let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     (examination, lines.join("\n"))
 }

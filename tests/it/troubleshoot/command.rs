@@ -10,10 +10,10 @@ use tokio::task::spawn_blocking;
 
 use crate::faults::LOCALHOST;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_backend_health_exporter");
 
 /// Runs it to its end, while the lab goes on.
-async fn outcome(arguments: &[&str]) -> Output {
+pub(super) async fn outcome(arguments: &[&str]) -> Output {
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let run = move || {
         let mut command = Command::new(BINARY);
@@ -23,11 +23,11 @@ async fn outcome(arguments: &[&str]) -> Output {
     spawn_blocking(run).await.unwrap()
 }
 
-fn stdout(output: &Output) -> &str {
+pub(super) fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).expect("UTF-8")
 }
 
-fn stderr(output: &Output) -> &str {
+pub(super) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("UTF-8")
 }
 
@@ -156,7 +156,19 @@ async fn the_help_tells_about_every_flag() {
     let help = outcome(&["--help"]).await;
     assert_eq!((help.status.code(), stderr(&help)), (Some(0), ""));
     let flags = ["<TARGET>", "--output", "--timeout", "--tries", "--config.file", "--pool", "--setting"];
-    for word in flags.iter().chain(&["--dns.nameserver", "--log.level", "--log.format", "30s"]) {
+    for word in flags.iter().chain(&[
+        "--dns.nameserver",
+        "--log.level",
+        "--log.format",
+        "30s",
+        "--host",
+        "--sni",
+        "--ca",
+        "--client-certificate",
+        "--client-key",
+        "--insecure",
+        "Exit code",
+    ]) {
         assert!(stdout(&help).contains(word), "{word}:\n{}", stdout(&help));
     }
 }

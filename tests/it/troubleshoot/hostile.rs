@@ -12,7 +12,7 @@ use backend_health_exporter::view::page::check::part;
 use backend_health_exporter::view::text::Colour;
 use backend_health_exporter::words::is_hidden;
 
-use super::examine;
+use super::{examine, manner};
 use crate::faults::{LOCALHOST, prober};
 
 /// ANSI in one and in two characters, a bell, a title, an override, an isolate, a line separator, a zero-width space.
@@ -52,11 +52,11 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
     for (name, behaviour, scheme) in rows {
         let backend = Backend::start(LOCALHOST, behaviour).unwrap();
         let target = format!("{scheme}://{}/", backend.address());
-        let Adhoc { target, tls_if_spoken } = adhoc(&target, &trust, Duration::from_secs(20)).unwrap();
+        let Adhoc { target, tls_if_spoken } = adhoc(&target, &manner(&trust, Duration::from_secs(20))).unwrap();
         let question = Question { target, tls_if_spoken, tries: 1, timeout: Duration::from_mins(1) };
         let examination = examine(&prober, &question).await;
         let check = Check::of(&examination, None);
-        let (plain, coloured) = (text(&check, Colour::None), text(&check, Colour::Ansi));
+        let (plain, coloured) = (text(&check, Colour::None, None), text(&check, Colour::Ansi, None));
         for ours in ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
             assert!(!plain.contains(ours));
         }

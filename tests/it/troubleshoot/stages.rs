@@ -17,12 +17,12 @@ use backend_health_exporter::view::check::{Check, text};
 use backend_health_exporter::view::text::Colour;
 use serde_json::json;
 
-use super::examine;
+use super::{examine, manner};
 
 const PLENTY: Duration = Duration::from_mins(1);
 
 fn asking(target: &str, trust: &Arc<Trust>, timeout: Duration) -> Question {
-    let Adhoc { target, tls_if_spoken } = adhoc(target, trust, timeout / 3).expect("a target");
+    let Adhoc { target, tls_if_spoken } = adhoc(target, &manner(trust, timeout / 3)).expect("a target");
     Question { target, tls_if_spoken, tries: 4, timeout }
 }
 
@@ -46,7 +46,7 @@ fn insights(examination: &Examination) -> Vec<InsightKind> {
 }
 
 fn says(examination: &Examination, words: &[&str]) {
-    let text = text(&Check::of(examination, None), Colour::None);
+    let text = text(&Check::of(examination, None), Colour::None, None);
     for words in words {
         assert!(text.contains(words), "not said: {words:?}\n{text}");
     }

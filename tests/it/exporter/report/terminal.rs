@@ -1,61 +1,9 @@
 //! What differs on a terminal: width, colour, the progress bar.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-
-use nix::pty::{OpenptyResult, Winsize, openpty};
-use tokio::time::{Instant, sleep};
 
 use super::{BINARY, Backend, ConfigFile, DEADLINE, Process, Servers, http, text};
-use crate::exporter::PAUSE;
-
-/// A terminal of this size, and what was written to it so far.
-pub(super) struct Terminal {
-    /// Held so that the terminal outlives whoever writes.
-    slave: OwnedFd,
-    written: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Terminal {
-    pub(super) fn new(columns: u16, lines: u16) -> Self {
-        let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
-        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let shared = written.clone();
-        std::thread::spawn(move || {
-            let (mut master, mut bytes) = (File::from(master), [0; 4096]);
-            while let Ok(count @ 1..) = master.read(&mut bytes) {
-                shared.lock().unwrap().extend_from_slice(&bytes[..count]);
-            }
-        });
-        Self { slave, written }
-    }
-
-    pub(super) fn end(&self) -> Stdio {
-        self.slave.try_clone().expect("a descriptor is free").into()
-    }
-
-    pub(super) fn written(&self) -> String {
-        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
-    }
-
-    /// Waits until this was written.
-    pub(super) async fn shows(&self, what: &str) {
-        self.shows_after(0, what).await;
-    }
-
-    /// Waits until this was written after so many bytes.
-    pub(super) async fn shows_after(&self, start: usize, what: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while !self.written()[start..].contains(what) {
-            assert!(Instant::now() < deadline, "{what:?} never came: {:?}", self.written());
-            sleep(PAUSE).await;
-        }
-    }
-}
+use crate::terminal::Terminal;
 
 /// Probes these servers with standard output on a terminal.
 async fn shown(servers: &Servers, columns: u16, environment: &[(&str, &str)], flags: &[&str]) -> String {

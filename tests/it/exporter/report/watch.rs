@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::terminal::Terminal;
 use super::{BINARY, Backend, Behaviour, DEADLINE, Process, Servers, code, http, parsed, remote, text};
 use crate::exporter::PAUSE;
+use crate::terminal::Terminal;
 
 /// Waits until standard output has so many lines in which this stands.
 async fn lines_with(process: &Process, what: &str, count: usize) -> Vec<String> {
