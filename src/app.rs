@@ -328,7 +328,7 @@ fn site(
     let Demanded { prober, demand, azure } = on_demand;
     let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
     let api = web::api::Api { table: table.clone(), links, limits: web::Limits::default(), shutdown: shutdown.clone() };
-    let pages = web::pages::router(table.clone(), metrics_path.clone());
+    let pages = web::pages::router(table, &metrics_path);
     let pages = pages.merge(web::troubleshoot::router(checks.clone(), table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);
     let azure = web::azure::router(paths.clone(), azure, demand);

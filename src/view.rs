@@ -15,4 +15,5 @@ pub mod page;
 pub mod picture;
 pub mod ranking;
 pub mod remedy;
+pub mod standing;
 pub mod text;

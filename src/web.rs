@@ -5,12 +5,12 @@
 //! | `/` | GET, HEAD | the landing page |
 //! | `/assets/NAME` | GET, HEAD | what the pages load: style, script, icons |
 //! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
-//! | `/row` | GET, HEAD | the page of one row, among the further routes |
+//! | `/row`, `/pools` | GET, HEAD | the page of one row, that of all pools, among the further routes |
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
 //! | `/subscriptions/…` | POST, GET | Azure's API, see [`azure`] |
-//! | `/api/v1/backendhealth` | GET, HEAD | the report as JSON, filtered by `pool`, `setting`, `server`, `state`, `cause` and `q` |
+//! | `/api/v1/backendhealth` | GET, HEAD | the report as JSON, filtered by `pool`, `setting`, `server`, `state`, `side`, `cause`, `warning` and `q` |
 //! | `/api/v1/backendhealth/{id}` | GET, HEAD | one row of it |
 //! | `/api/v1/events` | GET, HEAD | the latest changes of state, filtered likewise, at most `limit` |
 //! | `/api/v1/stream` | GET, HEAD | changes of state as server-sent events, as they come |

@@ -117,7 +117,7 @@ impl Report {
             servers: self.server.clone(),
             states: self.state.clone(),
             causes: self.cause.clone(),
-            words: Vec::new(),
+            ..Filter::default()
         }
     }
 }

@@ -10,6 +10,7 @@ mod advice;
 mod line;
 mod strip;
 mod query;
+pub mod pools;
 pub mod row;
 pub mod check;
 mod shell;
@@ -23,7 +24,7 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 
 pub use self::report::render;
-pub use self::shell::Place;
+pub use self::shell::{Answer, Place};
 use crate::health::State;
 use crate::verdict::Side;
 use crate::view::report::Problem;
@@ -42,9 +43,9 @@ fn with_code(step: &str) -> Markup {
 fn who(side: Side) -> &'static str {
     match side {
         Side::Network => "Network between here and the server",
-        Side::Gateway => "Gateway side: the settings here",
+        Side::Gateway => "This exporter's settings",
         Side::Server => "Server side",
-        Side::Exporter => "Exporter side: this host",
+        Side::Exporter => "The exporter's host",
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::filter::{Filter, FilterError, FilterKey, cause, state};
+pub use self::filter::{Filter, FilterError, FilterKey, Warned, cause, side, state, warning};
 pub use self::json::write_json;
 pub use self::of::Links;
 pub use crate::health::{Snapshot, State};

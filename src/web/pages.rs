@@ -1,34 +1,60 @@
-//! The page of one row: takes one snapshot, and renders it away from the probes.
+//! The pages beside the report: each takes one snapshot, and is rendered away from the probes.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::RawQuery;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::health::HealthTable;
-use crate::view::page::{Place, row};
+use crate::health::{HealthTable, Snapshot};
+use crate::view::page::{Answer, Place, pools, row};
+use crate::web::encoding::Encoding;
 
-/// `/row`. `metrics_path` is below the route prefix, as the route itself.
-pub fn router(table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {
-    let row = async move |RawQuery(query): RawQuery| row(table.clone(), query, metrics_path.clone()).await;
-    Router::new().route("/row", get(row))
+/// `/row`, `/pools`. `metrics_path` is below the route prefix, as the routes themselves.
+pub fn router(table: &Arc<HealthTable>, metrics_path: &Arc<str>) -> Router {
+    let page = |render: Render| {
+        let (table, metrics_path) = (table.clone(), metrics_path.clone());
+        get(async move |headers: HeaderMap, RawQuery(query): RawQuery| {
+            answer(render, table.clone(), &headers, query, metrics_path.clone()).await
+        })
+    };
+    Router::new().route("/row", page(row::answer)).route("/pools", page(pools::answer))
 }
 
-pub(super) async fn row(table: Arc<HealthTable>, query: Option<String>, metrics_path: Arc<str>) -> Response {
+/// What makes a page of a snapshot and a query.
+type Render = fn(&Snapshot, Option<&str>, Place<'_>) -> Answer;
+
+pub(super) async fn row(
+    table: Arc<HealthTable>,
+    headers: &HeaderMap,
+    query: Option<String>,
+    metrics_path: Arc<str>,
+) -> Response {
+    answer(row::answer, table, headers, query, metrics_path).await
+}
+
+async fn answer(
+    render: Render,
+    table: Arc<HealthTable>,
+    headers: &HeaderMap,
+    query: Option<String>,
+    metrics_path: Arc<str>,
+) -> Response {
+    let encoding = Encoding::of(headers);
     let rendered = move || {
         let place = Place { root: ".", metrics_path: &metrics_path };
-        row::answer(&table.snapshot(SystemTime::now()), query.as_deref(), place)
+        let Answer { status, page } = render(&table.snapshot(SystemTime::now()), query.as_deref(), place);
+        (status, encoding.encode(page.into_bytes()))
     };
     // A page takes milliseconds, which the probes' threads do not have.
-    match tokio::task::spawn_blocking(rendered).await {
-        Ok(row::Answer { status, page }) => match StatusCode::from_u16(status) {
-            Ok(status) => (status, Html(page)).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        },
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
-    }
+    let Ok((status, body)) = tokio::task::spawn_blocking(rendered).await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response();
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, [(header::VARY, "Accept-Encoding")], Html(body)).into_response();
+    encoding.name(response.headers_mut());
+    response
 }

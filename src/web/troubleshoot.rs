@@ -62,7 +62,7 @@ async fn run(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, heade
         Err(Refusal::Busy) => refused(StatusCode::TOO_MANY_REQUESTS, Busy::MESSAGE),
         // The page of a row that is not there says which ones are.
         Err(Refusal::NoSuchRow(_) | Refusal::BadValue(_)) => {
-            pages::row(shared.table.clone(), query, shared.metrics_path.clone()).await
+            pages::row(shared.table.clone(), &headers, query, shared.metrics_path.clone()).await
         }
         Err(Refusal::Failed) => refused(StatusCode::INTERNAL_SERVER_ERROR, NO_RESULT),
     }

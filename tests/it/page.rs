@@ -105,7 +105,7 @@ fn a_row_says_what_is_wrong_who_acts_and_what_to_do() {
     let text = seen(&rendered(vec![row]));
     let words = Cause::TcpRefused.words();
     for expected in [
-        "1 of 1 row is Unhealthy.",
+        "The only pool has no healthy server. 1 of 1 server is Unhealthy.",
         "Unhealthy",
         "2m0s",
         "[2001:db8::5]:8080",
@@ -259,7 +259,7 @@ fn ten_thousand_rows_are_pages_of_a_hundred() {
         let page = sample::asked(&snapshot, query).unwrap();
         assert_eq!(page.matches("scope=\"row\"").count(), if query.contains("101") { 1 } else { 100 }, "{query}");
         let text = seen(&page);
-        assert!(text.contains("1 of 10001 rows is Unhealthy."), "{query}: the head counts all of them");
+        assert!(text.contains("1 of 10001 servers is Unhealthy."), "{query}: the head counts all of them");
         assert!(text.contains("Healthy |10000 rows"), "{query}: a section says how many it has, shown or not");
         for (words, stand) in [(expected, true), (not, false)] {
             let wrong: Vec<_> = words.iter().filter(|word| text.contains(**word) != stand).collect();
@@ -355,13 +355,112 @@ fn a_filter_shows_some_rows_and_counts_what_others_would_show() {
             assert_eq!(text.contains(&format!("|{server}:8080|")), rows.contains(&server), "{query}: {server}: {text}");
         }
     };
-    check("", "1 of 3 rows is Unhealthy.", &["w1", "w2", "d1"], "|1| |Unhealthy|0| |Unknown|2| |Healthy|");
-    check("state=HEALTHY", "1 of 3 rows is Unhealthy.", &["w2", "d1"], "|1| |Unhealthy|0| |Unknown|2| |Healthy|");
-    check("pool=db", "The only matching row is Healthy.", &["d1"], "|web|");
-    check("q=w", "1 of 2 matching rows is Unhealthy.", &["w1", "w2"], "|1| |Unhealthy|0| |Unknown|1| |Healthy|");
-    check("cause=tcp_refused", "1 of 1 matching row is Unhealthy.", &["w1"], "|0| |Healthy|");
-    check("q=nothing", "None of the 3 rows matches.", &[], "Show all rows");
-    check("view=rows", "1 of 3 rows is Unhealthy.", &["w1", "w2", "d1"], "Show rows with the same fault together");
+    check("", "1 of 3 servers is Unhealthy.", &["w1", "w2", "d1"], "|1| |Unhealthy|0| |Unknown|2| |Healthy|");
+    check("state=HEALTHY", "1 of 3 servers is Unhealthy.", &["w2", "d1"], "|1| |Unhealthy|0| |Unknown|2| |Healthy|");
+    check("pool=db", "The only matching server is Healthy.", &["d1"], "|web|");
+    check("q=w", "1 of 2 matching servers is Unhealthy.", &["w1", "w2"], "|1| |Unhealthy|0| |Unknown|1| |Healthy|");
+    check(
+        "cause=tcp_refused",
+        "The only pool has no healthy server. 1 of 1 matching server is Unhealthy.",
+        &["w1"],
+        "|0| |Healthy|",
+    );
+    check("q=nothing", "None of the 3 servers matches.", &[], "Show all rows");
+    check("view=rows", "1 of 3 servers is Unhealthy.", &["w1", "w2", "d1"], "same fault together");
+}
+
+#[test]
+fn rows_are_found_by_who_acts_and_by_warning_and_sorted_as_asked() {
+    let aged = |row: Row, seconds: u64| Row { since: sample::now() - Duration::from_secs(seconds), ..row };
+    let snapshot = sample::snapshot(vec![
+        aged(sample::unhealthy_row("p", "s", "c", Protocol::Tcp, Cause::TcpRefused, ""), 30),
+        aged(sample::unhealthy_row("p", "s", "B", Protocol::Tcp, Cause::TcpTimeout, ""), 10),
+        aged(warned_row("a"), 20),
+    ]);
+    let order = |query: &str| {
+        let text = seen(&sample::asked(&snapshot, query).unwrap());
+        let mut found: Vec<_> = ["a", "B", "c"]
+            .into_iter()
+            .filter_map(|name| Some((text.find(&format!("|{name}:8080|"))?, name)))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(order("side=server"), ["c"]);
+    assert_eq!(order("side=network"), ["B"]);
+    assert_eq!(order("side=network&side=server&sort=server"), ["B", "c"]);
+    assert_eq!(order("side=exporter"), [""; 0]);
+    assert_eq!(order("state=Healthy&warning=any"), ["a"]);
+    assert_eq!(order("warning=cert_expires_soon"), ["a"]);
+    assert_eq!(order("warning=stale_address"), [""; 0]);
+    assert_eq!(order("sort=server"), ["a", "B", "c"]);
+    assert_eq!(order("sort=since"), ["B", "a", "c"]);
+    let page = sample::asked(&snapshot, "").unwrap();
+    assert!(page.contains("<a href=\"./?state=Healthy&amp;warning=any\">1 has a warning</a>"), "{page}");
+}
+
+/// The names of pools in the order in which a page has them.
+fn pool_names(page: &str) -> Vec<String> {
+    let names = page.split("<bdi>").skip(1).filter_map(|part| part.split("</bdi>").next());
+    names.filter(|name| name.starts_with("pool")).map(str::to_owned).collect()
+}
+
+#[test]
+fn pools_that_serve_nobody_come_first_and_the_report_shows_the_worst_six() {
+    let mut rows: Vec<Row> = (0..600)
+        .flat_map(|n| {
+            let pool = format!("pool{n:03}");
+            let healthy = |server: &str| sample::healthy_row(&pool, "s", server, Protocol::Tcp);
+            let down = |server: &str| sample::unhealthy_row(&pool, "s", server, Protocol::Tcp, Cause::TcpRefused, "");
+            match n {
+                7 => vec![down("a"), healthy("b"), healthy("c")],
+                11 => vec![down("a"), down("b"), healthy("c")],
+                500 => vec![down("a"), down("b")],
+                599 => vec![down("a")],
+                _ => vec![healthy("a")],
+            }
+        })
+        .collect();
+    // Down under one of its settings, and not under the other.
+    rows.push(sample::healthy_row("pool042", "t", "a", Protocol::Http));
+    rows.push(sample::unhealthy_row("pool043", "t", "a", Protocol::Http, Cause::HttpTimeout, ""));
+    // Nothing is known of it yet: it is not called down.
+    rows.push(sample::new_row("pool600", "s", "a", Protocol::Tcp));
+    let snapshot = sample::snapshot(rows);
+    let worst = ["pool500", "pool599", "pool043", "pool600", "pool011", "pool007"];
+
+    let report = sample::asked(&snapshot, "").unwrap();
+    let tiles = report.split("<ul class=\"pools\">").nth(1).unwrap().split("</ul>").next().unwrap();
+    assert_eq!(pool_names(tiles), worst);
+    let text = seen(&report);
+    assert!(
+        text.contains(
+            "2 pools have no healthy server, 1 has a setting without one. 7 of 606 servers are Unhealthy, 1 is Unknown."
+        ),
+        "{text}"
+    );
+    assert!(text.contains("|No healthy server under |t|") && text.contains("|All 601 pools|"), "{text}");
+    assert!(
+        !report.contains("<option value=\"pool012\""),
+        "neither a tile nor a list to choose from grows with the number of pools"
+    );
+
+    let place = Place { root: ".", metrics_path: "/metrics" };
+    let pools = |query: &str| page::pools::answer(&snapshot, Some(query), place);
+    let all = pools("");
+    assert_eq!((all.status, &pool_names(&all.page)[..6]), (200, &worst.map(str::to_owned)[..]));
+    let text = seen(&all.page);
+    for expected in ["2 pools have no healthy server", "|2 Unhealthy|", "|Connection refused|", "Page 1 of 7"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert_eq!(pool_names(&pools("sort=name").page)[..2], ["pool000", "pool001"]);
+    assert_eq!(pool_names(&pools("sort=unhealthy").page)[..2], ["pool011", "pool500"]);
+    assert_eq!(pool_names(&pools("q=POOL04&page=9").page).len(), 10);
+    assert!(seen(&pools("q=POOL04").page).contains("10 of 601 pools match."));
+    let wrong = pools("sort=size");
+    assert_eq!(wrong.status, 400);
+    assert!(seen(&wrong.page).contains("sort &quot;size&quot; is none of worst, name, servers, unhealthy, changed."));
+    assert_eq!(pools("page=<script>").page.matches("<script").count(), 1);
 }
 
 #[test]
@@ -370,6 +469,9 @@ fn an_address_that_asks_for_what_there_is_not_says_so() {
     for (query, message) in [
         ("state=ill", "state &quot;ill&quot; is none of Healthy, Unhealthy, Unknown."),
         ("cause=bad_luck", "cause &quot;bad_luck&quot; is no cause; tcp_refused is one."),
+        ("side=x", "side &quot;x&quot; is none of network, gateway, server, exporter."),
+        ("warning=x", "warning &quot;x&quot; is no warning;"),
+        ("sort=x", "sort &quot;x&quot; is none of server, since, duration."),
         ("page=0", "page &quot;0&quot; is no number from 1 on."),
     ] {
         let page = sample::asked(&snapshot, query).unwrap_err();

@@ -10,7 +10,7 @@ use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{
     Attempt, Cause, Code, Evidence, Facts, Finding, Notice, ResponseSummary, Slot, Verdict,
 };
-use backend_health_exporter::view::page::row::Answer;
+use backend_health_exporter::view::page::Answer;
 use backend_health_exporter::view::page::{Place, row};
 
 use crate::exporter::ConfigFile;

@@ -79,6 +79,7 @@ async fn start(setup: Setup) -> Running {
     let Setup { paths, entry, access, limits, listen, table, page } = setup;
     let shutdown = CancellationToken::new();
     let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
+    let of_rows = web::pages::router(&table, &Arc::from("/metrics"));
     let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
     // There is no row that could be checked.
     let begin: Arc<Begin> = Arc::new(|_, _| Err(Refusal::NoSuchRow("no such row".to_owned())));
@@ -118,6 +119,7 @@ async fn start(setup: Setup) -> Running {
             .merge(web::api::troubleshoot::surface(checks))
             .into_router(&base)
             .merge(web::docs::router("/metrics"))
+            .merge(of_rows)
             .route("/api/v1/echo", post(async |body: String| body)),
     };
     let mut listeners = Vec::new();

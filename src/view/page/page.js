@@ -148,7 +148,7 @@
   }
 
   // What the stream filters by; how the page shows it is not its business.
-  const FILTERS = ["pool", "setting", "server", "state", "cause", "q"];
+  const FILTERS = ["pool", "setting", "server", "state", "side", "cause", "warning", "q"];
   let stream = null;
   const dated = () => document.querySelector("[data-live][data-generated-at]");
 

@@ -11,6 +11,8 @@ use crate::view::report::{Filter, FilterError};
 pub(super) struct Query {
     pub(super) filter: Filter,
     pub(super) form: Form,
+    /// The order of the rows, where it is not the worst first; always with [`Form::Rows`].
+    pub(super) sort: Option<Sort>,
     /// Only the rows of one group, by its id.
     pub(super) same: Option<String>,
     /// Counts from 0, where the address counts from 1.
@@ -27,6 +29,39 @@ pub(super) enum Form {
     Rows,
 }
 
+/// What rows are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// By name, then by port.
+    Server,
+    /// What changed last first.
+    Since,
+    /// The slowest latest probe first.
+    Duration,
+}
+
+impl Sort {
+    pub(super) const ALL: [Self; 3] = [Self::Server, Self::Since, Self::Duration];
+
+    /// In the address.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Since => "since",
+            Self::Duration => "duration",
+        }
+    }
+
+    /// As a link.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Server => "by server",
+            Self::Since => "latest change first",
+            Self::Duration => "slowest first",
+        }
+    }
+}
+
 /// An address that asks for what cannot be.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum QueryError {
@@ -36,6 +71,8 @@ pub(super) enum QueryError {
     Page(String),
     #[error("view {0:?} is neither faults nor rows")]
     Form(String),
+    #[error("sort {0:?} is none of server, since, duration")]
+    Sort(String),
 }
 
 impl Query {
@@ -51,22 +88,33 @@ impl Query {
                 ("view", "faults") => parsed.form = Form::Faults,
                 ("view", "rows") => parsed.form = Form::Rows,
                 ("view", form) => return Err(QueryError::Form(form.to_owned())),
+                ("sort", word) => match Sort::ALL.into_iter().find(|sort| sort.word().eq_ignore_ascii_case(word)) {
+                    Some(sort) => parsed.sort = Some(sort),
+                    None => return Err(QueryError::Sort(word.to_owned())),
+                },
                 ("same", id) => parsed.same = Some(id.to_owned()),
                 _ => {}
             }
+        }
+        // A fault has no name or duration of its own to be sorted by.
+        if parsed.sort.is_some() {
+            parsed.form = Form::Rows;
         }
         Ok(parsed)
     }
 
     /// As a link from the page; `root` as in [`super::Place`].
     pub(super) fn address(&self, root: &str) -> String {
-        let Self { filter, form, same, page } = self;
+        let Self { filter, form, sort, same, page } = self;
         let mut query = form_urlencoded::Serializer::new(filter.to_query());
-        match form {
-            Form::Faults => {}
-            Form::Rows => {
+        match (form, sort) {
+            (_, Some(sort)) => {
+                query.append_pair("sort", sort.word());
+            }
+            (Form::Rows, None) => {
                 query.append_pair("view", "rows");
             }
+            (Form::Faults, None) => {}
         }
         if let Some(same) = same {
             query.append_pair("same", same);
@@ -81,7 +129,7 @@ impl Query {
     }
 
     pub(super) fn with_filter(&self, filter: Filter) -> Self {
-        Self { filter, form: self.form, same: None, page: 0 }
+        Self { filter, form: self.form, sort: self.sort, same: None, page: 0 }
     }
 
     pub(super) fn with_states(&self, states: Vec<State>) -> Self {
@@ -93,7 +141,11 @@ impl Query {
     }
 
     pub(super) fn in_form(&self, form: Form) -> Self {
-        Self { form, page: 0, ..self.clone() }
+        Self { form, sort: None, page: 0, ..self.clone() }
+    }
+
+    pub(super) fn sorted(&self, sort: Sort) -> Self {
+        Self { form: Form::Rows, sort: Some(sort), page: 0, ..self.clone() }
     }
 
     pub(super) fn of_group(&self, id: &str) -> Self {
@@ -124,6 +176,8 @@ mod tests {
         check("pool=a+b%26c&pool=d&page=1", "./?pool=a+b%26c&pool=d");
         check("q=two++words&view=rows&page=3", "./?q=two+words&view=rows&page=3");
         check("same=00ff&view=faults", "./?same=00ff");
+        check("sort=DURATION&side=server", "./?side=server&sort=duration");
+        check("view=faults&sort=since&page=2", "./?sort=since&page=2");
     }
 
     #[test]
@@ -134,6 +188,8 @@ mod tests {
         }
         check("state=ill", "state \"ill\" is none of Healthy, Unhealthy, Unknown");
         check("cause=bad_luck", "cause \"bad_luck\" is no cause; tcp_refused is one");
+        check("side=x", "side \"x\" is none of network, gateway, server, exporter");
+        check("sort=size", "sort \"size\" is none of server, since, duration");
         check("page=0", "page \"0\" is no number from 1 on");
         check("page=-1", "page \"-1\" is no number from 1 on");
         check("page=two", "page \"two\" is no number from 1 on");

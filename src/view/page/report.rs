@@ -1,16 +1,19 @@
 //! `/`: the report, the worst rows first, those with the same fault together. Only the part of it that is shown is put
 //! into words, so that ten thousand rows are a page like any other.
 
+use std::cmp::Reverse;
+
 use maud::{Markup, html};
 
 use super::line::{Lines, Why};
-use super::query::{Form, Query, QueryError};
+use super::query::{Form, Query, QueryError, Sort};
 use super::shell::{Kind, Shell};
 use super::{Place, card, doubt, form, line, shell, summary, time};
 use crate::health::{Row, Snapshot};
 use crate::view::groups::{Group, by_fault};
 use crate::view::ranking::{Urgency, worst_first};
 use crate::view::report::{Filter, Links, ReportRow, Summary};
+use crate::view::standing::{servers, standings};
 use crate::words::rfc3339;
 
 /// The whole page, for the query of the address as sent; `skipped` are the probes that could not be started on their
@@ -26,7 +29,7 @@ pub fn render(snapshot: &Snapshot, place: Place<'_>, query: Option<&str>, skippe
 }
 
 fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> String {
-    let Filter { pools, settings: _, servers: _, states, causes: _, words: _ } = &query.filter;
+    let Filter { pools, states, .. } = &query.filter;
     // What a state and a pool would show if they were chosen instead is counted, too.
     let rest = Filter { pools: Vec::new(), states: Vec::new(), ..query.filter.clone() };
     let of_pool = Filter { pools: pools.clone(), ..Filter::default() };
@@ -37,14 +40,17 @@ fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> S
     let shown: Vec<&Row> = of_any_state.iter().copied().filter(|row| of_state.matches(row)).collect();
     let tally = |rows: &[&Row]| Summary::of(rows.iter().map(|row| row.state));
     let (states, counted) = (tally(&of_any_state), tally(&shown));
+    let (servers, all) = (servers(of_any_state.iter().copied()), servers(&snapshot.rows).total());
+    let down = standings(of_any_state.iter().copied());
+    let pools = standings(of_any_pool.iter().copied());
 
     let body = html! {
         div id="summary" data-live data-generated-at=(rfc3339(snapshot.changed_at)) {
-            h1 { (summary::headline(states, snapshot.rows.len())) }
+            h1 { (summary::headline(&down, servers, all)) }
             (doubt::banner(snapshot, skipped))
             (summary::tiles(states, query, place))
-            (summary::remarks(&shown))
-            (summary::pools(&of_any_pool, query, place))
+            (summary::remarks(&shown, servers.total(), query, place))
+            (summary::pools(&pools, query, place))
         }
         (form::form(&snapshot.rows, query, place))
         div id="report" data-live { (Listing { snapshot, place, query }.of(&shown)) }
@@ -112,93 +118,91 @@ impl<'a> Listing<'a> {
                 }
                 @if let Some(group) = group {
                     (card::card(group, self.lines(), self.query, &self.links(), 0))
-                    (self.list(&[(group.urgency, group.rows.iter().map(|row| Item::Row(row)).collect())]))
+                    (self.list(&[Section::of(group.urgency, group.rows.iter().map(|row| Item::Row(row)).collect())]))
                 }
             };
         }
-        let by_urgency = worst_first(shown.iter().copied());
-        let sections: Vec<(Urgency, Vec<Item<'_>>)> = by_urgency
-            .iter()
-            .map(|(urgency, rows)| match (self.query.form, urgency) {
-                (Form::Faults, Urgency::Unhealthy | Urgency::Unknown | Urgency::Failing | Urgency::Warned) => {
-                    (*urgency, groups.iter().filter(|group| group.urgency == *urgency).map(Item::Fault).collect())
-                }
-                (Form::Faults, Urgency::Healthy) | (Form::Rows, _) => {
-                    (*urgency, rows.iter().map(|row| Item::Row(row)).collect())
-                }
-            })
-            .collect();
+        let sections: Vec<Section<'_>> = match self.query.sort {
+            Some(sort) => vec![Section { id: "all".to_owned(), title: "Rows", items: sorted(shown, sort) }],
+            None => worst_first(shown.iter().copied())
+                .iter()
+                .map(|(urgency, rows)| match (self.query.form, urgency) {
+                    (Form::Faults, Urgency::Unhealthy | Urgency::Unknown | Urgency::Failing | Urgency::Warned) => {
+                        let of_urgency = groups.iter().filter(|group| group.urgency == *urgency);
+                        Section::of(*urgency, of_urgency.map(Item::Fault).collect())
+                    }
+                    (Form::Faults, Urgency::Healthy) | (Form::Rows, _) => {
+                        Section::of(*urgency, rows.iter().map(|row| Item::Row(row)).collect())
+                    }
+                })
+                .collect(),
+        };
         html! {
-            @if !shown.is_empty() {
-                p.note {
-                    "The worst first. "
-                    @let (form, words) = match self.query.form {
-                        Form::Faults => (Form::Rows, "Show each row for itself"),
-                        Form::Rows => (Form::Faults, "Show rows with the same fault together"),
-                    };
-                    a href=(self.query.in_form(form).address(self.place.root)) { (words) }
-                }
-            }
+            @if !shown.is_empty() { (self.ways()) }
             (self.list(&sections))
         }
     }
 
+    /// The ways to show the rows; the one that is taken is no link.
+    fn ways(self) -> Markup {
+        let of_form =
+            |form, words| (self.query.sort.is_none() && self.query.form == form, self.query.in_form(form), words);
+        let forms = [of_form(Form::Faults, "same fault together"), of_form(Form::Rows, "each row for itself")];
+        let sorts = Sort::ALL.map(|sort| (self.query.sort == Some(sort), self.query.sorted(sort), sort.title()));
+        html! {
+            ul.ways aria-label="Order of the rows" {
+                @for (is_here, query, words) in forms.iter().chain(&sorts) {
+                    li { a href=(query.address(self.place.root)) aria-current=[is_here.then_some("true")] { (words) } }
+                }
+            }
+        }
+    }
+
     /// The items of the page that is asked for, or of the last one where there are no more so many.
-    fn list(self, sections: &[(Urgency, Vec<Item<'_>>)]) -> Markup {
-        let total: usize = sections.iter().map(|(_, items)| items.len()).sum();
+    fn list(self, sections: &[Section<'_>]) -> Markup {
+        let total: usize = sections.iter().map(|section| section.items.len()).sum();
         let pages = total.div_ceil(ITEMS).max(1);
         let page = self.query.page.min(pages - 1);
         let (mut skip, mut room) = (page * ITEMS, ITEMS);
-        let mut visible: Vec<(Urgency, &[Item<'_>])> = Vec::new();
-        for (urgency, items) in sections {
+        let mut visible: Vec<(&Section<'_>, &[Item<'_>])> = Vec::new();
+        for section in sections {
+            let items = &section.items;
             let from = skip.min(items.len());
             let to = (from + room).min(items.len());
             skip -= from;
             room -= to - from;
             if from < to {
-                visible.push((*urgency, &items[from..to]));
+                visible.push((section, &items[from..to]));
             }
         }
         let faults = visible.iter().flat_map(|(_, items)| *items).filter(|item| matches!(item, Item::Fault(_))).count();
         let rows_of_a_fault = (ROWS_OF_FAULTS / faults.max(1)).clamp(3, 20);
         html! {
-            @for (urgency, items) in visible {
-                @let heading = format!("h-{}", urgency as u8);
+            @for (Section { id, title, items: all }, items) in visible {
+                @let heading = format!("h-{id}");
                 section aria-labelledby=(heading) {
-                    @let rows: usize = sections.iter().filter(|(of, _)| *of == urgency).flat_map(|(_, items)| items).map(Item::rows).sum();
-                    h2 id=(heading) { (urgency.title()) " " small { (rows) @if rows == 1 { " row" } @else { " rows" } } }
+                    @let rows: usize = all.iter().map(Item::rows).sum();
+                    h2 id=(heading) { (title) " " small { (rows) @if rows == 1 { " row" } @else { " rows" } } }
                     @for item in items {
                         @if let Item::Fault(group) = item {
                             (card::card(group, self.lines(), self.query, &self.links(), rows_of_a_fault))
                         }
                     }
                     @let rows: Vec<&Row> = items.iter().filter_map(|item| item.row()).collect();
-                    @if !rows.is_empty() { (self.table(urgency, &rows)) }
+                    @if !rows.is_empty() { (self.table(title, &rows)) }
                 }
             }
-            @if pages > 1 { (self.pages(page, pages)) }
+            @if pages > 1 { (shell::pages(page, pages, |target| self.query.on_page(target).address(self.place.root))) }
         }
     }
 
-    fn table(self, urgency: Urgency, rows: &[&Row]) -> Markup {
+    fn table(self, title: &str, rows: &[&Row]) -> Markup {
         let (lines, base) = (self.lines(), self.links());
         html! {
             table.list.flat role="table" {
-                caption.hidden { (urgency.title()) ": each row is one server of a pool under one backend setting" }
+                caption.hidden { (title) ": each row is one server of a pool under one backend setting" }
                 (line::head())
                 tbody role="rowgroup" { @for row in rows { (lines.line(&ReportRow::of(row, &base))) } }
-            }
-        }
-    }
-
-    fn pages(self, page: usize, pages: usize) -> Markup {
-        let link = |target: usize| self.query.on_page(target).address(self.place.root);
-        html! {
-            nav.pages aria-label="Pages" {
-                @if page > 0 { a rel="prev" href=(link(page - 1)) { "Previous page" } }
-                span { "Page " (page + 1) " of " (pages) }
-                @if page + 1 < pages { a rel="next" href=(link(page + 1)) { "Next page" } }
-                @if page + 2 < pages { a href=(link(pages - 1)) { "Last page" } }
             }
         }
     }
@@ -210,6 +214,31 @@ impl<'a> Listing<'a> {
     fn links(self) -> Links {
         Links { base: self.place.root.to_owned() }
     }
+}
+
+/// Rows of one urgency, or all of them in another order.
+struct Section<'a> {
+    /// The same from one snapshot to the next.
+    id: String,
+    title: &'static str,
+    items: Vec<Item<'a>>,
+}
+
+impl<'a> Section<'a> {
+    fn of(urgency: Urgency, items: Vec<Item<'a>>) -> Self {
+        Self { id: (urgency as u8).to_string(), title: urgency.title(), items }
+    }
+}
+
+/// Rows that have none of what they are sorted by stand last.
+fn sorted<'a>(rows: &[&'a Row], sort: Sort) -> Vec<Item<'a>> {
+    let mut rows = rows.to_vec();
+    match sort {
+        Sort::Server => rows.sort_by_cached_key(|row| (row.target.server.to_lowercase(), row.target.port())),
+        Sort::Since => rows.sort_by_key(|row| Reverse(row.since)),
+        Sort::Duration => rows.sort_by_key(|row| Reverse(row.last_probe.as_ref().map(|probe| probe.evidence.duration))),
+    }
+    rows.into_iter().map(Item::Row).collect()
 }
 
 impl Item<'_> {

@@ -12,19 +12,12 @@ use maud::{Markup, html};
 
 pub use self::near::Asked;
 use super::shell::{Kind, Shell};
-use super::{Place, check, endpoint, shape, shell, time};
+use super::{Answer, Place, check, endpoint, shape, shell, time};
 use crate::health::{Snapshot, State};
 use crate::verdict::{Cause, Stage};
 use crate::view::picture;
 use crate::view::report::{Filter, Links, ReportRow};
 use crate::words::{age, one_line, rfc3339, span};
-
-/// A page and the status to answer it with.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub page: String,
-}
 
 /// The page for a request's query as sent. It names a row by `pool`, `setting` and `server`; names compare as everywhere in
 /// the report, without regard to case, and an IPv6 address may stand in brackets.

@@ -26,10 +26,30 @@ pub(super) struct Shell<'a> {
     pub(super) state: Option<State>,
 }
 
+/// A page and the status to answer it with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub page: String,
+}
+
+/// The ways from one part of a long list to the others; `page` counts from 0, and `link` leads to one.
+pub(super) fn pages(page: usize, pages: usize, link: impl Fn(usize) -> String) -> Markup {
+    html! {
+        nav.pages aria-label="Pages" {
+            @if page > 0 { a rel="prev" href=(link(page - 1)) { "Previous page" } }
+            span { "Page " (page + 1) " of " (pages) }
+            @if page + 1 < pages { a rel="next" href=(link(page + 1)) { "Next page" } }
+            @if page + 2 < pages { a href=(link(pages - 1)) { "Last page" } }
+        }
+    }
+}
+
 /// What a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Report,
+    Pools,
     Row,
     NoRow,
     Check,
@@ -42,6 +62,7 @@ impl Kind {
     fn content(self) -> &'static str {
         match self {
             Self::Report => "report",
+            Self::Pools => "pools",
             Self::Row => "row and what is wrong with it",
             Self::NoRow => "rows that may be meant",
             Self::Check => "result of the check",
@@ -79,6 +100,7 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
                     nav aria-label="Pages of this site" {
                         ul {
                             li { a href={ (root) "/" } aria-current=[here(Kind::Report)] { "Report" } }
+                            li { a href={ (root) "/pools" } aria-current=[here(Kind::Pools)] { "Pools" } }
                             li { a href={ (root) "/docs/" } aria-current=[here(Kind::Documents)] { "Documentation" } }
                             li { a href={ (root) (metrics_path) } { "Metrics (text)" } }
                         }

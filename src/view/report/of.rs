@@ -42,6 +42,13 @@ impl<'a> Report<'a> {
 }
 
 impl Summary {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> usize {
+        let Self { healthy, unhealthy, unknown } = self;
+        healthy + unhealthy + unknown
+    }
+
     #[must_use]
     pub fn of(states: impl Iterator<Item = State>) -> Self {
         states.fold(Self::default(), |mut summary, state| {

@@ -118,6 +118,7 @@ async fn nothing_lies_on_anything_else_in_the_report_and_the_documentation() {
     for path in ["/", "/?view=rows&pool=payments&pool=shop"] {
         check(&browser, &exporter.url(path), "report").await;
     }
+    check(&browser, &exporter.url("/pools"), "pools").await;
     check(&browser, &exporter.url("/docs/"), "list of documents").await;
     for doc in DOCS {
         check(&browser, &exporter.url(&format!("/docs/{}", doc.name)), "text").await;
@@ -136,7 +137,7 @@ async fn the_documentation_leads_to_the_report_and_back() {
     browser.click("#cert_expired + p a").await;
     arrives("/?cause=cert_expired").await;
     let rows = browser.eval("document.querySelector('h1').textContent").await;
-    assert_eq!(rows, "2 of 2 matching rows are Unhealthy.");
+    assert_eq!(rows, "2 pools have no healthy server. 2 of 2 matching servers are Unhealthy.");
     browser.click("header nav li:nth-child(2) a").await;
     arrives("/docs/").await;
     browser.click("dl a").await;

@@ -13,7 +13,7 @@ use crate::faults::LOCALHOST;
 
 const ROWS: &str = "document.querySelectorAll('tbody tr').length";
 /// Every row of the demo is in its state and has a past, and this host keeps up.
-const SETTLED: &str = "!document.querySelector('.doubt') && document.querySelector('h1').textContent.startsWith('42 of 63') \
+const SETTLED: &str = "!document.querySelector('.doubt') && document.querySelector('h1').textContent.includes(' Unhealthy, ') \
                        && document.body.textContent.includes('all 20 succeeded')";
 const HEADLINE: &str = "document.querySelector('h1').textContent";
 
@@ -97,7 +97,7 @@ async fn typing_filters_the_rows_and_the_address() {
     browser.eval("document.getElementById('q').focus()").await;
     browser.press("payments").await;
     browser.until("the address follows", "location.search === '?q=payments'").await;
-    browser.until("only those are left", &format!("/matching rows/.test({HEADLINE})")).await;
+    browser.until("only those are left", &format!("/matching servers/.test({HEADLINE})")).await;
     assert_eq!(browser.eval("document.activeElement.id + document.activeElement.value").await, "qpayments");
     let pools = "[...document.querySelectorAll('tbody tr')].every(it => it.textContent.includes('payments'))";
     assert_eq!(browser.eval(pools).await, true);
@@ -126,11 +126,13 @@ async fn a_backend_that_dies_changes_the_page_without_a_reload() {
     let (exporter, _config) = probing(&[&first, &second]).await;
     let browser = Browser::start(Look::default()).await;
     browser.open(&exporter.url("/")).await;
-    browser.until("all is well", &format!("{HEADLINE} === 'All 2 rows are Healthy.'")).await;
+    browser.until("all is well", &format!("{HEADLINE} === 'All 2 servers are Healthy.'")).await;
     browser.eval("window.same = true; document.querySelector('.more').open = true").await;
     browser.eval("document.getElementById('server').focus()").await;
     drop(second);
-    browser.until("it is seen", &format!("{HEADLINE} === '1 of 2 rows is Unhealthy.'")).await;
+    browser
+        .until("it is seen", &format!("{HEADLINE} === '1 pool has no healthy server. 1 of 2 servers is Unhealthy.'"))
+        .await;
     browser.until("in the title", "document.title.startsWith('1 Unhealthy, 1 Healthy')").await;
     assert!(browser.eval("document.getElementById('icon').href").await.as_str().unwrap().contains("unhealthy.svg"));
     let card = browser.eval("document.querySelector('article').innerText").await;
