@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigFile, Problems};
 use crate::health::{HealthTable, ScanMemory, State, Transition};
 use crate::probe::{Observation, Prober, ScanFacts};
 use crate::resolver::Resolver;
-use crate::scheduler::{DELAY_BOUNDS, Ended, Scheduler, Skip};
+use crate::scheduler::{DELAY_BOUNDS, Ended, Finished, Scheduler, Skip};
 use crate::target::{Target, expand};
 use crate::verdict::{Cause, Judge, Verdict, unexplained_alert};
 use crate::view::metrics::{DelayHistogram, ExporterNumbers};
@@ -198,7 +198,7 @@ fn below_prefix(paths: &web::Paths) -> String {
 }
 
 /// Observe, judge, record: what happens on every beat of every row.
-async fn beat(prober: &Prober, judge: &Judge, table: &HealthTable, target: &Target) -> Ended {
+async fn beat(prober: &Prober, judge: &Judge, table: &HealthTable, target: &Target) -> Finished {
     let mut observation = prober.probe(&target.probe).await;
     observation.scan = scan(prober, table, target, &observation).await;
     let verdict = judge.judge(&target.probe, &observation);
@@ -207,7 +207,9 @@ async fn beat(prober: &Prober, judge: &Judge, table: &HealthTable, target: &Targ
     if let Some(transition) = table.record(target, verdict, SystemTime::now()) {
         log(&transition);
     }
-    ended
+    // Most rows have one interval, whatever they are.
+    let is_well = target.interval == target.unhealthy_interval || table.is_well(target.id);
+    Finished { ended, is_well }
 }
 
 /// Lets every row have its beat, and says of those that could not why.

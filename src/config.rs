@@ -135,6 +135,8 @@ pub struct Azure {
 pub struct Pool {
     pub name: Arc<str>,
     pub settings: Vec<Arc<BackendSettings>>,
+    /// How many servers it should have; shown, and changes no state.
+    pub min_servers: Option<u32>,
     /// Their servers add up.
     pub sources: Vec<Source>,
 }
@@ -168,6 +170,9 @@ pub struct HealthProbe {
     pub interval: Duration,
     pub timeout: Duration,
     pub unhealthy_threshold: u32,
+    /// `None`: the interval.
+    pub unhealthy_interval: Option<Duration>,
+    pub healthy_threshold: u32,
     pub pick_host_name_from_backend_settings: bool,
     pub ask: Arc<Ask>,
     pub expectation: Arc<Expectation>,

@@ -11,9 +11,11 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 pub use self::history::{History, PastProbe};
-use self::streak::{Event, Streak};
+use self::streak::{Event, Streak, Thresholds};
 use crate::target::{Target, TargetId};
-use crate::verdict::{Cause, Finding, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict};
+use crate::verdict::{
+    Cause, Code, Finding, Notice, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict,
+};
 
 /// Every row, behind one lock that is held for microseconds and never across a wait.
 #[derive(Default)]
@@ -243,6 +245,14 @@ impl HealthTable {
         inner.index.get(&id).map(|index| (inner.revision, inner.entries[*index].row.clone()))
     }
 
+    /// Whether a row is Healthy, and its latest probe did not fail.
+    #[must_use]
+    pub fn is_well(&self, id: TargetId) -> bool {
+        let inner = self.lock();
+        let row = inner.index.get(&id).map(|index| &inner.entries[*index].row);
+        row.is_some_and(|row| row.state == State::Healthy && row.consecutive_failures == 0)
+    }
+
     /// Whether every row present at start has ended a probe.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -315,14 +325,23 @@ impl Entry {
         };
         Arc::make_mut(&mut row.history).push(&verdict);
         let cause = verdict.cause.clone().map(Arc::new);
-        row.last_probe = Some(Arc::new(verdict));
-        self.advance(event, cause, now)
+        self.row.last_probe = Some(Arc::new(verdict));
+        let transition = self.advance(event, cause, now);
+        let (successes, needed) = (self.row.consecutive_successes, self.row.target.healthy_threshold);
+        if let (1.., Event::Success, Some(last)) = (successes, event, &mut self.row.last_probe) {
+            let detail = format!("{successes} of the {needed} successful probes in a row have come");
+            // It is what there is to say first: the probe itself succeeded.
+            Arc::make_mut(last).warnings.insert(0, Finding::new(Code::Notice(Notice::NotHealthyYet), detail));
+        }
+        transition
     }
 
     fn advance(&mut self, event: Event, cause: Option<Arc<Finding<Cause>>>, now: SystemTime) -> Option<Transition> {
         let from = self.row.state;
-        let step = self.streak.advance(event, self.row.target.unhealthy_threshold);
+        let Target { healthy_threshold: healthy, unhealthy_threshold: unhealthy, .. } = *self.row.target;
+        let step = self.streak.advance(event, Thresholds { healthy, unhealthy });
         self.row.consecutive_failures = self.streak.failures();
+        self.row.consecutive_successes = self.streak.successes();
         // A probe has ended, so that "not probed yet" is no longer true, though nothing else is known.
         let is_new = self.row.cause.as_ref().is_some_and(|cause| cause.code == Cause::NotProbedYet);
         if step.takes_cause || (is_new && self.row.last_probe.is_some()) {
@@ -355,6 +374,7 @@ impl Row {
             since: now,
             cause: Some(Arc::new(Finding::new(Cause::NotProbedYet, explanation))),
             consecutive_failures: 0,
+            consecutive_successes: 0,
             probes: 0,
             failures: Vec::new(),
             transitions: [0; 3],
@@ -472,6 +492,8 @@ pub struct Row {
     pub cause: Option<Arc<Finding<Cause>>>,
     /// Failed probes in a row.
     pub consecutive_failures: u32,
+    /// Successful probes in a row of a row that is not Healthy yet; 0 of one that is.
+    pub consecutive_successes: u32,
     pub probes: u64,
     /// Failed probes, and those without a verdict, by cause; only causes that occurred.
     pub failures: Vec<(Cause, u64)>,
@@ -524,17 +546,16 @@ mod tests {
     use crate::verdict::{Evidence, Phases};
 
     fn target(path: &str, threshold: u32, port: u16) -> Arc<Target> {
+        let probe = ProbeSpec {
+            request: Some(Request::new("server", path)),
+            ..ProbeSpec::new(Protocol::Http, Host::Name("server".into()), port, Duration::from_secs(1))
+        };
         Arc::new(Target {
             id: TargetId(7),
             pool: "pool".into(),
             setting: "setting".into(),
-            server: "server".into(),
-            interval: Duration::from_secs(1),
             unhealthy_threshold: threshold,
-            probe: ProbeSpec {
-                request: Some(Request::new("server", path)),
-                ..ProbeSpec::new(Protocol::Http, Host::Name("server".into()), port, Duration::from_secs(1))
-            },
+            ..Target::single("server".into(), probe)
         })
     }
 

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use self::admission::{Pace, Queue, Young};
 use self::grid::{Grid, missed_beats};
+pub use self::runs::Finished;
 use self::runs::{Meter, RunState, UnderWay};
 use crate::target::{Target, TargetId};
 
@@ -82,7 +83,7 @@ impl Scheduler {
     /// `crowded` says whether the host has no CPU to spare because of this process: then few runs are under way at once, so
     /// that servers on the same host can answer them in time.
     ///
-    /// `run` is called for each beat that is kept, `skipped` for each one that is not.
+    /// `run` is called for each beat that is kept, and says how it ended; `skipped` is called for each one that is not.
     pub fn start<Run, Running>(
         limit: usize,
         crowded: impl Fn() -> bool + Send + 'static,
@@ -92,8 +93,9 @@ impl Scheduler {
     ) -> Self
     where
         Run: Fn(Arc<Target>) -> Running + Send + 'static,
-        Running: Future<Output = Ended> + Send + 'static,
+        Running: Future<Output: Into<Finished>> + Send + 'static,
     {
+        let (ill, ended) = mpsc::unbounded_channel();
         let (targets, incoming) = mpsc::unbounded_channel();
         let meter = Arc::new(Meter::new(limit));
         let runs = TaskTracker::new();
@@ -109,10 +111,11 @@ impl Scheduler {
             meter: meter.clone(),
             runs: runs.clone(),
             shutdown,
+            ended: ill,
             run,
             skipped,
         };
-        runs.spawn(beats.keep(incoming));
+        runs.spawn(beats.keep(incoming, ended));
         Self { targets, meter, runs }
     }
 
@@ -147,6 +150,8 @@ struct Beats<Run, Skipped> {
     meter: Arc<Meter>,
     runs: TaskTracker,
     shutdown: CancellationToken,
+    /// Told of each run that ended of a row whose interval depends on that.
+    ended: mpsc::UnboundedSender<TargetId>,
     run: Run,
     skipped: Skipped,
 }
@@ -158,16 +163,22 @@ struct Slot {
     next: Instant,
     /// The beat that is due and not started.
     waiting: Option<Instant>,
+    /// The beat before the next one; `None` before the first.
+    latest: Option<Instant>,
     run: Arc<RunState>,
 }
 
 impl<Run, Running, Skipped> Beats<Run, Skipped>
 where
     Run: Fn(Arc<Target>) -> Running + Send + 'static,
-    Running: Future<Output = Ended> + Send + 'static,
+    Running: Future<Output: Into<Finished>> + Send + 'static,
     Skipped: Fn(&Target, Skip) + Send + 'static,
 {
-    async fn keep(mut self, mut incoming: mpsc::UnboundedReceiver<Vec<Arc<Target>>>) {
+    async fn keep(
+        mut self,
+        mut incoming: mpsc::UnboundedReceiver<Vec<Arc<Target>>>,
+        mut ended: mpsc::UnboundedReceiver<TargetId>,
+    ) {
         let shutdown = self.shutdown.clone();
         loop {
             let beat = self.due.peek().map(|Reverse((at, _))| *at);
@@ -184,6 +195,7 @@ where
                     Some(targets) => self.replace(targets),
                     None => return,
                 },
+                Some(id) = ended.recv() => self.pace_of(id),
                 () = wait => self.start_due(),
             }
         }
@@ -192,7 +204,9 @@ where
     fn replace(&mut self, targets: Vec<Arc<Target>>) {
         let now = Instant::now();
         self.grid.expect(targets.iter().map(AsRef::as_ref));
-        self.pace.expect(targets.iter().map(|target| target.interval), self.grid.spacing());
+        // As much as may fall due.
+        let most = |target: &Arc<Target>| target.interval.min(target.unhealthy_interval);
+        self.pace.expect(targets.iter().map(most), self.grid.spacing());
         let mut old = std::mem::take(&mut self.slots);
         // Those that have a place come first.
         for target in &targets {
@@ -209,7 +223,7 @@ where
                     let place = kept.map_or_else(|| self.grid.place(&target), |slot| slot.place);
                     // A changed row waits for the end of a run that began under its old settings.
                     let run = before.map_or_else(|| Arc::new(RunState::new()), |slot| slot.run);
-                    Slot { next: self.grid.first(&target, place, now), waiting: None, target, place, run }
+                    Slot { next: self.grid.first(&target, place, now), waiting: None, latest: None, target, place, run }
                 }
             };
             self.due.push(Reverse((slot.next, slot.target.id)));
@@ -227,15 +241,17 @@ where
         {
             self.due.pop();
             let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.next == at) else { continue };
-            slot.next = self.grid.following(slot.target.interval, slot.place, at, now);
+            slot.latest = Some(at);
+            slot.next = slot.following(&self.grid, at, now);
             self.due.push(Reverse((slot.next, id)));
-            let missed = missed_beats(at, now, slot.target.interval);
+            let missed = missed_beats(at, now, slot.interval());
             self.meter.skipped(missed);
             for _ in 0..missed.min(MAX_MISSED_TOLD) {
                 (self.skipped)(&slot.target, Skip::Missed);
             }
             let skip = if slot.run.is_running() {
-                Some(Skip::StillRunning)
+                // Its beat is set anew when the run ends.
+                (!slot.has_its_own_pace()).then_some(Skip::StillRunning)
             } else if slot.waiting.replace(at).is_none() {
                 self.queue.push(id, slot.run.standing());
                 fresh += usize::from(nobody_waits);
@@ -265,19 +281,60 @@ where
         }
     }
 
+    /// After a run that ended the next beat may come sooner, or later, than it was to.
+    fn pace_of(&mut self, id: TargetId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        // What is due already has its turn first.
+        if let (Some(latest), None) = (slot.latest, slot.waiting) {
+            let next = slot.following(&self.grid, latest, Instant::now());
+            if next != slot.next {
+                slot.next = next;
+                self.due.push(Reverse((next, id)));
+            }
+        }
+    }
+
     fn start_one(&mut self, target: Arc<Target>, run: Arc<RunState>, due: Instant) {
         let young = run.may_be_answered().then(|| self.young.one_more());
         let under_way = UnderWay::begin(self.meter.clone(), run, young);
         self.pace.started_one();
+        let (id, depends) = (target.id, target.interval != target.unhealthy_interval);
         let work = (self.run)(target);
-        let shutdown = self.shutdown.clone();
+        let (shutdown, ended_runs) = (self.shutdown.clone(), depends.then(|| self.ended.clone()));
         self.runs.spawn(async move {
             under_way.has_turn(due.elapsed());
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                ended = work => under_way.take(ended),
+                finished = work => {
+                    under_way.take(finished.into());
+                    drop(under_way);
+                    // Fails only after the end, when there is no other beat.
+                    let _ = ended_runs.map(|runs| runs.send(id));
+                }
             }
         });
+    }
+}
+
+impl Slot {
+    /// The interval that holds for it now.
+    fn interval(&self) -> Duration {
+        if self.run.is_well() { self.target.interval } else { self.target.unhealthy_interval }
+    }
+
+    /// It is probed by the interval for rows that are not well.
+    fn has_its_own_pace(&self) -> bool {
+        self.interval() != self.target.interval
+    }
+
+    /// The beat after the one that was due at `at`. A row that is not well leaves its place, and comes back to it; those
+    /// that fell ill at different moments stay as far apart as they were.
+    fn following(&self, grid: &Grid, at: Instant, now: Instant) -> Instant {
+        if self.has_its_own_pace() {
+            grid.later(at, self.interval(), now)
+        } else {
+            grid.following(self.target.interval, self.place, at, now)
+        }
     }
 }
 
@@ -298,15 +355,9 @@ mod tests {
         // Spreads like a hash does.
         let id = TargetId(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (number << 17));
         let server: Arc<str> = format!("server-{number}").into();
-        Arc::new(Target {
-            id,
-            pool: "pool".into(),
-            setting: "setting".into(),
-            server: server.clone(),
-            interval,
-            unhealthy_threshold: 3,
-            probe: ProbeSpec::new(Protocol::Tcp, crate::probe::Host::Name(server), 80, Duration::from_secs(1)),
-        })
+        let host = crate::probe::Host::Name(server.clone());
+        let probe = ProbeSpec::new(Protocol::Tcp, host, 80, Duration::from_secs(1));
+        Arc::new(Target { id, interval, unhealthy_interval: interval, ..Target::single(server, probe) })
     }
 
     /// What happened, in order: the moment since start, the target, and `None` for a run or why not.
@@ -551,5 +602,74 @@ mod tests {
         let gone = target(2, Duration::from_secs(3)).id;
         assert!(of(gone).iter().all(|at| *at < Duration::from_millis(4200)), "a removed row is not run again");
         assert!(!of(target(4, Duration::from_secs(3)).id).is_empty());
+    }
+
+    /// When each of these rows ran, in milliseconds, while those runs failed whose start `fails` names.
+    async fn runs_of(
+        rows: Vec<Arc<Target>>,
+        takes: Duration,
+        fails: fn(Duration) -> bool,
+        seconds: u64,
+    ) -> Vec<Vec<u64>> {
+        let start = Instant::now();
+        let log: Arc<Mutex<HashMap<TargetId, Vec<u64>>>> = Arc::default();
+        let written = log.clone();
+        let run = move |target: Arc<Target>| {
+            let at = start.elapsed();
+            written.lock().unwrap().entry(target.id).or_default().push(u64::try_from(at.as_millis()).unwrap());
+            async move {
+                tokio::time::sleep(takes).await;
+                Finished { ended: Ended::Answered, is_well: !fails(at) }
+            }
+        };
+        let shutdown = CancellationToken::new();
+        let skipped = |target: &Target, skip: Skip| panic!("{} is not skipped: {skip:?}", target.server);
+        let scheduler = Scheduler::start(100_000, || false, shutdown.clone(), run, skipped);
+        scheduler.replace(rows.clone());
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        shutdown.cancel();
+        scheduler.ended().await;
+        let mut log = log.lock().unwrap();
+        rows.iter().map(|row| log.remove(&row.id).unwrap_or_default()).collect()
+    }
+
+    fn paced(number: u64, unhealthy_interval: Duration) -> Arc<Target> {
+        Arc::new(Target { unhealthy_interval, ..Target::clone(&target(number, Duration::from_secs(10))) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_that_failed_is_asked_by_its_other_interval_and_comes_back_to_its_place() {
+        let ill = |at: Duration| (30..52).contains(&at.as_secs());
+        for (unhealthy, takes) in [(1, 10), (3, 10), (2, 5_000), (25, 10)] {
+            let row = paced(5, Duration::from_secs(unhealthy));
+            let runs = runs_of(vec![row], Duration::from_millis(takes), ill, 120).await.remove(0);
+            let place = runs[1] % 10_000;
+            let is_ill = |at: &u64| ill(Duration::from_millis(*at));
+            for pair in runs[1..].windows(2) {
+                let gap = pair[1] - pair[0];
+                // The first beat is set when a run that took longer than the interval has ended.
+                let shortest = (unhealthy * 1_000).max(takes);
+                if is_ill(&pair[0]) {
+                    assert!((shortest..=shortest + unhealthy * 1_000 + 40).contains(&gap), "{unhealthy} s: {runs:?}");
+                } else {
+                    assert!((4_980..=15_020).contains(&gap), "{unhealthy} s: {runs:?}");
+                    assert!((pair[1] % 10_000).abs_diff(place) <= 20, "back at its place, {unhealthy} s: {runs:?}");
+                }
+            }
+            assert!(runs.iter().any(is_ill) && runs.last().is_some_and(|last| *last > 105_000), "{runs:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_fall_ill_together_are_not_asked_together() {
+        let rows: Vec<_> = (0..1_000).map(|number| paced(number, Duration::from_secs(1))).collect();
+        let always = runs_of(rows, Duration::from_millis(1), |at| at.as_secs() >= 20, 60).await;
+        let mut in_slot = HashMap::new();
+        for at in always.iter().flatten().filter(|at| (40_000..50_000).contains(*at)) {
+            *in_slot.entry(at / 100).or_insert(0_usize) += 1;
+        }
+        // 1,000 a second are 100 in each tenth of one.
+        assert_eq!(in_slot.len(), 100);
+        assert!(in_slot.values().all(|count| (60..=150).contains(count)), "{in_slot:?}");
     }
 }

@@ -45,7 +45,12 @@ pub struct Target {
     /// As written, without brackets.
     pub server: Arc<str>,
     pub interval: Duration,
+    /// The interval after a failed probe, and while the row is not Healthy; mostly the same one.
+    pub unhealthy_interval: Duration,
+    pub healthy_threshold: u32,
     pub unhealthy_threshold: u32,
+    /// As configured for the pool; changes no state.
+    pub min_servers: Option<u32>,
     pub probe: ProbeSpec,
 }
 
@@ -89,7 +94,10 @@ fn target(config: &Config, pool: &Pool, server: &Server, settings: &BackendSetti
         setting: settings.name.clone(),
         server: server.written.clone(),
         interval: probe.interval,
+        unhealthy_interval: probe.unhealthy_interval.unwrap_or(probe.interval),
+        healthy_threshold: probe.healthy_threshold,
         unhealthy_threshold: probe.unhealthy_threshold,
+        min_servers: pool.min_servers,
         probe: ProbeSpec {
             protocol: settings.protocol,
             server: server.host.clone(),
@@ -143,13 +151,33 @@ fn verified_name(server: &Server, settings: &BackendSettings) -> (VerifiedName, 
 }
 
 impl Target {
+    /// A row of no pool, asked by nobody's clock: its first result decides.
+    #[must_use]
+    pub fn single(server: Arc<str>, probe: ProbeSpec) -> Self {
+        Self {
+            id: TargetId(0),
+            pool: "".into(),
+            setting: "".into(),
+            server,
+            interval: probe.timeout,
+            unhealthy_interval: probe.timeout,
+            healthy_threshold: 1,
+            unhealthy_threshold: 1,
+            min_servers: None,
+            probe,
+        }
+    }
+
     /// Whether a verdict under `other` still says something of this row: the same question to the same server, though
     /// perhaps at other times or with newer certificates of ours.
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         let mut normal = other.clone();
         normal.interval = self.interval;
+        normal.unhealthy_interval = self.unhealthy_interval;
+        normal.healthy_threshold = self.healthy_threshold;
         normal.unhealthy_threshold = self.unhealthy_threshold;
+        normal.min_servers = self.min_servers;
         normal.probe.timeout = self.probe.timeout;
         if let (Some(theirs), Some(ours)) = (&mut normal.probe.tls, &self.probe.tls) {
             theirs.trust = ours.trust.clone();

@@ -236,17 +236,15 @@ mod tests {
 
     /// A server that may take a day to answer.
     fn patient(number: u64, port: u16) -> Arc<Target> {
+        let probe = ProbeSpec {
+            request: Some(Request::new("127.0.0.1", "/")),
+            ..ProbeSpec::new(Protocol::Http, Host::Ip([127, 0, 0, 1].into()), port, Duration::from_hours(24))
+        };
         Arc::new(Target {
             id: TargetId(number),
             pool: "web".into(),
             setting: "plain".into(),
-            server: "127.0.0.1".into(),
-            interval: Duration::from_secs(30),
-            unhealthy_threshold: 1,
-            probe: ProbeSpec {
-                request: Some(Request::new("127.0.0.1", "/")),
-                ..ProbeSpec::new(Protocol::Http, Host::Ip([127, 0, 0, 1].into()), port, Duration::from_hours(24))
-            },
+            ..Target::single("127.0.0.1".into(), probe)
         })
     }
 

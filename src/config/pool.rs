@@ -39,7 +39,8 @@ impl Loader {
             }
         }
         let sources = vec![Source::Fixed(Fixed::new(servers))];
-        Pool { name: pool.name.value().cloned().unwrap_or_default(), settings: order, sources }
+        let name = pool.name.value().cloned().unwrap_or_default();
+        Pool { name, settings: order, min_servers: pool.min_servers.value().copied(), sources }
     }
 
     /// The servers of a pool: each only once, however it is written, and each with a name where a setting wants one.

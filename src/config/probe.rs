@@ -26,6 +26,8 @@ pub(super) const PROBE: &[&str] = &[
     "interval",
     "timeout",
     "unhealthy_threshold",
+    "healthy_threshold",
+    "unhealthy_interval",
     PICK,
     "match",
     PROXY_LINE,
@@ -51,6 +53,8 @@ impl Default for HealthProbe {
             interval: Duration::from_secs(30),
             timeout: LONGEST_DEFAULT_TIMEOUT,
             unhealthy_threshold: 3,
+            healthy_threshold: 1,
+            unhealthy_interval: None,
             pick_host_name_from_backend_settings: false,
             ask: Arc::default(),
             expectation: Arc::default(),
@@ -141,6 +145,14 @@ pub(super) fn over(
             .field("unhealthy_threshold", report, |node| number(node, THRESHOLD))
             .into_value()
             .unwrap_or(own.unhealthy_threshold),
+        healthy_threshold: section
+            .field("healthy_threshold", report, |node| number(node, THRESHOLD))
+            .into_value()
+            .unwrap_or(own.healthy_threshold),
+        unhealthy_interval: section
+            .field("unhealthy_interval", report, |node| duration(node, INTERVAL))
+            .into_value()
+            .or(own.unhealthy_interval),
         pick_host_name_from_backend_settings: picks || own.pick_host_name_from_backend_settings,
         ask: Arc::new(Ask { path: path.into_value().unwrap_or_else(|| own.ask.path.clone()) }),
         expectation: Arc::new(Expectation {
@@ -253,6 +265,12 @@ impl HealthProbe {
             format!("timeout {}", setting(self.timeout)),
             format!("unhealthy after {}", count(self.unhealthy_threshold as usize, "failed probe")),
         ];
+        if let Some(interval) = self.unhealthy_interval {
+            words.push(format!("every {} after a failure and until healthy", setting(interval)));
+        }
+        if self.healthy_threshold > 1 {
+            words.push(format!("healthy again after {}", count(self.healthy_threshold as usize, "success")));
+        }
         if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
             words.push(format!("path {}", self.ask.path));
             words.push(format!("expects status {}", codes_in_words(&self.expectation)));

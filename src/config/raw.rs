@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Field, Items, Located, Section, duration, text, truth};
+use super::decode::{Field, Items, Located, Section, duration, number, text, truth};
 use super::item::{host, name, port, protocol};
 use super::probe::Item;
 use super::report::{Place, Report};
@@ -41,7 +41,9 @@ pub(super) const CLIENT_CERTIFICATE: &[&str] = &["certificate", "private_key"];
 pub(super) const AZURE: &[&str] = &["subscription", "resource_group", "application_gateway", "location"];
 
 /// The keys of an item of `backend_pools`.
-pub(super) const POOL: &[&str] = &["name", "settings", "servers"];
+pub(super) const POOL: &[&str] = &["name", "settings", "servers", "min_servers"];
+
+const MIN_SERVERS: RangeInclusive<u32> = 0..=100_000;
 
 const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 3650);
 
@@ -86,6 +88,7 @@ pub(super) struct Pool {
     pub(super) name: Field<Arc<str>>,
     pub(super) settings: Items<Arc<str>>,
     pub(super) servers: Items<Server>,
+    pub(super) min_servers: Field<u32>,
 }
 
 /// `azure`.
@@ -182,6 +185,7 @@ impl Pool {
             name: section.required("name", report, name),
             settings: section.items("settings", report, name),
             servers: section.items("servers", report, |node| value::server(text(node)?)),
+            min_servers: section.field("min_servers", report, |node| number(node, MIN_SERVERS)),
         })
     }
 }

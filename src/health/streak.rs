@@ -20,12 +20,21 @@ pub(super) struct Streak {
     state: State,
     /// Failures in a row, of any kind but our own trouble.
     failures: u32,
+    /// Successes in a row of a row that is not Healthy.
+    successes: u32,
     /// DNS failures in a row, at the end of that streak.
     dns_failures: u32,
     /// Beats in a row that gave no verdict.
     silent: u32,
     /// The server was reached, or failed to be, at least once: the threshold counts from then on.
     judged: bool,
+}
+
+/// How many results in a row change a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Thresholds {
+    pub(super) healthy: u32,
+    pub(super) unhealthy: u32,
 }
 
 /// What a beat changes.
@@ -39,7 +48,7 @@ pub(super) struct Step {
 
 impl Default for Streak {
     fn default() -> Self {
-        Self { state: State::Unknown, failures: 0, dns_failures: 0, silent: 0, judged: false }
+        Self { state: State::Unknown, failures: 0, successes: 0, dns_failures: 0, silent: 0, judged: false }
     }
 }
 
@@ -48,11 +57,21 @@ impl Streak {
         self.failures
     }
 
-    pub(super) fn advance(&mut self, event: Event, threshold: u32) -> Step {
+    /// Of a row that is not Healthy; 0 of one that is.
+    pub(super) fn successes(&self) -> u32 {
+        self.successes
+    }
+
+    pub(super) fn advance(&mut self, event: Event, thresholds: Thresholds) -> Step {
+        let threshold = thresholds.unhealthy;
         let state = match event {
             Event::Success => {
-                *self = Self { state: State::Healthy, judged: true, ..Self::default() };
-                Some(State::Healthy)
+                let successes = self.successes.saturating_add(1);
+                let heals = self.state == State::Healthy || !self.judged || successes >= thresholds.healthy;
+                let state = if heals { State::Healthy } else { self.state };
+                let successes = if heals { 0 } else { successes };
+                *self = Self { state, successes, judged: true, ..Self::default() };
+                Some(state)
             }
             Event::Failure => {
                 self.fail(0);
@@ -78,6 +97,7 @@ impl Streak {
                     // counted from then on stays, so that a host that is always short still finds who is down.
                     self.failures = 0;
                     self.dns_failures = 0;
+                    self.successes = 0;
                 }
                 Some(State::Unknown)
             }
@@ -89,6 +109,7 @@ impl Streak {
     fn fail(&mut self, dns_failures: u32) {
         self.silent = 0;
         self.failures = self.failures.saturating_add(1);
+        self.successes = 0;
         self.dns_failures = dns_failures;
     }
 }
@@ -100,6 +121,10 @@ mod tests {
     /// Plays `beats` (`.` success, `x` failure, `d` DNS failure, `-` no verdict) and compares the state after each one
     /// (`H`, `U`nhealthy, `?` Unknown).
     fn check(threshold: u32, beats: &str, states: &str) {
+        check_with(1, threshold, beats, states);
+    }
+
+    fn check_with(healthy: u32, unhealthy: u32, beats: &str, states: &str) {
         let mut streak = Streak::default();
         let mut state = State::Unknown;
         let played: String = beats
@@ -111,7 +136,7 @@ mod tests {
                     'd' => Event::DnsFailure,
                     _ => Event::NoVerdict,
                 };
-                state = streak.advance(event, threshold).state.unwrap_or(state);
+                state = streak.advance(event, Thresholds { healthy, unhealthy }).state.unwrap_or(state);
                 match state {
                     State::Healthy => 'H',
                     State::Unhealthy => 'U',
@@ -119,7 +144,7 @@ mod tests {
                 }
             })
             .collect();
-        assert_eq!(played, states, "threshold {threshold}, beats {beats}");
+        assert_eq!(played, states, "thresholds {healthy} and {unhealthy}, beats {beats}");
     }
 
     #[test]
@@ -139,6 +164,23 @@ mod tests {
         check(1, ".x.", "HUH");
         check(2, ".xx.x", "HHUHH");
         check(20, ".xxxxxxxxxxxxxxxxxxxx", "HHHHHHHHHHHHHHHHHHHHU");
+    }
+
+    #[test]
+    fn a_row_that_was_judged_needs_its_successes_in_a_row() {
+        check_with(3, 3, ".", "H");
+        check_with(3, 3, "d.", "?H");
+        check_with(3, 3, "x..", "UUU");
+        check_with(3, 3, "x...x", "UUUHH");
+        check_with(3, 3, "x..x...", "UUUUUUH");
+        check_with(3, 3, "x..d...", "UUUUUUH");
+        check_with(2, 3, "x.-.", "UUUH");
+        check_with(2, 3, "x.---..", "UUUU??H");
+        check_with(2, 3, ".---..", "HHH??H");
+        check_with(2, 3, ".ddd.x.xxx", "HHH??????U");
+        check_with(2, 3, ".ddd..", "HHH??H");
+        check_with(20, 1, ".x...................", "HUUUUUUUUUUUUUUUUUUUU");
+        check_with(20, 1, ".x....................", "HUUUUUUUUUUUUUUUUUUUUH");
     }
 
     #[test]
@@ -183,7 +225,8 @@ mod tests {
     #[test]
     fn a_local_cause_shows_only_when_the_row_turns_unknown_by_it() {
         let mut streak = Streak::default();
-        let takes = |streak: &mut Streak, event| streak.advance(event, 2).takes_cause;
+        let thresholds = Thresholds { healthy: 1, unhealthy: 2 };
+        let takes = |streak: &mut Streak, event| streak.advance(event, thresholds).takes_cause;
         assert!(takes(&mut streak, Event::Failure));
         assert!(!takes(&mut streak, Event::NoVerdict));
         assert!(takes(&mut streak, Event::NoVerdict));

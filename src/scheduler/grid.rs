@@ -92,6 +92,13 @@ impl Grid {
         self.after(interval, place, now.max(at + interval / 2))
     }
 
+    /// The first beat off the grid that is a whole number of intervals after `at` and not behind us.
+    pub(super) fn later(&self, at: Instant, interval: Duration, now: Instant) -> Instant {
+        let intervals = nanos(now.saturating_duration_since(at)) / nanos(interval) + 1;
+        let since_epoch = at.saturating_duration_since(self.epoch) + Duration::from_nanos(nanos(interval) * intervals);
+        self.epoch + self.wake_up(since_epoch)
+    }
+
     /// The first beat at that place after `moment`.
     fn after(&self, interval: Duration, place: Duration, moment: Instant) -> Instant {
         let (interval, place) = (nanos(interval), nanos(place));

@@ -81,15 +81,41 @@ pub(super) struct RunState {
     proven: AtomicBool,
     /// The latest run waited in vain.
     in_vain: AtomicBool,
+    /// The row is as it should be after the latest run.
+    well: AtomicBool,
+}
+
+/// What a run that ended says of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub ended: Ended,
+    /// The row is as it should be: its usual interval holds, and otherwise the one for rows that are not.
+    pub is_well: bool,
+}
+
+impl From<Ended> for Finished {
+    /// Of a row that is well.
+    fn from(ended: Ended) -> Self {
+        Self { ended, is_well: true }
+    }
 }
 
 impl RunState {
     pub(super) fn new() -> Self {
-        Self { running: AtomicBool::new(false), proven: AtomicBool::new(false), in_vain: AtomicBool::new(false) }
+        Self {
+            running: AtomicBool::new(false),
+            proven: AtomicBool::new(false),
+            in_vain: AtomicBool::new(false),
+            well: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.well.load(Ordering::Acquire)
     }
 
     /// Nothing is known against it.
@@ -127,7 +153,8 @@ impl UnderWay {
     }
 
     /// Keeps what the next run's place depends on.
-    pub(super) fn take(&self, ended: Ended) {
+    pub(super) fn take(&self, Finished { ended, is_well }: Finished) {
+        self.run.well.store(is_well, Ordering::Release);
         if ended == Ended::Unclear {
             return;
         }

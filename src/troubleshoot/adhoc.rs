@@ -8,7 +8,7 @@ use crate::probe::{
     ClientCertificate, Feature, NameSource, ProbeSpec, Protocol, Request, Stage, TlsSpec, Trust, TrustMode,
     VerifiedName,
 };
-use crate::target::{Target, TargetId};
+use crate::target::Target;
 use crate::words::{bracketed, endpoint, is_hidden};
 
 /// A target that stands in no configuration: of no pool and no setting.
@@ -104,19 +104,12 @@ pub fn adhoc(text: &str, manner: &Manner) -> Result<Adhoc, String> {
         None if protocol.row().default_port == Some(port) => bracketed(&server.host.to_string()).into_owned(),
         None => endpoint(&server.host.to_string(), port),
     };
-    let target = Target {
-        id: TargetId(0),
-        pool: "".into(),
-        setting: "".into(),
-        server: server.written,
-        interval: timeout,
-        unhealthy_threshold: 1,
-        probe: ProbeSpec {
-            request: protocol.has(Stage::Http).then(|| Request::new(host, path)),
-            tls: protocol.has(Stage::Tls).then(|| tls.clone()),
-            ..ProbeSpec::new(protocol, server.host, port, timeout)
-        },
+    let probe = ProbeSpec {
+        request: protocol.has(Stage::Http).then(|| Request::new(host, path)),
+        tls: protocol.has(Stage::Tls).then(|| tls.clone()),
+        ..ProbeSpec::new(protocol, server.host, port, timeout)
     };
+    let target = Target::single(server.written, probe);
     Ok(Adhoc { target, tls_if_spoken: sniffs.then_some(tls) })
 }
 

@@ -724,6 +724,12 @@ table! {
         [
             Server "Correct the field that the detail names, where the application or a proxy in front of it sets it: names hold letters, digits and `-`, values no control characters, and Content-Length never stands beside Transfer-Encoding.",
         ]
+    NotHealthyYet "not_healthy_yet" Local Gateway
+        "Not Healthy yet"
+        "The latest probe succeeded, but it takes more successful probes in a row, as many as the probe's `healthy_threshold`, before the server counts as Healthy again."
+        [
+            Gateway "Wait: if the next probes succeed too, it turns Healthy by itself. If that takes too long, lower `healthy_threshold` of the probe that backend setting {setting} uses, or give that probe a shorter `unhealthy_interval`.",
+        ]
     RevocationListStale "revocation_list_stale" Tls Gateway
         "Revocation list out of date"
         "A configured revocation list is past its next update; it is still used, but newer revocations are not on it."

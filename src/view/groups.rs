@@ -75,7 +75,8 @@ impl<'a> Fault<'a> {
         let of_probe = of_probe.map(Self::new);
         let warning = last.and_then(|probe| probe.warnings.first());
         match urgency {
-            Urgency::Unhealthy | Urgency::Unknown => of_row,
+            // Without a cause its latest probe succeeded, and what is said of that one is all that there is to say.
+            Urgency::Unhealthy | Urgency::Unknown => of_row.or(warning.map(Self::new)),
             Urgency::Failing => of_probe.or(of_row),
             Urgency::Warned => warning.map(Self::new),
             Urgency::Healthy => None,

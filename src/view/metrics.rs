@@ -1,7 +1,7 @@
 //! `/metrics`: one snapshot of the rows and the exporter's own numbers, as metric families. A metric is added here,
 //! where its name, its help and its samples stand together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -243,6 +243,15 @@ fn pools(families: &mut Families<'_>, snapshot: &Snapshot) -> fmt::Result {
                 .into_iter()
                 .zip(counts)
                 .map(|(state, count)| ((PoolLabels(pool), [("state", state.label())]), count))
+        }),
+    )?;
+    let mut seen = HashSet::new();
+    families.gauge(
+        "backend_health_pool_min_servers",
+        "How many servers the pool should have by its min_servers; absent where that key is not set. It changes no state.",
+        rows.iter().filter_map(|row| {
+            let least = row.target.min_servers.filter(|_| seen.insert(&row.target.pool))?;
+            Some(([("pool", Text(&row.target.pool))], least))
         }),
     )?;
     families.counter(

@@ -81,8 +81,14 @@ pub struct ReportRow<'a> {
     pub since: SystemTime,
     /// Failed probes in a row.
     pub consecutive_failures: u32,
+    /// Successful probes in a row of a row that is not Healthy yet; 0 of one that is.
+    #[serde(default)]
+    pub consecutive_successes: u32,
     /// The failed probes in a row that make it Unhealthy.
     pub unhealthy_threshold: u32,
+    /// The successful probes in a row that make it Healthy again.
+    #[serde(default = "one")]
+    pub healthy_threshold: u32,
     /// Why it is not Healthy, or why its latest probe failed; null when that succeeded.
     pub cause: Option<Problem<'a>>,
     /// Further faults of the latest probe.
@@ -95,6 +101,11 @@ pub struct ReportRow<'a> {
     pub last_probe: Option<LastProbe<'a>>,
     /// The 20 latest probes, and the 10 latest failures before them; the latest first.
     pub history: Vec<PastProbe>,
+}
+
+/// Of an exporter that knows no other threshold.
+fn one() -> u32 {
+    1
 }
 
 /// Something that is wrong, and what to do about it.
@@ -134,6 +145,9 @@ pub struct Problem<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Question<'a> {
     pub interval_seconds: f64,
+    /// The interval after a failed probe, and while the row is not Healthy; 0 of an exporter that has none.
+    #[serde(default)]
+    pub unhealthy_interval_seconds: f64,
     pub timeout_seconds: f64,
     /// Status codes and ranges that count as healthy; http and https only.
     pub expected_status_codes: Vec<String>,

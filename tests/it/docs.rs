@@ -699,6 +699,7 @@ fn query(notice: Notice) -> Option<&'static str> {
         | Notice::ChainOutOfOrder
         | Notice::ChainQuestionable
         | Notice::HttpOddHeader
+        | Notice::NotHealthyYet
         | Notice::RevocationListStale => None,
     }
 }

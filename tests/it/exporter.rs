@@ -3,6 +3,7 @@
 mod alerting;
 mod api;
 mod azure;
+mod dampening;
 pub(crate) mod demo;
 mod files;
 mod flags;

@@ -10,7 +10,7 @@ use backend_health_exporter::health::HealthTable;
 use backend_health_exporter::lab::tls::{Identity, ServerTls, Terms, Versions};
 use backend_health_exporter::lab::{Backend, Service, tcp};
 use backend_health_exporter::probe::ProbeSpec;
-use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{Cause, ProbeResult, Verdict};
 use backend_health_exporter::view::exposition::Format;
 use rustls::pki_types::CertificateDer;
@@ -85,13 +85,9 @@ fn harm(spec: &ProbeSpec, verdict: Verdict) -> Vec<String> {
     let findings = verdict.also.len() + verdict.warnings.len();
     must(findings <= MOST_FINDINGS, format!("{findings} findings"));
     let target = Arc::new(Target {
-        id: TargetId(1),
         pool: "pool".into(),
         setting: "setting".into(),
-        server: "server".into(),
-        interval: Duration::from_secs(30),
-        unhealthy_threshold: 1,
-        probe: spec.clone(),
+        ..Target::single("server".into(), spec.clone())
     });
     let failed = verdict.result() == ProbeResult::Failure;
     let (table, now) = (HealthTable::new(), SystemTime::now());

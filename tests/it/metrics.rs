@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Presented, Row, Snapshot, State};
 use backend_health_exporter::probe::Protocol;
+use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{Case, Cause, PresentedChain, Role, TlsSession, Words};
 use backend_health_exporter::view::exposition::Format;
 use backend_health_exporter::view::metrics;
@@ -73,11 +74,16 @@ fn presented(at: SystemTime, chain: Arc<PresentedChain>) -> Presented {
     Presented { at, chain, session: Some(sample::SESSION) }
 }
 
+/// The row, of a pool that should have so many servers.
+fn of_a_pool_of(least: u32, row: Row) -> Row {
+    Row { target: Arc::new(Target { min_servers: Some(least), ..Target::clone(&row.target) }), ..row }
+}
+
 /// Every kind of row, every optional value present, texts as odd as they can be.
 pub(crate) fn full_snapshot() -> Arc<Snapshot> {
     let detail = "said <b>no</b>";
     let rows = vec![
-        sample::healthy_row("web", "http-80", "10.0.0.4", Protocol::Http),
+        of_a_pool_of(2, sample::healthy_row("web", "http-80", "10.0.0.4", Protocol::Http)),
         sample::unhealthy_row("web", "http-80", "10.0.0.5", Protocol::Http, Cause::HttpStatusMismatch, detail),
         Row {
             presented: Some(presented(sample::now(), sample::chain(&format!("CN={ODD}"), 3))),
@@ -115,6 +121,7 @@ fn every_metric_of_the_contract_has_its_type_and_its_labels_in_order() {
         ("backend_health_tls_info", "gauge", "ROW version cipher"),
         ("backend_health_pool_servers", "gauge", "pool setting state"),
         ("backend_health_pool_probe_failures_total", "counter", "pool setting cause"),
+        ("backend_health_pool_min_servers", "gauge", "pool"),
         ("backend_health_cause_help_info", "gauge", "cause stage side title remedy"),
         ("backend_health_probe_latency_seconds", "histogram", "pool setting"),
         ("backend_health_exporter_build_info", "gauge", "version revision"),

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use backend_health_exporter::discovery::Server;
 use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Row, Snapshot, State};
 use backend_health_exporter::probe::{ProbeSpec, Protocol, Stage};
-use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{
     Cause, Evidence, Finding, Phases, PresentedCertificate, PresentedChain, ResponseSummary, Role, TlsSession, Verdict,
 };
@@ -56,13 +56,10 @@ pub fn asked(snapshot: &Snapshot, query: &str) -> Result<String, String> {
 pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> Row {
     let host = Server::parse("10.0.0.1").expect("this is an address").host;
     let target = Target {
-        id: TargetId(0),
         pool: pool.into(),
         setting: setting.into(),
-        server: server.into(),
-        interval: Duration::from_secs(30),
         unhealthy_threshold: 3,
-        probe: ProbeSpec::new(protocol, host, 8080, Duration::from_secs(30)),
+        ..Target::single(server.into(), ProbeSpec::new(protocol, host, 8080, Duration::from_secs(30)))
     };
     Row {
         target: Arc::new(target),
@@ -70,6 +67,7 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         since: now() - Duration::from_secs(5),
         cause: Some(finding(Cause::NotProbedYet, "the first probe has not ended yet")),
         consecutive_failures: 0,
+        consecutive_successes: 0,
         probes: 0,
         failures: Vec::new(),
         transitions: [0; 3],

@@ -76,7 +76,7 @@ fn mark(urgency: Urgency) -> &'static str {
 fn problem<'r>(row: &'r ReportRow<'_>, urgency: Urgency) -> Option<&'r Problem<'r>> {
     let of_probe = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
     match urgency {
-        Urgency::Unhealthy | Urgency::Unknown => row.cause.as_ref(),
+        Urgency::Unhealthy | Urgency::Unknown => row.cause.as_ref().or(row.warnings.first()),
         Urgency::Failing => of_probe.or(row.cause.as_ref()),
         Urgency::Warned => row.warnings.first(),
         Urgency::Healthy => None,

@@ -86,7 +86,9 @@ impl<'a> ReportRow<'a> {
             state: row.state,
             since: row.since,
             consecutive_failures: row.consecutive_failures,
+            consecutive_successes: row.consecutive_successes,
             unhealthy_threshold: target.unhealthy_threshold,
+            healthy_threshold: target.healthy_threshold,
             cause: row.cause.as_deref().map(|finding| about.problem(finding)),
             also: last.map(|probe| about.problems(&probe.also)).unwrap_or_default(),
             warnings: last.map(|probe| about.problems(&probe.warnings)).unwrap_or_default(),
@@ -228,6 +230,7 @@ impl<'a> Question<'a> {
         let is_http = target.protocol().has(Stage::Http);
         Self {
             interval_seconds: seconds(target.interval),
+            unhealthy_interval_seconds: seconds(target.unhealthy_interval),
             timeout_seconds: seconds(probe.timeout),
             expected_status_codes: codes.iter().filter(|_| is_http).map(range).collect(),
             expected_body: Cow::Borrowed(&probe.expectation.body),

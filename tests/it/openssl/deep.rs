@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use backend_health_exporter::lab::tls::Profile;
-use backend_health_exporter::target::{Target, TargetId};
+use backend_health_exporter::target::Target;
 use backend_health_exporter::troubleshoot::{Examination, Question};
 use backend_health_exporter::view::check::{Check, text};
 use backend_health_exporter::view::text::Colour;
@@ -19,13 +19,9 @@ async fn examined(files: &Files, arguments: Vec<String>) -> (Examination, String
     let server = Server::start(&arguments).await;
     let probe = Probe::https(&files.secure.trust).of(server.address());
     let target = Target {
-        id: TargetId(0),
         pool: "pool".into(),
         setting: "setting".into(),
-        server: server.address().ip().to_string().into(),
-        interval: Duration::from_secs(30),
-        unhealthy_threshold: 3,
-        probe,
+        ..Target::single(server.address().ip().to_string().into(), probe)
     };
     let question = Question { target, tls_if_spoken: None, tries: 2, timeout: Duration::from_mins(2) };
     let examination = Box::pin(examine(&prober(), &question)).await;

@@ -26,7 +26,7 @@ impl Sample {
             "protocol": "https", "state": "Healthy", "since": "2026-11-22T01:00:00Z", "consecutive_failures": 0,
             "unhealthy_threshold": 3, "cause": null, "also": [], "warnings": [],
             "probe": {
-                "interval_seconds": 30.0, "timeout_seconds": 10.0, "expected_status_codes": ["200-399"],
+                "interval_seconds": 30.0, "unhealthy_interval_seconds": 30.0, "timeout_seconds": 10.0, "expected_status_codes": ["200-399"],
                 "expected_body": "", "name": "app.example.com", "name_source": "host of the probe", "trust": trust,
                 "client_certificate": false, "proxy_protocol": false, "validate_cert_chain_and_expiry": true,
                 "validate_sni": true, "request": request,

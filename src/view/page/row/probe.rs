@@ -26,13 +26,23 @@ pub(super) fn facts(row: &ReportRow<'_>, now: SystemTime) -> Markup {
     }
 }
 
+/// In seconds; 0 when there is only one interval.
+fn other_interval(row: &ReportRow<'_>) -> f64 {
+    let other = row.probe.unhealthy_interval_seconds;
+    if seconds(other) == seconds(row.probe.interval_seconds) { 0.0 } else { other }
+}
+
 fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
     let LastProbe { at, duration_seconds, address, attempts, request, response, tls, .. } = probe;
     let RequestView { url, host, sni } = request;
     html! {
         dl.facts {
             dt { "Started" }
-            dd { (readable(*at)) ", " (span(age(now, *at))) " ago; one every " (setting(seconds(row.probe.interval_seconds))) }
+            dd { (readable(*at)) ", " (span(age(now, *at))) " ago; one every " (setting(seconds(row.probe.interval_seconds)))
+                @if other_interval(row) > 0.0 {
+                    ", every " (setting(seconds(other_interval(row)))) " after a failure and until it is Healthy"
+                }
+            }
             dt { "Took" }
             dd { (took(seconds(*duration_seconds))) " of at most " (took(seconds(row.probe.timeout_seconds))) }
             dt { "Address" }
