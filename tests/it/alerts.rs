@@ -3,6 +3,7 @@
 
 mod names;
 mod promql;
+mod notifications;
 mod routes;
 mod rules;
 mod units;

@@ -36,7 +36,8 @@ impl Known {
         this.metrics.insert("up".to_owned(), BTreeSet::new());
         let row: BTreeSet<String> = this.metrics["backend_health_state"].clone();
         for rule in rules::all().into_iter().filter(|rule| !rule.is_alert) {
-            let own = rule.labels.keys().cloned();
+            let grouped = mentioned(&rule.expr).labels;
+            let own = rule.labels.keys().cloned().chain(grouped);
             this.metrics.insert(rule.name, row.iter().cloned().chain(own).collect());
         }
         for labels in this.metrics.values_mut() {
@@ -57,7 +58,8 @@ impl Known {
                 let has = of_metric.map_or(self.has_label(label), |labels| labels.contains(label));
                 assert!(has, "{place}: {metric} has no label {label}");
                 let closed = ["state", "to", "stage", "cause", "side"].contains(&label.as_str());
-                if closed && !operator.ends_with('~') {
+                // What a query is only given when it is asked is empty here.
+                if closed && !operator.ends_with('~') && !value.is_empty() {
                     assert!(self.values[label].contains(value), "{place}: {label} is never {value}");
                 }
             }
@@ -72,7 +74,12 @@ impl Known {
 fn queries(template: &str) -> impl Iterator<Item = String> {
     let actions = template.split("{{").skip(1).map(|rest| rest.split_once("}}").expect("an action is closed").0);
     let raw = actions.flat_map(|action| action.split('`').skip(1).step_by(2));
-    raw.map(|text| text.replace("%[1]s", "").replace("%s", "").replace("%q", "\"\""))
+    let blanks = ["%[1]s", "%s"];
+    let values = ["%[1]q", "%[2]q", "%q"];
+    raw.map(move |text| {
+        let text = blanks.iter().fold(text.to_owned(), |text, blank| text.replace(blank, ""));
+        values.iter().fold(text, |text, value| text.replace(value, "\"\""))
+    })
 }
 
 /// Names behind `.Labels.`, `$labels.` and `label "`.

@@ -112,9 +112,12 @@ fn the_service_monitor_scrapes_under_the_job_that_the_alerts_look_for() {
     assert_eq!(monitor["kind"], "ServiceMonitor");
     let endpoint = &monitor["spec"]["endpoints"][0];
     assert_eq!(endpoint["path"], "/metrics");
+    assert_eq!(endpoint["honorLabels"], true, "no label of a pod takes the place of one of ours");
     let relabelings = endpoint["relabelings"].as_array().unwrap();
     let job = relabelings.iter().find(|relabeling| relabeling["targetLabel"] == "job").unwrap();
-    let scraped = &yaml_of("prometheus.yml")["scrape_configs"][0]["job_name"];
+    let scrape = yaml_of("prometheus.yml");
+    assert_eq!(scrape["scrape_configs"][0]["honor_labels"], true);
+    let scraped = &scrape["scrape_configs"][0]["job_name"];
     assert_eq!(&job["replacement"], scraped);
     let named = alerts().iter().filter(|alert| alert.expr.contains(&format!("up{{job={scraped}}}"))).count();
     assert_eq!(named, 2, "the alerts about exporters that do not answer");

@@ -35,7 +35,7 @@ fn the_unit_tests_of_the_rules_pass() {
         })
     });
     let running: Vec<_> = running.collect();
-    assert!(running.len() >= 4);
+    assert!(running.len() >= 5);
     for run in running {
         run.join().expect("promtool is content");
     }
@@ -63,6 +63,21 @@ fn every_alert_is_tested_when_it_fires_and_when_it_does_not_and_every_record_has
     for rule in rules::all().iter().filter(|rule| !rule.is_alert) {
         assert!(expressions.iter().any(|expression| expression.contains(&rule.name)), "{} is not tested", rule.name);
     }
+}
+
+#[test]
+fn what_is_said_of_a_pool_with_long_names_fits_a_message() {
+    let tests = tests();
+    let mut longest = 0;
+    for case in tests.iter().flat_map(|test| list(test, "alert_rule_test")) {
+        for alert in case["exp_alerts"].as_array().into_iter().flatten() {
+            let description = alert["exp_annotations"]["description"].as_str().expect("every alert has one");
+            if case["alertname"] == "BackendHealthPoolDegraded" {
+                longest = longest.max(description.chars().count());
+            }
+        }
+    }
+    assert!((400..=600).contains(&longest), "the longest message has {longest} characters");
 }
 
 /// What promtool says of one alert, changed by `change`, and of its tests alone.

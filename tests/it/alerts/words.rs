@@ -25,26 +25,33 @@ fn an_alert_says_what_is_wrong_where_why_and_what_to_do() {
         assert_eq!(known, job.iter().copied().chain(["severity"]).collect(), "{name}: a label makes another alert");
         assert!(["critical", "warning", "info"].contains(&labels["severity"].as_str()), "{name}");
 
-        let summary = &annotations["summary"];
-        assert!(summary.ends_with('.') && !summary.contains("{{") && !summary.contains(". "), "{name}: {summary}");
         let (row, pool) =
             (&["server", "port", "setting", "pool", "instance"] as &[_], &["setting", "pool", "instance"] as &[_]);
-        let (places, causes) = match subject(&alert) {
-            "Server" | "Certificate" => (row, true),
-            "Pool" => (pool, true),
-            _ if name == "BackendHealthExporterAbsent" => (&[] as &[_], false),
-            _ => (&["instance"] as &[_], name == "BackendHealthExporterBlind"),
+        let (places, in_summary, causes) = match subject(&alert) {
+            "Server" | "Certificate" => (row, &["pool", "server", "port"] as &[_], true),
+            "Pool" => (pool, &["pool", "setting"] as &[_], true),
+            _ if name == "BackendHealthExporterAbsent" => (&[] as &[_], &[] as &[_], false),
+            _ => (&["instance"] as &[_], &["instance"] as &[_], name == "BackendHealthExporterBlind"),
         };
+        let summary = &annotations["summary"];
+        assert!(summary.ends_with('.'), "{name}: {summary}");
+        for place in in_summary {
+            assert!(summary.contains(&format!("$labels.{place}")), "{name}: {place}");
+        }
+        let is_of_cause = causes && !name.contains("Certificate");
+        assert!(summary.contains("{{ $title }}") || !is_of_cause, "{name}: the cause's title");
         let description = &annotations["description"];
         for place in places {
             assert!(description.contains(&format!("$labels.{place}")), "{name}: {place}");
         }
-        for word in ["ause", "What to do"] {
+        for word in ["({{ $cause }})", "Who acts: ", "First: "] {
+            let word = if word.starts_with('(') && !is_of_cause { "(cert_exp" } else { word };
             assert!(description.contains(word) || !causes, "{name}: {word}");
         }
         assert_eq!(annotations.contains_key("cause"), causes, "{name}");
         assert!(!annotations["remedy"].is_empty(), "{name}");
         assert_eq!(annotations.contains_key("row_url"), places == row, "{name}");
+        assert_eq!(annotations.contains_key("page_url"), places != row, "{name}: each alert leads to a page");
     }
 }
 
@@ -65,6 +72,10 @@ fn every_link_begins_with_the_one_address_and_leads_to_what_there_is() {
         assert!(DASHBOARDS.contains(&uid), "{name}: {uid}");
         if let Some(row) = annotations.get("row_url") {
             assert!(row.strip_prefix(&exporter).expect(key).starts_with("row?pool="), "{row}");
+        }
+        if let Some(page) = annotations.get("page_url") {
+            let page = page.strip_prefix(&exporter).expect(key);
+            assert_eq!(page.starts_with("?pool="), subject(&alert) == "Pool", "{name}: {page}");
         }
     }
     let text = text_of(rules::FILE);

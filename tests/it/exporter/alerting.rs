@@ -60,6 +60,8 @@ impl Notification {
 struct Receiver {
     address: SocketAddr,
     told: Arc<Mutex<Vec<Notification>>>,
+    /// What Slack and `PagerDuty` were sent: the name and the whole body.
+    posted: Arc<Mutex<Vec<(String, String)>>>,
     server: JoinHandle<()>,
 }
 
@@ -68,8 +70,13 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let told: Arc<Mutex<Vec<Notification>>> = Arc::default();
-        let shared = told.clone();
+        let posted: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+        let (shared, services) = (told.clone(), posted.clone());
         let take = async move |Captured(receiver): Captured<String>, body: String| {
+            if receiver == "slack" || receiver == "pagerduty" {
+                services.lock().unwrap().push((receiver, body));
+                return;
+            }
             let body = serde_json::from_str(&body).expect("Alertmanager sends JSON");
             let notification = Notification::new(receiver, &body);
             // True, where other tests keep the machine busy, and another story.
@@ -79,11 +86,16 @@ impl Receiver {
         };
         let router = Router::new().route("/{receiver}", post(take));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, told, server }
+        Self { address, told, posted, server }
     }
 
     fn told(&self) -> Vec<Notification> {
         self.told.lock().unwrap().clone()
+    }
+
+    fn posted(&self, service: &str) -> Option<String> {
+        let posted = self.posted.lock().unwrap();
+        posted.iter().find(|(name, _)| name == service).map(|(_, body)| body.clone())
     }
 }
 
@@ -205,7 +217,7 @@ fn yaml(shop: u16, mail: u16) -> String {
 
 /// A file as it is shipped.
 fn shipped(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -216,24 +228,34 @@ fn with(text: &str, shipped: &str, here: &str) -> String {
 }
 
 fn prometheus_yml(exporter: SocketAddr, alertmanager: SocketAddr) -> String {
-    let text = shipped("prometheus.yml");
+    let text = shipped("prometheus/prometheus.yml");
     let text = with(&text, "scrape_interval: 15s", "scrape_interval: 1s\n  scrape_timeout: 1s");
     let text = with(&text, "evaluation_interval: 15s", "evaluation_interval: 1s");
     let text = with(&text, "targets: [localhost:9093]", &format!("targets: ['{alertmanager}']"));
-    with(&text, "targets: [localhost:19115]", &format!("targets: ['{exporter}']"))
+    // Labels of the target that collide with the exporter's own, and one that does not.
+    let labels = "labels: {pool: gpu-nodes, server: prober-1, cluster: east}";
+    with(&text, "targets: [localhost:19115]", &format!("targets: ['{exporter}']\n        {labels}"))
 }
 
 fn alertmanager_yml(receiver: SocketAddr) -> String {
-    let text = shipped("alertmanager.yml");
+    let text = shipped("alertmanager/alertmanager.yml");
     let text = with(&text, "group_wait: 30s", "group_wait: 3s");
     let text = with(&text, "group_interval: 5m", &format!("group_interval: {}s", GROUP_INTERVAL.as_secs()));
-    assert_eq!(text.matches("http://localhost:9095/").count(), 2);
-    text.replace("http://localhost:9095/", &format!("http://{receiver}/"))
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/alertmanager/backend_health.tmpl");
+    let text = with(&text, "templates: [backend_health.tmpl]", &format!("templates: ['{}']", templates.display()));
+    let text = with(&text, "api_url_file: slack.url", &format!("api_url: http://{receiver}/slack"));
+    let pagerduty = format!("routing_key: none\n        url: http://{receiver}/pagerduty");
+    let text = with(&text, "routing_key_file: pagerduty.key", &pagerduty);
+    // Each of them is told by a webhook as well.
+    ["pager", "chat"].iter().fold(text, |text, name| {
+        let head = format!("  - name: {name}\n");
+        with(&text, &head, &format!("{head}    webhook_configs: [{{url: 'http://{receiver}/{name}'}}]\n"))
+    })
 }
 
 /// The rules with minutes made short: in `for` and in windows of time.
 fn rules() -> String {
-    let text = with(&shipped("backend_health.rules.yml"), "interval: 30s", "interval: 1s");
+    let text = with(&shipped("prometheus/backend_health.rules.yml"), "interval: 30s", "interval: 1s");
     let mut quick = String::new();
     let mut rest = text.as_str();
     while let Some(end) = rest.find(['m', 'h']) {
@@ -276,14 +298,24 @@ async fn a_dead_server_and_then_a_dead_pool_are_one_notification_each_and_both_r
         ("server", "127.31.0.2"),
         ("port", &port),
         ("protocol", "http"),
+        ("cluster", "east"),
     ];
     assert_eq!(*labels, Value::from_iter(expected), "no label more: a cause would make it another alert");
     assert_eq!(annotations["cause"], "tcp_refused");
+    let summary = format!("shop: 127.31.0.2 port {port} is unhealthy: Connection refused.");
+    assert_eq!(annotations["summary"], summary);
     let remedy = annotations["remedy"].as_str().unwrap();
-    assert!(remedy.starts_with("1. ") && remedy.contains("ss -ltn"), "{remedy}");
+    assert!(remedy.contains(&format!("is listening on port {port}: `ss -ltnp`.")), "{remedy}");
     let description = annotations["description"].as_str().unwrap();
     for word in ["127.31.0.2", &port, "shop", "shop-http", &instance, "Connection refused (tcp_refused)", remedy] {
         assert!(description.contains(word), "{word} is not in {description}");
+    }
+    for placeholder in ["PORT", "SETTING", "SUBJECT", "RECEIVED", "SERVER", "POOL"] {
+        assert!(!description.contains(placeholder), "{placeholder} is in {description}");
+    }
+    let slack = world.until("Slack is told", async |this| this.receiver.posted("slack")).await;
+    for words in [&summary, "First: ", "/row?pool=shop&setting=shop-http&server=127.31.0.2|Look>"] {
+        assert!(slack.replace("\\u0026", "&").replace("\\u003e", ">").contains(words), "{words} is not in {slack}");
     }
     assert_eq!(annotations["runbook_url"], "http://localhost:19115/docs/alerts#BackendHealthServerUnhealthy");
     assert_eq!(annotations["row_url"], "http://localhost:19115/row?pool=shop&setting=shop-http&server=127.31.0.2");
@@ -313,9 +345,15 @@ async fn a_dead_server_and_then_a_dead_pool_are_one_notification_each_and_both_r
     let (_, _, labels, annotations) = &told[0].alerts[0];
     assert_eq!((&labels["pool"], &labels["severity"]), (&"mail".into(), &"critical".into()));
     let description = annotations["description"].as_str().unwrap();
-    let port = world.mail.port;
-    for word in ["2 unhealthy. ", &format!("Cause on 2, port {port}: Connection refused (tcp_refused)"), "ss -ltn"] {
+    let cause = "Commonest cause, on 2: Connection refused (tcp_refused). Who acts: whoever runs the server. First: ";
+    for word in ["0 of 2 servers of the pool mail are healthy", cause, "Servers: 127.31.0.1, 127.31.0.2."] {
         assert!(description.contains(word), "{word} is not in {description}");
+    }
+
+    assert_eq!(annotations["page_url"], "http://localhost:19115/?pool=mail&setting=mail-http");
+    let paged = world.until("PagerDuty is told", async |this| this.receiver.posted("pagerduty")).await;
+    for words in ["\"group\":\"mail\"", "\"severity\":\"critical\"", "0 of 2 servers are healthy", "First: "] {
+        assert!(paged.contains(words), "{words} is not in {paged}");
     }
 
     for backend in &world.mail.backends {
