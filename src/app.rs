@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::{AccessReload, watch_access};
 use self::on_demand::OnDemand;
-use self::process::{Crowding, ProcessReader};
+use self::process::{Crowding, ProcessReader, Shares};
 use self::reload::Reloader;
 use self::rows::Rows;
 use crate::config::web::WebConfigFile;
@@ -70,6 +70,8 @@ pub struct WebOptions {
     pub config_file: Option<PathBuf>,
     /// Names under which browsers may see the site.
     pub allowed_hosts: Vec<String>,
+    /// Addresses, and blocks of them, of proxies that say whom they ask for.
+    pub trusted_proxies: Vec<String>,
     /// Whether the health endpoints need no login.
     pub open_health: bool,
     /// How far probes on demand may differ from the settings' own ones; by default, at all only behind a login.
@@ -117,10 +119,11 @@ pub async fn run_and_tell(
     // First of all: whoever sends it while this starts wants the file to be read again, not the process to end.
     let hangup = signal(SignalKind::hangup()).context("cannot take SIGHUP")?;
     let WebOptions { listen_addresses, telemetry_path, external_url, route_prefix, config_file, .. } = options.web;
-    let WebOptions { allowed_hosts, open_health, full_on_demand, .. } = options.web;
+    let WebOptions { allowed_hosts, trusted_proxies, open_health, full_on_demand, .. } = options.web;
     let scope = full_on_demand.map(|full| if full { Scope::Full } else { Scope::Configured });
     let paths = web::Paths::parse(external_url.as_deref(), route_prefix.as_deref(), &telemetry_path)?;
     let hosts = web::Hosts::new(&allowed_hosts, &paths, process::host_name().as_deref())?;
+    let proxies = web::Proxies::parse(&trusted_proxies)?;
     let file = ConfigFile::read(&options.config_file)?;
     let config = file.parse()?;
     let mut web_config_file = config_file.map(WebConfigFile::new);
@@ -134,7 +137,7 @@ pub async fn run_and_tell(
     }
 
     sandbox::tell();
-    let slots = process::raise_descriptor_limit();
+    let Shares { probes: slots, connections } = process::raise_descriptor_limit();
     let crowding = Crowding::new();
     let table = Arc::new(HealthTable::new());
     let prober = Arc::new(Prober::new(Resolver::new(options.resolver)));
@@ -171,9 +174,10 @@ pub async fn run_and_tell(
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
     let (log_lines_dropped, process) = (options.log_lines_dropped, ProcessReader::default());
     let own = Own { reloader, access_reload, log_lines_dropped, process };
-    let entry = web::Entry { open_health, hosts };
+    let entry = web::Entry { open_health, hosts, proxies };
     let site = site((paths, entry), &table, &scheduler, own, &shutdown, on_demand);
-    web::serve(listeners, site, access, web::Limits::default(), shutdown).await;
+    let limits = web::Limits { connections, ..web::Limits::default() };
+    web::serve(listeners, site, access, limits, shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
     watchers.await.context("the file watcher failed")?;

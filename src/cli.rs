@@ -92,6 +92,10 @@ struct WebFlags {
     /// addresses; may be given several times. With neither flag, any name will do
     #[arg(long = "web.allowed-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
+    /// Address of a proxy before the exporter, or a block of addresses such as 10.0.0.0/24, whose X-Forwarded-For,
+    /// X-Forwarded-Proto and X-Forwarded-Host are believed; may be given several times. By default nobody's are
+    #[arg(long = "web.trusted-proxy", value_name = "ADDRESS")]
+    trusted_proxies: Vec<String>,
     /// Answer /-/healthy and /-/ready without a login
     #[arg(long = "web.open-health")]
     open_health: bool,
@@ -159,7 +163,7 @@ impl Run {
 impl From<WebFlags> for app::WebOptions {
     fn from(flags: WebFlags) -> Self {
         let WebFlags { listen_addresses, telemetry_path, web_config_file, external_url, route_prefix, .. } = flags;
-        let WebFlags { allowed_hosts, open_health, on_demand, .. } = flags;
+        let WebFlags { allowed_hosts, trusted_proxies, open_health, on_demand, .. } = flags;
         Self {
             listen_addresses,
             telemetry_path,
@@ -167,6 +171,7 @@ impl From<WebFlags> for app::WebOptions {
             route_prefix,
             config_file: web_config_file,
             allowed_hosts,
+            trusted_proxies,
             open_health,
             full_on_demand: on_demand.map(|scope| scope == "full"),
         }

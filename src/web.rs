@@ -42,6 +42,8 @@ mod hosts;
 mod listen;
 pub mod pages;
 mod paths;
+mod places;
+mod proxies;
 mod pulse;
 mod routes;
 mod serve;
@@ -51,6 +53,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use axum::Router;
+use axum::http::uri::Authority;
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
@@ -60,6 +63,7 @@ pub use hosts::{Hosts, HostsError};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use paths::{Paths, PathsError, RoutePrefix, Scheme};
+pub use proxies::{Proxies, ProxiesError};
 pub use serve::serve;
 
 /// What there is to see.
@@ -84,6 +88,7 @@ pub struct Entry {
     /// Whether the health endpoints ask for no login and have no rate limit.
     pub open_health: bool,
     pub hosts: Hosts,
+    pub proxies: Proxies,
 }
 
 /// What to answer, for one optional text of the request.
@@ -97,10 +102,12 @@ pub type Reloading = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub struct Connection {
     /// Ends the connection at once, whatever is under way on it.
     pub cut: CancellationToken,
-    /// How it is spoken.
+    /// How the client speaks to us, or to the trusted proxy that it came through.
     pub scheme: Scheme,
-    /// Who is at the other end: a client, or a proxy.
-    pub peer: IpAddr,
+    /// The host that a trusted proxy was asked for, when it says so.
+    pub asked_host: Option<Authority>,
+    /// Who asks: the other end, or for whom it asks where it is a trusted proxy.
+    pub client: IpAddr,
     /// Whether everybody who comes in has shown who it is.
     pub knows_clients: bool,
 }

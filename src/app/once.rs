@@ -48,7 +48,7 @@ impl Probing {
             table: Arc::new(table),
             prober: Arc::new(Prober::new(Resolver::new(resolver))),
             targets,
-            slots: process::raise_descriptor_limit(),
+            slots: process::raise_descriptor_limit().probes,
             warnings: config.warnings,
         })
     }

@@ -9,14 +9,24 @@ use procfs::process::{LimitValue, Process};
 
 use crate::view::metrics::ProcessNumbers;
 
-/// Descriptors that are not for probes: listeners, scrapes, files, the resolver.
-const RESERVED: u64 = 512;
+/// Descriptors that are not for probes, where there are enough of them: clients' connections, listeners, files, the
+/// resolver.
+const RESERVED: u64 = 640;
 
 /// More probes at once than this help nobody.
 const MOST_PROBES: u64 = 16_384;
 
-/// Raises the soft limit of descriptors to the hard one, and says how many probes may be under way at once.
-pub(super) fn raise_descriptor_limit() -> usize {
+/// Who may have how many descriptors: neither takes those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shares {
+    /// Probes under way at once.
+    pub(super) probes: usize,
+    /// Connections of clients at once.
+    pub(super) connections: usize,
+}
+
+/// Raises the soft limit of descriptors to the hard one, and shares them out.
+pub(super) fn raise_descriptor_limit() -> Shares {
     let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) if soft < hard => match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
             Ok(()) => hard,
@@ -25,13 +35,19 @@ pub(super) fn raise_descriptor_limit() -> usize {
         Ok((soft, _)) => soft,
         Err(_) => 1024,
     };
-    probes_within(limit)
+    Shares::of(limit)
 }
 
-/// A probe holds one descriptor, for a name with several addresses a few for a moment: a fifth is left for these.
-fn probes_within(limit: u64) -> usize {
-    let free = limit.saturating_sub(RESERVED.min(limit / 2));
-    usize::try_from((free / 5 * 4).clamp(8, MOST_PROBES)).unwrap_or(8)
+impl Shares {
+    /// A probe holds one descriptor, for a name with several addresses a few for a moment: a fifth is left for these. What
+    /// we hold without either (listeners, files, the resolver) is a fifth of the rest, and at least 16.
+    fn of(limit: u64) -> Self {
+        let reserved = RESERVED.min(limit / 2);
+        let probes = ((limit - reserved) / 5 * 4).clamp(8, MOST_PROBES);
+        let connections = reserved.saturating_sub((reserved / 5).max(16)).max(4);
+        let count = |number| usize::try_from(number).unwrap_or(4);
+        Self { probes: count(probes), connections: count(connections) }
+    }
 }
 
 /// What this host is called; `None` where the system does not tell.
@@ -153,13 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probes_stay_below_the_descriptor_limit() {
-        for limit in [16, 64, 256, 1024, 20_000, 1_048_576, u64::MAX] {
-            let probes = probes_within(limit) as u64;
-            assert!(probes < limit, "{probes} of {limit}");
+    fn probes_and_clients_stay_below_the_descriptor_limit() {
+        for limit in [32, 64, 256, 1024, 20_000, 1_048_576, u64::MAX] {
+            let Shares { probes, connections } = Shares::of(limit);
+            assert!((probes + connections) as u64 <= limit - limit / 10, "{probes} and {connections} of {limit}");
         }
-        assert_eq!(probes_within(20_000), 15_588);
-        assert_eq!(probes_within(1_048_576), 16_384);
+        assert_eq!(Shares::of(64), Shares { probes: 24, connections: 16 });
+        assert_eq!(Shares::of(256), Shares { probes: 100, connections: 103 });
+        assert_eq!(Shares::of(20_000), Shares { probes: 15_488, connections: 512 });
+        assert_eq!(Shares::of(1_048_576).probes, 16_384);
     }
 
     #[test]

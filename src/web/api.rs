@@ -91,7 +91,7 @@ async fn report(
     if let Some(answer) = shared.tags.of(shared.table.revision()).not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let table = Arc::clone(&shared.table);
     // A copy of thousands of rows takes milliseconds, which the probes' threads do not have.
     let snapshot = tokio::task::spawn_blocking(move || table.snapshot(SystemTime::now())).await;
@@ -109,7 +109,7 @@ async fn row(State(shared): State<Arc<Shared>>, Path(id): Path<String>, asked: A
     if let Some(answer) = tag.not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let write = move |out: &mut dyn fmt::Write| write_json(&ReportRow::of(&row, &shared.links), out);
     Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
 }
@@ -127,7 +127,7 @@ async fn events(
     if let Some(answer) = tag.not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn().await.ok_or_else(ApiError::busy)?;
+    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let write = move |out: &mut dyn fmt::Write| {
         let wanted = changes.iter().filter(|change| filter.matches_transition(change)).take(limit);
         write_json(&Events { events: wanted.map(|change| Event::of(change, &shared.links)).collect() }, out)
@@ -136,9 +136,9 @@ async fn events(
 }
 
 async fn deliver(turn: Turn, asked: Asked, write: PageWriter) -> Result<Response, ApiError> {
-    let (Extension(connection), method, headers) = asked;
+    let (_, method, headers) = asked;
     let page = Page { content_type: "application/json", write };
-    turn.deliver(&method, &headers, page, connection.cut).await.ok_or_else(ApiError::failed)
+    turn.deliver(&method, &headers, page).await.ok_or_else(ApiError::failed)
 }
 
 /// A key that nobody reads is a filter that does not filter: better said than found out.

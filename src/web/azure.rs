@@ -186,7 +186,7 @@ async fn on_demand(
         Problem::Field(refusal) => refused(refusal),
     })?;
     let connection = head.extensions.get::<Connection>();
-    let by = connection.map(|connection| connection.peer.to_string()).unwrap_or_default();
+    let by = connection.map(|connection| connection.client.to_string()).unwrap_or_default();
     let scope = shared.demand.scope(connection.is_some_and(|connection| connection.knows_clients));
     if let (Scope::Configured, Some(field)) = (scope, probe.changed()) {
         tracing::info!(by, pool = probe.pool, setting = probe.setting, field, "a probe on demand is refused");
@@ -232,16 +232,17 @@ fn accepted(shared: &Shared, path: &str, head: &Parts) -> Result<Response, ArmEr
     Ok((StatusCode::ACCEPTED, headers).into_response())
 }
 
-/// What absolute links begin with: the external URL, else what the client itself connected to. A header that only a
-/// proxy could know about is not believed, because anybody can send it. For a client that does not say whom it asks,
-/// the path alone means the same.
+/// What absolute links begin with: the external URL, else what the client itself connected to, which a trusted proxy
+/// hands on. For a client that does not say whom it asks, the path alone means the same.
 fn base(paths: &Paths, head: &Parts) -> String {
     if let Some(url) = paths.external_url() {
         return url.to_owned();
     }
     let prefix = paths.prefix().as_str();
-    let scheme = head.extensions.get::<Connection>().map(|connection| connection.scheme.as_str());
-    match (scheme, hosts::authority(&head.uri, &head.headers)) {
+    let connection = head.extensions.get::<Connection>();
+    let scheme = connection.map(|connection| connection.scheme.as_str());
+    let asked = connection.and_then(|connection| connection.asked_host.clone());
+    match (scheme, asked.or_else(|| hosts::authority(&head.uri, &head.headers))) {
         (Some(scheme), Some(authority)) if !authority.as_str().contains('@') => {
             format!("{scheme}://{authority}{prefix}")
         }

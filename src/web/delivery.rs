@@ -3,9 +3,12 @@
 //! A page is never held whole. Rendering waits for the client, so a client that does not read holds a few chunks, one
 //! of a bounded number of slots and one blocking thread, and loses all of it when its time is over.
 
+use std::collections::HashMap;
 use std::io::Write;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
@@ -17,10 +20,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::web::Connection;
 use crate::web::encoding::Encoding;
 
 /// A rendering, still to be written.
@@ -35,46 +40,142 @@ pub struct Page {
 pub type PageWriter = Box<dyn FnOnce(&mut dyn fmt::Write) -> fmt::Result + Send>;
 
 /// The slots of running deliveries, and how long one may take.
+///
+/// A quarter of them is kept for clients that have none, and one that is not read makes room for who waits: no client
+/// keeps the others out by not reading, however many answers it asks for.
 #[derive(Debug)]
 pub(super) struct Deliveries {
     slots: Arc<Semaphore>,
+    /// For clients that have no other delivery.
+    kept: Arc<Semaphore>,
+    running: Arc<Mutex<HashMap<u64, Running>>>,
+    next: AtomicU64,
     wait: Duration,
     delivery: Duration,
 }
 
+#[derive(Debug)]
+struct Running {
+    client: IpAddr,
+    began: Instant,
+    /// Set while a chunk waits for the client.
+    blocked_since: Arc<Mutex<Option<Instant>>>,
+    /// Ends the connection.
+    cut: CancellationToken,
+}
+
 impl Deliveries {
     pub(super) fn new(at_once: usize, wait: Duration, delivery: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(at_once)), wait, delivery }
+        let kept = at_once / 4;
+        Self {
+            slots: Arc::new(Semaphore::new(at_once - kept)),
+            kept: Arc::new(Semaphore::new(kept)),
+            running: Arc::default(),
+            next: AtomicU64::new(0),
+            wait,
+            delivery,
+        }
     }
 
     /// Waits for a slot; `None` when none becomes free in time.
-    pub(super) async fn turn(&self) -> Option<Turn> {
-        let slot = tokio::time::timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()?;
-        Some(Turn { slot, delivery: self.delivery })
+    pub(super) async fn turn(&self, connection: &Connection) -> Option<Turn> {
+        let slot = tokio::time::timeout(self.wait, self.slot(connection.client)).await.ok()??;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let blocked_since = Arc::default();
+        let running = Running {
+            client: connection.client,
+            began: Instant::now(),
+            blocked_since: Arc::clone(&blocked_since),
+            cut: connection.cut.clone(),
+        };
+        lock(&self.running).insert(number, running);
+        let place = InUse { _slot: slot, number, running: Arc::clone(&self.running) };
+        Some(Turn { place, blocked_since, cut: connection.cut.clone(), delivery: self.delivery })
     }
+
+    async fn slot(&self, client: IpAddr) -> Option<OwnedSemaphorePermit> {
+        let mut next = pin!(Arc::clone(&self.slots).acquire_owned());
+        let began = Instant::now();
+        loop {
+            // In the queue first: then it is this one's turn that is made.
+            let soon = tokio::time::timeout(LOOK_EVERY, next.as_mut());
+            tokio::select! {
+                biased;
+                slot = soon => if let Ok(slot) = slot { return slot.ok() },
+                slot = self.kept_slot(client) => return slot,
+            }
+            self.make_room(began.elapsed() >= PATIENCE);
+        }
+    }
+
+    /// One of those that are kept, for a client that has no other; else it never ends.
+    async fn kept_slot(&self, client: IpAddr) -> Option<OwnedSemaphorePermit> {
+        if lock(&self.running).values().any(|running| running.client == client) {
+            return std::future::pending().await;
+        }
+        match Arc::clone(&self.kept).try_acquire_owned() {
+            Ok(slot) => Some(slot),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the delivery whose client has not read for longest; when somebody has waited for long, also one that goes on,
+    /// but slowly.
+    fn make_room(&self, even_slow_ones: bool) {
+        let running = lock(&self.running);
+        if running.values().any(|running| running.cut.is_cancelled()) {
+            // A slot is about to be free.
+            return;
+        }
+        let stalled = running.values().filter_map(|running| {
+            let since = (*lock(&running.blocked_since))?;
+            (since.elapsed() >= STALLED).then_some((since, running))
+        });
+        let slow = || running.values().filter(|running| even_slow_ones && running.began.elapsed() >= SLOW);
+        let chosen = stalled.min_by_key(|(since, _)| *since).map(|(_, running)| running);
+        if let Some(chosen) = chosen.or_else(|| slow().min_by_key(|running| running.began)) {
+            tracing::debug!(client = %chosen.client, "an answer that is not read makes room for another one");
+            chosen.cut.cancel();
+        }
+    }
+}
+
+/// A slot that is taken, until it is dropped.
+#[derive(Debug)]
+struct InUse {
+    _slot: OwnedSemaphorePermit,
+    number: u64,
+    running: Arc<Mutex<HashMap<u64, Running>>>,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        lock(&self.running).remove(&self.number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leave to deliver one page.
 #[derive(Debug)]
 pub(super) struct Turn {
-    slot: OwnedSemaphorePermit,
+    place: InUse,
+    blocked_since: Arc<Mutex<Option<Instant>>>,
+    /// Ends the connection.
+    cut: CancellationToken,
     delivery: Duration,
 }
 
 impl Turn {
-    /// Answers a GET or HEAD with a page; `cut` ends the connection. `None` when the page cannot be written.
-    pub(super) async fn deliver(
-        self,
-        method: &Method,
-        request: &HeaderMap,
-        page: Page,
-        cut: CancellationToken,
-    ) -> Option<Response> {
+    /// Answers a GET or HEAD with a page. `None` when the page cannot be written.
+    pub(super) async fn deliver(self, method: &Method, request: &HeaderMap, page: Page) -> Option<Response> {
         let encoding = Encoding::of(request);
         let mut response = if *method == Method::HEAD {
             Response::new(Body::new(OfUnknownLength))
         } else {
-            Response::new(Body::new(self.start(page.write, encoding, cut).await?))
+            Response::new(Body::new(self.start(page.write, encoding).await?))
         };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
@@ -84,16 +185,17 @@ impl Turn {
     }
 
     /// Renders up to the first chunk; `None` when not even that can be written, while there is still time to say so.
-    async fn start(self, write: PageWriter, encoding: Encoding, cut: CancellationToken) -> Option<Chunks> {
-        let Self { slot, delivery } = self;
+    async fn start(self, write: PageWriter, encoding: Encoding) -> Option<Chunks> {
+        let Self { place, blocked_since, cut, delivery } = self;
         let deadline = Instant::now() + delivery;
         let (sender, mut chunks) = mpsc::channel(CHANNEL_CHUNKS);
-        let sink = Sink { sender, deadline, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK_BYTES) };
+        let chunk = Vec::with_capacity(CHUNK_BYTES);
+        let sink = Sink { sender, deadline, runtime: Handle::current(), chunk, blocked_since };
         tokio::task::spawn_blocking(move || render(write, encoding, sink));
         let over = CancellationToken::new();
         let guard = over.clone().drop_guard();
         tokio::spawn(async move {
-            let _slot = slot;
+            let _place = place;
             if tokio::time::timeout_at(deadline, over.cancelled()).await.is_err() {
                 tracing::warn!("an answer was not read to its end in time");
                 cut.cancel();
@@ -143,6 +245,7 @@ struct Sink {
     deadline: Instant,
     runtime: Handle,
     chunk: Vec<u8>,
+    blocked_since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Sink {
@@ -160,7 +263,14 @@ impl Sink {
     }
 
     fn send(&self, chunk: Chunk) -> io::Result<()> {
+        let chunk = match self.sender.try_send(chunk) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(TrySendError::Full(chunk)) => chunk,
+        };
+        *lock(&self.blocked_since) = Some(Instant::now());
         let sent = self.runtime.block_on(tokio::time::timeout_at(self.deadline, self.sender.send(chunk)));
+        *lock(&self.blocked_since) = None;
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
@@ -221,6 +331,16 @@ impl HttpBody for Chunks {
         })
     }
 }
+
+/// How often who waits looks for a delivery that could make room.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A client that has taken nothing for so long makes room, when somebody waits.
+const STALLED: Duration = Duration::from_millis(400);
+
+/// After so long a wait, deliveries that take longer than `SLOW` make room, too.
+const PATIENCE: Duration = Duration::from_millis(500);
+const SLOW: Duration = Duration::from_secs(5);
 
 const CHUNK_BYTES: usize = 32 * 1024;
 

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use crate::web::access::Access;
 use crate::web::hosts::{Hosts, authority};
 use crate::web::paths::Origin;
-use crate::web::{Entry, Paths};
+use crate::web::{Connection, Entry, Paths};
 
 /// What a request is measured by besides [`Access`], for as long as the exporter runs.
 pub(super) struct Door {
@@ -22,7 +22,7 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(paths: &Paths, entry: Entry) -> Self {
-        let Entry { open_health, hosts } = entry;
+        let Entry { open_health, hosts, proxies: _ } = entry;
         let open = if open_health { ["/-/healthy", "/-/ready"].as_slice() } else { &[] };
         let open = open.iter().map(|path| paths.prefix().join(path)).collect();
         Self { external: paths.external_origin().cloned(), hosts, open }
@@ -51,7 +51,8 @@ pub(super) async fn answer(routes: Router, access: &Access, door: &Door, request
 
 /// Lets a request pass, or gives the answer that refuses it.
 async fn pass(access: &Access, door: &Door, head: &Parts) -> Result<(), Response> {
-    if door.hosts.refuses(&head.uri, &head.headers) {
+    let forwarded = head.extensions.get::<Connection>().and_then(|connection| connection.asked_host.as_ref());
+    if door.hosts.refuses(&head.uri, &head.headers, forwarded) {
         return Err((StatusCode::MISDIRECTED_REQUEST, MISDIRECTED).into_response());
     }
     if head.headers.get_all(header::HOST).iter().count() > 1 {
@@ -103,7 +104,8 @@ fn is_foreign(head: &Parts, external: Option<&Origin>) -> bool {
     if sites.peek().is_some() {
         return !sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
     }
-    let asked = authority(uri, headers);
+    let forwarded = head.extensions.get::<Connection>().and_then(|connection| connection.asked_host.clone());
+    let asked = forwarded.or_else(|| authority(uri, headers));
     let is_own = |value: &HeaderValue| {
         let origin = value.to_str().ok().and_then(Origin::parse);
         origin

@@ -45,12 +45,14 @@ impl Hosts {
 
     /// Whether a browser asks under a name that is not ours. An address cannot be rebound; who is no browser does not run
     /// other people's scripts.
-    pub(super) fn refuses(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    /// `forwarded` is what a trusted proxy says was asked for.
+    pub(super) fn refuses(&self, uri: &Uri, headers: &HeaderMap, forwarded: Option<&Authority>) -> bool {
         let Some(names) = &self.0 else { return false };
-        if !is_browser(headers) || (uri.authority().is_none() && !headers.contains_key(header::HOST)) {
+        let says_nothing = uri.authority().is_none() && !headers.contains_key(header::HOST) && forwarded.is_none();
+        if !is_browser(headers) || says_nothing {
             return false;
         }
-        let Some(asked) = authority(uri, headers) else { return true };
+        let Some(asked) = forwarded.cloned().or_else(|| authority(uri, headers)) else { return true };
         let host = asked.host();
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let is_address = host.parse::<IpAddr>().is_ok() || bare.is_some_and(|bare| bare.parse::<Ipv6Addr>().is_ok());
@@ -91,7 +93,7 @@ mod tests {
             request = request.header("accept-language", "en");
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        hosts.refuses(&head.uri, &head.headers)
+        hosts.refuses(&head.uri, &head.headers, None)
     }
 
     #[test]

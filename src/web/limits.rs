@@ -5,10 +5,12 @@ use std::time::Duration;
 /// How much a client may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once, over all listeners; more wait in the kernel's queue.
+    /// Connections at once, over all listeners; for one more, another one ends.
     pub connections: usize,
     /// For the whole TLS handshake.
     pub handshake: Duration,
+    /// From the start of a connection to its first byte, after TLS.
+    pub first: Duration,
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
     /// Without a byte taken from what we write.
@@ -36,6 +38,7 @@ impl Default for Limits {
         Self {
             connections: 512,
             handshake: Duration::from_secs(10),
+            first: Duration::from_secs(5),
             head: Duration::from_secs(10),
             write: Duration::from_secs(10),
             idle: Duration::from_mins(2),

@@ -23,6 +23,8 @@ pub(super) enum Version {
 /// How long each state may last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
+    /// Until the first byte.
+    pub(super) first: Duration,
     pub(super) head: Duration,
     pub(super) write: Duration,
     pub(super) idle: Duration,
@@ -39,6 +41,19 @@ pub(super) enum Advice {
     Cut,
 }
 
+/// What a connection is worth to its client, the least first. Each with when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It has never asked for anything.
+    New(Instant),
+    /// Between two requests.
+    Idle(Instant),
+    /// In a request whose answer it does not take.
+    Stalled(Instant),
+    /// In a request.
+    Busy(Instant),
+}
+
 /// Shared by a connection's task, its stream and its responses.
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -48,8 +63,17 @@ pub(super) struct Pulse {
 
 #[derive(Debug)]
 struct State {
+    began: Instant,
+    /// Whether any request has come.
+    has_asked: bool,
     requests: usize,
+    /// Since when at least one runs, while one does.
+    busy_since: Instant,
     idle_since: Instant,
+    /// Whether any byte has come.
+    has_spoken: bool,
+    /// Bytes that came, over those that the client had a reason to send.
+    overdraft: Overdraft,
     head_since: Option<Instant>,
     write_blocked_since: Option<Instant>,
     /// Of HTTP/1: whether all of the running request has come.
@@ -61,8 +85,13 @@ struct State {
 impl Pulse {
     pub(super) fn new(version: Version, now: Instant) -> Self {
         let state = State {
+            began: now,
+            has_asked: false,
             requests: 0,
+            busy_since: now,
             idle_since: now,
+            has_spoken: false,
+            overdraft: Overdraft::new(now),
             head_since: None,
             write_blocked_since: None,
             is_asked: false,
@@ -74,10 +103,26 @@ impl Pulse {
     /// Marks a request as running until the value is dropped, which is when its response is through.
     pub(super) fn request(self: &Arc<Self>) -> Running {
         let mut state = self.state();
+        if state.requests == 0 {
+            state.busy_since = Instant::now();
+        }
         state.requests += 1;
+        state.has_asked = true;
         state.head_since = None;
         state.is_asked = false;
+        state.overdraft.earn(A_REQUEST);
         Running(Arc::clone(self))
+    }
+
+    /// What ending this connection would cost its client.
+    pub(super) fn standing(&self) -> Standing {
+        let state = self.state();
+        match (state.requests, state.write_blocked_since) {
+            (0, _) if state.has_asked => Standing::Idle(state.idle_since),
+            (0, _) => Standing::New(state.began),
+            (_, Some(since)) => Standing::Stalled(since),
+            (_, None) => Standing::Busy(state.busy_since),
+        }
     }
 
     pub(super) fn advice(&self, now: Instant, patience: &Patience) -> Advice {
@@ -86,14 +131,20 @@ impl Pulse {
         if over(state.write_blocked_since, patience.write)
             || over(state.head_since, patience.head)
             || over(state.half_closed_since, patience.half_closed)
+            || (self.version == Version::Http2 && state.overdraft.is_overdrawn(now))
         {
             return Advice::Cut;
+        }
+        if !state.has_spoken && over(Some(state.began), patience.first) {
+            return Advice::Finish;
         }
         if state.requests == 0 && over(Some(state.idle_since), patience.idle) { Advice::Finish } else { Advice::Leave }
     }
 
-    fn read(&self, now: Instant) {
+    fn read(&self, bytes: usize, now: Instant) {
         let mut state = self.state();
+        state.has_spoken = true;
+        state.overdraft.spend(bytes);
         if state.requests == 0 && self.version == Version::Http1 {
             state.head_since.get_or_insert(now);
         }
@@ -119,16 +170,60 @@ impl Pulse {
     }
 
     /// Bytes of an answer went out. A flush of nothing is none: the connection is flushed each time that it is looked at.
-    fn sent(&self, now: Instant) {
-        if let Some(since) = &mut self.state().half_closed_since {
+    fn sent(&self, bytes: usize, now: Instant) {
+        let mut state = self.state();
+        // Each piece of an answer that is taken opens windows again, in a few bytes.
+        state.overdraft.earn(bytes / 8);
+        if let Some(since) = &mut state.half_closed_since {
             *since = now;
         }
+    }
+
+    fn has_body(&self, bytes: usize) {
+        self.state().overdraft.earn(bytes);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Of HTTP/2: a client may send frames that are part of no request (PRIORITY, PING, SETTINGS, empty DATA), and each costs
+/// work. What it sends is weighed against what it has a reason to.
+#[derive(Debug)]
+struct Overdraft {
+    began: Instant,
+    spent: u64,
+    earned: u64,
+}
+
+impl Overdraft {
+    fn new(began: Instant) -> Self {
+        Self { began, spent: 0, earned: ALWAYS as u64 }
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.spent = self.spent.saturating_add(bytes as u64);
+    }
+
+    fn earn(&mut self, bytes: usize) {
+        self.earned = self.earned.saturating_add(bytes as u64);
+    }
+
+    fn is_overdrawn(&self, now: Instant) -> bool {
+        // A client may ask once in a while whether we are still there.
+        let with_time = now.duration_since(self.began).as_secs().saturating_mul(A_SECOND);
+        self.spent > self.earned.saturating_add(with_time)
+    }
+}
+
+/// Bytes that a client may send for nothing.
+const ALWAYS: usize = 64 * 1024;
+
+/// What it may send more with each request: a head, and what goes along with it.
+const A_REQUEST: usize = 20 * 1024;
+
+const A_SECOND: u64 = 512;
 
 /// A request from its head's arrival to its response's end.
 #[derive(Debug)]
@@ -190,6 +285,11 @@ impl HttpBody for AskedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let poll = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &poll
+            && let Some(data) = frame.data_ref()
+        {
+            self.pulse.has_body(data.len());
+        }
         if self.body.is_end_stream() || matches!(poll, Poll::Ready(None)) {
             self.pulse.state().is_asked = true;
         }
@@ -223,8 +323,8 @@ impl<S> Watched<S> {
 
 impl<S> Watched<S> {
     fn note_sent(&self, poll: &Poll<io::Result<usize>>) {
-        if matches!(poll, Poll::Ready(Ok(1..))) {
-            self.pulse.sent(Instant::now());
+        if let Poll::Ready(Ok(bytes @ 1..)) = poll {
+            self.pulse.sent(*bytes, Instant::now());
         }
     }
 }
@@ -237,8 +337,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let (before, room) = (buffer.filled().len(), buffer.remaining());
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.pulse.read(Instant::now());
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.pulse.read(read, Instant::now());
         } else if room > 0 && matches!(poll, Poll::Ready(Ok(()))) && self.pulse.ended(Instant::now()) {
             // The end is told once the answer is through, when this is asked again; a reset is told at once.
             return Poll::Pending;
@@ -285,6 +386,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
     const PATIENCE: Patience = Patience {
+        first: Duration::from_secs(5),
         head: Duration::from_secs(10),
         write: Duration::from_secs(20),
         idle: Duration::from_mins(1),
@@ -299,6 +401,10 @@ mod tests {
     async fn a_connection_without_requests_is_finished_after_a_while() {
         let start = Instant::now();
         let pulse = Arc::new(Pulse::new(Version::Http1, start));
+        check(&pulse, start + 4 * SECOND, Advice::Leave);
+        check(&pulse, start + 5 * SECOND, Advice::Finish);
+        pulse.read(1, start + 5 * SECOND);
+        drop(pulse.request());
         check(&pulse, start + 59 * SECOND, Advice::Leave);
         check(&pulse, start + 60 * SECOND, Advice::Finish);
         let running = pulse.request();
@@ -313,12 +419,12 @@ mod tests {
     async fn a_head_must_be_complete_soon_after_its_first_byte() {
         let start = Instant::now();
         let pulse = Arc::new(Pulse::new(Version::Http1, start));
-        pulse.read(start + 50 * SECOND);
-        pulse.read(start + 59 * SECOND);
+        pulse.read(1, start + 50 * SECOND);
+        pulse.read(1, start + 59 * SECOND);
         check(&pulse, start + 59 * SECOND, Advice::Leave);
         check(&pulse, start + 60 * SECOND, Advice::Cut);
         let running = pulse.request();
-        pulse.read(start + 60 * SECOND);
+        pulse.read(1, start + 60 * SECOND);
         check(&pulse, start + 600 * SECOND, Advice::Leave);
         drop(running);
     }
@@ -327,7 +433,7 @@ mod tests {
     async fn frames_of_http2_are_no_unfinished_head() {
         let start = Instant::now();
         let pulse = Pulse::new(Version::Http2, start);
-        pulse.read(start);
+        pulse.read(1, start);
         check(&pulse, start + 59 * SECOND, Advice::Leave);
         check(&pulse, start + 60 * SECOND, Advice::Finish);
     }
@@ -355,10 +461,47 @@ mod tests {
         pulse.state().is_asked = true;
         assert!(pulse.ended(start) && pulse.ended(start + SECOND));
         check(&pulse, start + 4 * SECOND, Advice::Leave);
-        pulse.sent(start + 4 * SECOND);
+        pulse.sent(1, start + 4 * SECOND);
         check(&pulse, start + 8 * SECOND, Advice::Leave);
         check(&pulse, start + 9 * SECOND, Advice::Cut);
         drop(running);
         assert!(!pulse.ended(start + 5 * SECOND), "it has its answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_connection_is_worth_follows_what_it_does() {
+        let start = Instant::now();
+        let pulse = Arc::new(Pulse::new(Version::Http1, start));
+        assert_eq!(pulse.standing(), Standing::New(start));
+        tokio::time::advance(SECOND).await;
+        let running = pulse.request();
+        assert_eq!(pulse.standing(), Standing::Busy(start + SECOND));
+        pulse.write_blocked(start + 2 * SECOND);
+        assert_eq!(pulse.standing(), Standing::Stalled(start + 2 * SECOND));
+        pulse.written();
+        tokio::time::advance(2 * SECOND).await;
+        drop(running);
+        assert_eq!(pulse.standing(), Standing::Idle(start + 3 * SECOND));
+        let order = [Standing::New(start), Standing::Idle(start), Standing::Stalled(start), Standing::Busy(start)];
+        assert!(order.is_sorted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_without_a_reason_cut_a_connection_of_http2() {
+        let start = Instant::now();
+        let flooded = Arc::new(Pulse::new(Version::Http2, start));
+        flooded.read(ALWAYS, start);
+        check(&flooded, start, Advice::Leave);
+        flooded.read(1, start);
+        check(&flooded, start, Advice::Cut);
+        check(&flooded, start + SECOND, Advice::Leave);
+        let uploading = Arc::new(Pulse::new(Version::Http2, start));
+        let running = uploading.request();
+        for _ in 0..100 {
+            uploading.read(16 * 1024, start);
+            uploading.has_body(16 * 1024);
+        }
+        check(&uploading, start, Advice::Leave);
+        drop(running);
     }
 }

@@ -85,12 +85,12 @@ async fn metrics(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let Some(turn) = shared.scrapes.turn().await else {
+    let Some(turn) = shared.scrapes.turn(&connection).await else {
         let retry = (header::RETRY_AFTER, "1");
         return (StatusCode::SERVICE_UNAVAILABLE, [retry], "too many scrapes at once\n").into_response();
     };
     let page = (shared.site.metrics)(joined(&headers, header::ACCEPT).as_deref());
-    let Some(mut response) = turn.deliver(&method, &headers, page, connection.cut).await else {
+    let Some(mut response) = turn.deliver(&method, &headers, page).await else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n").into_response();
     };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));

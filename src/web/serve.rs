@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,8 @@ use tokio_util::task::TaskTracker;
 use crate::web::access::Access;
 use crate::web::guard::Door;
 use crate::web::paths::Scheme;
+use crate::web::places::{Client, Place, Places};
+use crate::web::proxies::Proxies;
 use crate::web::pulse::{Advice, AskedBody, Patience, Pulse, RunningBody, Version, Watched};
 use crate::web::{Connection, Limits, Site, guard, routes};
 
@@ -40,7 +42,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let server = Arc::new(Server {
-        slots: Arc::new(Semaphore::new(limits.connections)),
+        places: Arc::new(Places::new(limits.connections)),
+        proxies: site.entry.proxies.clone(),
         door: Door::new(&site.paths, site.entry.clone()),
         routes: routes::router(site, &limits),
         access,
@@ -66,7 +69,8 @@ struct Server {
     door: Door,
     access: watch::Receiver<Arc<Access>>,
     limits: Limits,
-    slots: Arc<Semaphore>,
+    places: Arc<Places>,
+    proxies: Proxies,
     shutdown: CancellationToken,
     /// Ends every connection at once.
     kill: CancellationToken,
@@ -75,19 +79,35 @@ struct Server {
 
 async fn accept(listener: TcpListener, server: Arc<Server>) {
     let next = async || {
-        let slot = Arc::clone(&server.slots).acquire_owned().await.expect("the semaphore is never closed");
-        (slot, listener.accept().await)
+        // Each of them gives its descriptor back in a moment; new ones wait in the kernel's queue.
+        while server.places.leaving() > MOST_LEAVING {
+            tokio::time::sleep(LEAVING_PAUSE).await;
+        }
+        listener.accept().await
     };
-    while let Some((slot, accepted)) = server.shutdown.run_until_cancelled(next()).await {
+    while let Some(accepted) = server.shutdown.run_until_cancelled(next()).await {
         match accepted {
             Ok((stream, peer)) => {
-                let peer = peer.ip().to_canonical();
-                server.tasks.spawn(connection((stream, peer), slot, Arc::clone(&server)));
+                let address = peer.ip().to_canonical();
+                let client = Client {
+                    address,
+                    is_proxy: server.proxies.trusts(address),
+                    has_handshake: server.access.borrow().has_tls(),
+                };
+                let cut = server.kill.child_token();
+                let place = loop {
+                    match server.places.take(client, &cut, Instant::now()) {
+                        Ok(place) => break place,
+                        Err(later) => tokio::time::sleep_until(later).await,
+                    }
+                };
+                server.tasks.spawn(connection((stream, address), place, Arc::clone(&server)));
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 // Out of descriptors, most likely: at once it would fail again.
+                server.places.give_up_one(Instant::now());
                 server.shutdown.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
             }
         }
@@ -98,25 +118,25 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-async fn connection((stream, peer): (TcpStream, IpAddr), slot: OwnedSemaphorePermit, server: Arc<Server>) {
-    let _slot = slot;
+async fn connection((stream, peer): (TcpStream, IpAddr), place: Place, server: Arc<Server>) {
     // Without it an answer's last piece may wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let mut access = server.access.clone();
     let tls = access.borrow_and_update().tls().cloned();
     let Some(tls) = tls else {
-        return talk(stream, (Scheme::Http, Version::Http1, peer), access, &server).await;
+        return talk(stream, (Scheme::Http, Version::Http1, peer), access, (&place, &server)).await;
     };
     let handshake = tokio::time::timeout(server.limits.handshake, TlsAcceptor::from(tls).accept(stream));
+    let handshake = place.cut.run_until_cancelled(handshake);
     match server.shutdown.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => {
+        Some(Some(Ok(Ok(stream)))) => {
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::Http2 } else { Version::Http1 };
-            talk(stream, (Scheme::Https, version, peer), access, &server).await;
+            talk(stream, (Scheme::Https, version, peer), access, (&place, &server)).await;
         }
-        Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
-        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
-        None => {}
+        Some(Some(Ok(Err(error)))) => tracing::debug!(%error, "a TLS handshake failed"),
+        Some(Some(Err(_))) => tracing::debug!("a TLS handshake took too long"),
+        Some(None) | None => {}
     }
 }
 
@@ -125,11 +145,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     (scheme, version, peer): (Scheme, Version, IpAddr),
     mut access: watch::Receiver<Arc<Access>>,
-    server: &Arc<Server>,
+    (place, server): (&Place, &Arc<Server>),
 ) {
-    let cut = server.kill.child_token();
+    let cut = place.cut.clone();
     let _guard = cut.clone().drop_guard();
     let pulse = Arc::new(Pulse::new(version, Instant::now()));
+    place.talks(&pulse);
     let service = {
         let (server, pulse, cut) = (Arc::clone(server), Arc::clone(&pulse), cut.clone());
         service_fn(move |request: Request<Incoming>| {
@@ -137,7 +158,15 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             let mut request = request.map(|body| Body::new(AskedBody::new(body, &pulse)));
             let access = Arc::clone(&server.access.borrow());
             let knows_clients = access.knows_clients();
-            request.extensions_mut().insert(Connection { cut: cut.clone(), scheme, peer, knows_clients });
+            let headers = request.headers();
+            let connection = Connection {
+                cut: cut.clone(),
+                scheme: server.proxies.scheme(peer, headers, scheme),
+                asked_host: server.proxies.host(peer, headers),
+                client: server.proxies.client(peer, headers),
+                knows_clients,
+            };
+            request.extensions_mut().insert(connection);
             async move {
                 let routes = server.routes.clone();
                 let response = guard::answer(routes, &access, &server.door, request).await;
@@ -148,8 +177,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let builder = builder(version, Streams { tasks: server.tasks.clone(), cut: cut.clone() });
     let mut connection =
         pin!(builder.serve_connection(TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) }), service));
-    let Limits { head, write, idle, half_closed, .. } = server.limits;
-    let patience = Patience { head, write, idle, half_closed };
+    let Limits { first, head, write, idle, half_closed, .. } = server.limits;
+    let patience = Patience { first, head, write, idle, half_closed };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Set once the connection takes no further request: until when the one that runs may go on.
@@ -194,6 +223,11 @@ fn builder(version: Version, streams: Streams) -> Builder<Streams> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(32)
         .max_header_list_size(16 * 1024)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // Streams that a client opens and resets at once, and those that it gets wrong.
+        .max_pending_accept_reset_streams(16)
+        .max_local_error_reset_streams(64)
         .max_send_buf_size(BUFFER_BYTES)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
@@ -222,6 +256,16 @@ where
 const TICK: Duration = Duration::from_millis(250);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that are ending, above which no new one is taken.
+const MOST_LEAVING: usize = 16;
+
+const LEAVING_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a client of HTTP/2 may send of bodies that nobody has read yet, in one request and in all of a connection: the
+/// longest body that we take.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
 
 /// What one connection may hold of requests' heads and of responses that the client does not take.
 const BUFFER_BYTES: usize = 64 * 1024;

@@ -4,6 +4,7 @@ mod alerting;
 mod api;
 mod azure;
 mod dampening;
+mod clients;
 pub(crate) mod demo;
 mod files;
 mod flags;

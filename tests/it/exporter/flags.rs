@@ -51,6 +51,7 @@ async fn version_and_help_are_data_on_standard_output() {
         "--web.external-url",
         "--web.route-prefix",
         "--web.allowed-host",
+        "--web.trusted-proxy",
         "--web.open-health",
         "--web.on-demand",
         "--log.level",

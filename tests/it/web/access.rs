@@ -12,9 +12,12 @@ use backend_health_exporter::web::{Access, Entry, Paths, Rate};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use reqwest::{ClientBuilder, Version};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::web::{Running, Setup, builder, client, header, over, start, trusting};
 
@@ -67,6 +70,15 @@ impl Certificates {
     /// A client that trusts the CA.
     pub fn client(&self) -> ClientBuilder {
         builder(self.roots())
+    }
+
+    /// A connection that has agreed on HTTP/2, for what no client would send.
+    pub async fn h2_stream(&self, address: SocketAddr) -> TlsStream<TcpStream> {
+        let mut tls = trusting(self.roots());
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(tls)).connect(name, stream).await.unwrap()
     }
 
     /// A client with a certificate of `issuer` for `names`.

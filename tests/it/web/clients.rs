@@ -82,18 +82,18 @@ async fn scrapes_beyond_the_bound_are_told_to_come_again() {
 #[tokio::test]
 async fn an_http2_stream_that_is_not_read_is_cut_at_its_deadline() {
     let certificates = Certificates::new();
-    let limits = Limits { connections: 1, scrape: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { scrape: Duration::from_millis(500), ..Limits::default() };
     let access = tls_only(&certificates);
     let site = start(Setup { access, limits, page: endless_page, ..Setup::default() }).await;
     // Small windows are full at once, and nothing but reading opens them again.
-    let client = || certificates.client().http2_initial_stream_window_size(16 * 1024).build().unwrap();
+    let client = certificates.client().http2_initial_stream_window_size(16 * 1024).build().unwrap();
     let url = format!("https://localhost:{}/metrics", site.address().port());
-    let (one, other) = (client(), client());
-    let lazy = one.get(&url).send().await.unwrap();
+    let mut lazy = client.get(&url).send().await.unwrap();
     assert_eq!(lazy.version(), reqwest::Version::HTTP_2);
-    let second = other.get(&url).send().await.unwrap();
-    assert_eq!(second.status(), 200, "the only connection is free again");
-    drop(lazy);
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    // Read now, the page would go on for ever.
+    let rest = async { while let Ok(Some(_)) = lazy.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(10), rest).await.expect("it goes on after its deadline");
 }
 
 #[tokio::test]
@@ -151,17 +151,65 @@ async fn a_connection_between_two_requests_is_not_a_slow_head() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_for_their_turn() {
-    let limits = Limits { connections: 2, ..Limits::default() };
+async fn for_one_connection_too_many_the_oldest_silent_one_ends() {
+    let limits = Limits { connections: 8, ..Limits::default() };
     let site = start(Setup { limits, ..Setup::default() }).await;
-    let first = TcpStream::connect(site.address()).await.unwrap();
-    let second = TcpStream::connect(site.address()).await.unwrap();
-    let mut third = tokio::spawn(client().get(site.http("/-/healthy")).send());
-    let early = tokio::time::timeout(Duration::from_millis(300), &mut third).await;
-    assert!(early.is_err(), "a third connection is answered");
-    drop(first);
-    assert_eq!(third.await.unwrap().unwrap().status(), 200);
-    drop(second);
+    let mut first = TcpStream::connect(site.address()).await.unwrap();
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        others.push(TcpStream::connect(site.address()).await.unwrap());
+    }
+    assert_eq!(site.get("/-/healthy").await.status(), 200);
+    assert_eq!(closed(&mut first).await, "");
+}
+
+#[tokio::test]
+async fn a_client_says_something_within_seconds_or_is_cut() {
+    let limits = Limits { first: Duration::from_millis(300), ..Limits::default() };
+    let site = start(Setup { limits, ..Setup::default() }).await;
+    let mut silent = TcpStream::connect(site.address()).await.unwrap();
+    assert_eq!(closed(&mut silent).await, "");
+}
+
+#[tokio::test]
+async fn scrapes_that_are_not_read_make_room_for_one_that_is() {
+    let limits = Limits { scrapes: 4, ..Limits::default() };
+    let site = start(Setup { page: endless_page, limits, ..Setup::default() }).await;
+    let mut lazy = Vec::new();
+    for _ in 0..12 {
+        let mut stream = TcpStream::connect(site.address()).await.unwrap();
+        send(&mut stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        lazy.push(stream);
+    }
+    let mut scrape = site.get("/metrics").await;
+    assert_eq!(scrape.status(), 200);
+    for _ in 0..20 {
+        assert!(scrape.chunk().await.unwrap().is_some(), "it goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_that_ask_for_nothing_is_cut() {
+    let certificates = Certificates::new();
+    let site = start(Setup { access: tls_only(&certificates), ..Setup::default() }).await;
+    // A PRIORITY frame (RFC 9113, 6.3), a PING (6.7), and empty SETTINGS (6.5).
+    let priority = [0, 0, 5, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 16];
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+    for frame in [&priority[..], &ping, &[0, 0, 0, 4, 0, 0, 0, 0, 0]] {
+        let mut stream = certificates.h2_stream(site.address()).await;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let flood = frame.repeat(1_000);
+        let cut = async {
+            let (mut reader, mut writer) = tokio::io::split(stream);
+            let reading = tokio::spawn(async move {
+                let mut buffer = vec![0; 64 * 1024];
+                while let Ok(1..) = reader.read(&mut buffer).await {}
+            });
+            while writer.write_all(&flood).await.is_ok() {}
+            reading.abort();
+        };
+        tokio::time::timeout(Duration::from_secs(20), cut).await.expect("the flood goes on");
+    }
 }
 
 #[tokio::test]
