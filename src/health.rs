@@ -2,6 +2,7 @@
 //! state of the program; everything that shows something reads a [`Snapshot`] of it.
 
 mod history;
+mod rows;
 mod streak;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -12,6 +13,8 @@ use tokio::sync::watch;
 
 pub use self::history::{History, PastProbe};
 use self::streak::{Event, Streak, Thresholds};
+pub use self::rows::Rows;
+use self::streak::{Event, Streak};
 use crate::target::{Target, TargetId};
 use crate::verdict::{
     Cause, Code, Finding, Notice, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict,
@@ -28,7 +31,8 @@ struct Inner {
     /// In the configuration's order.
     entries: Vec<Entry>,
     index: HashMap<TargetId, usize>,
-    pools: Vec<PoolTotals>,
+    pools: Vec<Arc<PoolTotals>>,
+    pool_index: HashMap<PoolName, usize>,
     /// Rows present at start that have not ended a probe yet; `None` before the first configuration.
     awaited: Option<HashSet<TargetId>>,
     /// The latest changes of state, the oldest first.
@@ -42,8 +46,11 @@ struct Inner {
     changed_at: Option<SystemTime>,
 }
 
+/// A pool and a setting.
+type PoolName = (Arc<str>, Arc<str>);
+
 struct Entry {
-    row: Row,
+    row: Arc<Row>,
     streak: Streak,
     scan: Option<Box<RememberedScan>>,
 }
@@ -101,26 +108,29 @@ impl HealthTable {
             .iter()
             .map(|target| match old.remove(&target.id) {
                 Some(mut entry) if target.asks_the_same_as(&entry.row.target) => {
-                    entry.row.target = target.clone();
+                    Arc::make_mut(&mut entry.row).target = target.clone();
                     entry
                 }
                 Some(mut entry) if entry.row.has_labels_of(target) => {
                     transitions.extend(entry.begin_anew(target, now));
                     entry
                 }
-                Some(_) | None => Entry { row: Row::new(target.clone(), now), streak: Streak::default(), scan: None },
+                Some(_) | None => {
+                    Entry { row: Arc::new(Row::new(target.clone(), now)), streak: Streak::default(), scan: None }
+                }
             })
             .collect();
         inner.index = targets.iter().enumerate().map(|(index, target)| (target.id, index)).collect();
-        let mut old_pools = std::mem::take(&mut inner.pools);
+        let old_pools = std::mem::take(&mut inner.pools);
+        let old_index = std::mem::take(&mut inner.pool_index);
         for target in targets {
-            let same = |totals: &PoolTotals| totals.pool == target.pool && totals.setting == target.setting;
-            if inner.pools.iter().rev().any(same) {
+            let name: PoolName = (target.pool.clone(), target.setting.clone());
+            if inner.pool_index.contains_key(&name) {
                 continue;
             }
-            let kept = old_pools.iter().position(|totals| same(totals) && totals.fits(target));
-            let totals = kept.map_or_else(|| PoolTotals::new(target), |at| old_pools.swap_remove(at));
-            inner.pools.push(totals);
+            let kept = old_index.get(&name).map(|at| &old_pools[*at]).filter(|totals| totals.fits(target));
+            inner.pool_index.insert(name, inner.pools.len());
+            inner.pools.push(kept.map_or_else(|| Arc::new(PoolTotals::new(target)), Arc::clone));
         }
         let present: HashSet<TargetId> = targets.iter().map(|target| target.id).collect();
         match &mut inner.awaited {
@@ -145,10 +155,8 @@ impl HealthTable {
         if let Some(awaited) = &mut inner.awaited {
             awaited.remove(&target.id);
         }
-        let totals =
-            inner.pools.iter_mut().find(|totals| totals.pool == target.pool && totals.setting == target.setting);
-        if let Some(totals) = totals {
-            totals.count(&verdict);
+        if let Some(at) = inner.pool_index.get(&(target.pool.clone(), target.setting.clone())) {
+            Arc::make_mut(&mut inner.pools[*at]).count(&verdict);
         }
         let transition = entry.record(verdict, now);
         inner.changed(now);
@@ -199,7 +207,7 @@ impl HealthTable {
             at: now,
             revision: inner.revision,
             changed_at: inner.changed_at.unwrap_or(now),
-            rows: inner.entries.iter().map(|entry| entry.row.clone()).collect(),
+            rows: Rows::shared(inner.entries.iter().map(|entry| entry.row.clone())),
             pools: inner.pools.clone(),
         }
     }
@@ -242,7 +250,7 @@ impl HealthTable {
     pub fn row(&self, id: &str) -> Option<(u64, Row)> {
         let id = TargetId::parse(id)?;
         let inner = self.lock();
-        inner.index.get(&id).map(|index| (inner.revision, inner.entries[*index].row.clone()))
+        inner.index.get(&id).map(|index| (inner.revision, Row::clone(&inner.entries[*index].row)))
     }
 
     /// Whether a row is Healthy, and its latest probe did not fail.
@@ -292,16 +300,21 @@ impl Entry {
     /// Nothing is known of what is asked now; what was counted stays counted.
     fn begin_anew(&mut self, target: &Arc<Target>, now: SystemTime) -> Option<Transition> {
         let from = self.row.state;
-        let Row { probes, failures, transitions, last_transition, .. } =
-            std::mem::replace(&mut self.row, Row::new(target.clone(), now));
-        self.row = Row { probes, failures, transitions, last_transition, ..self.row.clone() };
+        let Row { probes, failures, transitions, last_transition, .. } = &*self.row;
+        self.row = Arc::new(Row {
+            probes: *probes,
+            failures: failures.clone(),
+            transitions: *transitions,
+            last_transition: *last_transition,
+            ..Row::new(target.clone(), now)
+        });
         self.streak = Streak::default();
         self.scan = None;
         (from != State::Unknown).then(|| self.change(from, State::Unknown, now))
     }
 
     fn record(&mut self, verdict: Verdict, now: SystemTime) -> Option<Transition> {
-        let row = &mut self.row;
+        let row = Arc::make_mut(&mut self.row);
         row.probes += 1;
         if let Some(finding) = &verdict.cause {
             match row.failures.iter_mut().find(|(cause, _)| *cause == finding.code) {
@@ -342,21 +355,25 @@ impl Entry {
         let step = self.streak.advance(event, Thresholds { healthy, unhealthy });
         self.row.consecutive_failures = self.streak.failures();
         self.row.consecutive_successes = self.streak.successes();
+        let row = Arc::make_mut(&mut self.row);
+        let step = self.streak.advance(event, row.target.unhealthy_threshold);
+        row.consecutive_failures = self.streak.failures();
         // A probe has ended, so that "not probed yet" is no longer true, though nothing else is known.
-        let is_new = self.row.cause.as_ref().is_some_and(|cause| cause.code == Cause::NotProbedYet);
-        if step.takes_cause || (is_new && self.row.last_probe.is_some()) {
-            self.row.cause = cause;
+        let is_new = row.cause.as_ref().is_some_and(|cause| cause.code == Cause::NotProbedYet);
+        if step.takes_cause || (is_new && row.last_probe.is_some()) {
+            row.cause = cause;
         }
         let to = step.state.filter(|to| *to != from)?;
         Some(self.change(from, to, now))
     }
 
     fn change(&mut self, from: State, to: State, now: SystemTime) -> Transition {
-        self.row.state = to;
-        self.row.since = now;
-        self.row.last_transition = Some(now);
-        self.row.transitions[to as usize] += 1;
-        Transition { number: 0, target: self.row.target.clone(), from, to, cause: self.row.cause.clone(), at: now }
+        let row = Arc::make_mut(&mut self.row);
+        row.state = to;
+        row.since = now;
+        row.last_transition = Some(now);
+        row.transitions[to as usize] += 1;
+        Transition { number: 0, target: row.target.clone(), from, to, cause: row.cause.clone(), at: now }
     }
 }
 
@@ -464,9 +481,9 @@ pub struct Snapshot {
     /// When that last happened.
     pub changed_at: SystemTime,
     /// In the configuration's order.
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// One for each pool and setting, in the configuration's order.
-    pub pools: Vec<PoolTotals>,
+    pub pools: Vec<Arc<PoolTotals>>,
 }
 
 /// How the table stands, without its rows.

@@ -160,7 +160,7 @@ backend_pools:
         }
 
         fn all(&self) -> Vec<Row> {
-            self.table.snapshot(SystemTime::now()).rows
+            self.table.snapshot(SystemTime::now()).rows.into_iter().collect()
         }
 
         fn names(&self) -> Vec<String> {

@@ -24,7 +24,7 @@ use self::etag::Tags;
 pub use self::surface::{Answer, AnswerHeader, Content, Operation, Parameter, Place, SchemaOf, Surface, Verb};
 use crate::health::{HealthTable, REMEMBERED_TRANSITIONS};
 use crate::view::report::{Event, Events, Filter, Links, Report, ReportRow, write_json};
-use crate::web::delivery::{Deliveries, Page, PageWriter, Turn};
+use crate::web::delivery::{Page, PageWriter, Slots, Turn};
 use crate::web::{Connection, Limits};
 
 /// What the API answers from.
@@ -33,6 +33,8 @@ pub struct Api {
     /// For `docs_url`.
     pub links: Links,
     pub limits: Limits,
+    /// Shared with the pages.
+    pub slots: Slots,
     /// Ends the streams.
     pub shutdown: CancellationToken,
 }
@@ -41,12 +43,12 @@ impl Api {
     /// The routes of the report.
     #[must_use]
     pub fn surface(self) -> Surface {
-        let Self { table, links, limits, shutdown } = self;
+        let Self { table, links, limits, slots, shutdown } = self;
         let shared = Shared {
             table,
             links,
             tags: Tags::default(),
-            deliveries: Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape),
+            slots,
             streams: Arc::new(Semaphore::new(limits.streams)),
             heartbeat: limits.heartbeat,
             patience: limits.write,
@@ -66,8 +68,7 @@ struct Shared {
     table: Arc<HealthTable>,
     links: Links,
     tags: Tags,
-    /// Not those of the metrics: whoever fetches reports cannot keep Prometheus out.
-    deliveries: Deliveries,
+    slots: Slots,
     /// Places for streams.
     streams: Arc<Semaphore>,
     heartbeat: Duration,
@@ -91,7 +92,7 @@ async fn report(
     if let Some(answer) = shared.tags.of(shared.table.revision()).not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
+    let turn = shared.slots.0.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let table = Arc::clone(&shared.table);
     // A copy of thousands of rows takes milliseconds, which the probes' threads do not have.
     let snapshot = tokio::task::spawn_blocking(move || table.snapshot(SystemTime::now())).await;
@@ -109,7 +110,7 @@ async fn row(State(shared): State<Arc<Shared>>, Path(id): Path<String>, asked: A
     if let Some(answer) = tag.not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
+    let turn = shared.slots.0.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let write = move |out: &mut dyn fmt::Write| write_json(&ReportRow::of(&row, &shared.links), out);
     Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
 }
@@ -127,7 +128,7 @@ async fn events(
     if let Some(answer) = tag.not_modified(&asked.2) {
         return Ok(answer);
     }
-    let turn = shared.deliveries.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
+    let turn = shared.slots.0.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let write = move |out: &mut dyn fmt::Write| {
         let wanted = changes.iter().filter(|change| filter.matches_transition(change)).take(limit);
         write_json(&Events { events: wanted.map(|change| Event::of(change, &shared.links)).collect() }, out)

@@ -13,20 +13,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hyper::body::{Body as HttpBody, Frame};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::web::Connection;
 use crate::web::encoding::Encoding;
+use crate::web::{Connection, Limits};
 
 /// A rendering, still to be written.
 pub struct Page {
@@ -97,6 +100,7 @@ impl Deliveries {
         let mut next = pin!(Arc::clone(&self.slots).acquire_owned());
         let began = Instant::now();
         loop {
+            let looked = Instant::now();
             // In the queue first: then it is this one's turn that is made.
             let soon = tokio::time::timeout(LOOK_EVERY, next.as_mut());
             tokio::select! {
@@ -104,7 +108,10 @@ impl Deliveries {
                 slot = soon => if let Ok(slot) = slot { return slot.ok() },
                 slot = self.kept_slot(client) => return slot,
             }
-            self.make_room(began.elapsed() >= PATIENCE);
+            // Where we do not get to run ourselves, it is not the clients who are slow.
+            if looked.elapsed() < LOOK_EVERY * 2 {
+                self.make_room(began.elapsed() >= PATIENCE);
+            }
         }
     }
 
@@ -158,6 +165,38 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The slots of pages and of the API, which are not those of the metrics: whoever looks at pages keeps no Prometheus out.
+/// Copies are the same ones.
+#[derive(Clone, Debug)]
+pub struct Slots(pub(super) Arc<Deliveries>);
+
+impl Slots {
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self(Arc::new(Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape)))
+    }
+
+    /// `pages`, each of which needs a slot from its rendering until all of it has gone out.
+    pub fn around<S: Clone + Send + Sync + 'static>(&self, pages: Router<S>) -> Router<S> {
+        pages.layer(from_fn_with_state(self.clone(), in_turn))
+    }
+}
+
+/// Answers a request for a page when it is its turn.
+async fn in_turn(State(slots): State<Slots>, request: Request, next: Next) -> Response {
+    let Some(connection) = request.extensions().get::<Connection>().cloned() else { return next.run(request).await };
+    let Some(turn) = slots.0.turn(&connection).await else {
+        let retry = [(header::RETRY_AFTER, "1")];
+        return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many pages at once\n").into_response();
+    };
+    // Goes on when the client hangs up, and so keeps its slot as long as it takes a thread.
+    let rendered = tokio::spawn(async move { (next.run(request).await, turn) });
+    match rendered.await {
+        Ok((response, turn)) => turn.hold(response),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n").into_response(),
+    }
+}
+
 /// Leave to deliver one page.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -184,6 +223,13 @@ impl Turn {
         Some(response)
     }
 
+    /// Keeps the slot until the response has gone out.
+    fn hold(self, response: Response) -> Response {
+        let Self { place, blocked_since, cut, delivery } = self;
+        let guard = watch(place, cut, Instant::now() + delivery);
+        response.map(|body| Body::new(Held { body, rest: Bytes::new(), blocked_since, _guard: guard }))
+    }
+
     /// Renders up to the first chunk; `None` when not even that can be written, while there is still time to say so.
     async fn start(self, write: PageWriter, encoding: Encoding) -> Option<Chunks> {
         let Self { place, blocked_since, cut, delivery } = self;
@@ -192,18 +238,24 @@ impl Turn {
         let chunk = Vec::with_capacity(CHUNK_BYTES);
         let sink = Sink { sender, deadline, runtime: Handle::current(), chunk, blocked_since };
         tokio::task::spawn_blocking(move || render(write, encoding, sink));
-        let over = CancellationToken::new();
-        let guard = over.clone().drop_guard();
-        tokio::spawn(async move {
-            let _place = place;
-            if tokio::time::timeout_at(deadline, over.cancelled()).await.is_err() {
-                tracing::warn!("an answer was not read to its end in time");
-                cut.cancel();
-            }
-        });
+        let guard = watch(place, cut, deadline);
         let first = chunks.recv().await?;
         Some(Chunks { first: Some(first), rest: chunks, _guard: guard })
     }
+}
+
+/// Keeps the slot as long as what this gives, and ends the connection when that takes too long.
+fn watch(place: InUse, cut: CancellationToken, deadline: Instant) -> DropGuard {
+    let over = CancellationToken::new();
+    let guard = over.clone().drop_guard();
+    tokio::spawn(async move {
+        let _place = place;
+        if tokio::time::timeout_at(deadline, over.cancelled()).await.is_err() {
+            tracing::warn!("an answer was not read to its end in time");
+            cut.cancel();
+        }
+    });
+    guard
 }
 
 fn render(write: PageWriter, encoding: Encoding, sink: Sink) -> io::Result<()> {
@@ -302,6 +354,54 @@ struct Chunks {
     _guard: DropGuard,
 }
 
+/// The body of a page that is there as a whole, handed over piece by piece, so that it is known whether it is taken.
+struct Held {
+    body: Body,
+    /// Of the frame before.
+    rest: Bytes,
+    blocked_since: Arc<Mutex<Option<Instant>>>,
+    _guard: DropGuard,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let length = self.rest.len().min(CHUNK_BYTES);
+        let piece = self.rest.split_to(length);
+        // Until this is asked for the next one.
+        *lock(&self.blocked_since) = (!self.is_end_stream()).then(Instant::now);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
 /// What answers a HEAD: nothing, without saying that a GET would have nothing, too (RFC 9110, section 8.6).
 struct OfUnknownLength;
 
@@ -336,10 +436,10 @@ impl HttpBody for Chunks {
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A client that has taken nothing for so long makes room, when somebody waits.
-const STALLED: Duration = Duration::from_millis(400);
+const STALLED: Duration = Duration::from_millis(600);
 
 /// After so long a wait, deliveries that take longer than `SLOW` make room, too.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(5);
 
 const CHUNK_BYTES: usize = 32 * 1024;

@@ -1,6 +1,7 @@
 //! The routes of a site, below its prefix.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -10,6 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use crate::view::page::assets::Asset;
+use crate::web::bucket::Rarely;
 use crate::web::delivery::Deliveries;
 use crate::web::encoding::Encoding;
 use crate::web::{Connection, Limits, Site, azure};
@@ -17,14 +19,15 @@ use crate::web::{Connection, Limits, Site, azure};
 pub(super) fn router(site: Site, limits: &Limits) -> Router {
     let prefix = site.paths.prefix().clone();
     let telemetry = site.paths.telemetry();
-    let further = site.further.clone();
+    let (further, site_slots) = (site.further.clone(), site.slots.clone());
     let state = Arc::new(Shared {
         scrapes: Deliveries::new(limits.scrapes, limits.scrape_wait, limits.scrape),
         where_to_look: format!("not found; the report is at {}, the metrics are at {telemetry}\n", prefix.join("/")),
+        reloads: Rarely::new(),
         site,
     });
-    let mut router = Router::new()
-        .route(&prefix.join("/"), get(landing))
+    let landing = site_slots.around(Router::new().route(&prefix.join("/"), get(landing)));
+    let mut router = landing
         .route(&prefix.join("/assets/{name}"), get(asset))
         .route(&telemetry, get(metrics))
         .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
@@ -50,6 +53,8 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
 struct Shared {
     site: Site,
     scrapes: Deliveries,
+    /// What the log says of reloads.
+    reloads: Rarely,
     where_to_look: String,
 }
 
@@ -110,7 +115,11 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "not ready: the first probes have not all ended\n").into_response()
 }
 
-async fn reload(State(shared): State<Arc<Shared>>) -> Response {
+async fn reload(State(shared): State<Arc<Shared>>, Extension(connection): Extension<Connection>) -> Response {
+    if let Some(left_out) = shared.reloads.now(Instant::now()) {
+        let (client, user) = (connection.client, connection.user.as_deref());
+        tracing::info!(%client, user, left_out, "a client asks for the configuration to be read again");
+    }
     // A task of its own, so that a client that hangs up does not leave a reload half done.
     match tokio::spawn((shared.site.reload)()).await {
         Ok(Ok(())) => "reloaded\n".into_response(),

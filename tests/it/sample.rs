@@ -23,19 +23,19 @@ pub const SESSION: TlsSession = TlsSession { version: "TLS 1.3", cipher: "TLS_AE
 
 /// The rows, and the totals of the pools and settings that they name.
 pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
-    let mut pools: Vec<PoolTotals> = Vec::new();
+    let mut pools: Vec<Arc<PoolTotals>> = Vec::new();
     for Row { target, .. } in &rows {
         if !pools.iter().any(|known| known.pool == target.pool && known.setting == target.setting) {
             let possible = Cause::ALL.iter().filter(|cause| cause.possible_for(target.protocol()));
-            pools.push(PoolTotals {
+            pools.push(Arc::new(PoolTotals {
                 pool: target.pool.clone(),
                 setting: target.setting.clone(),
                 failures: possible.map(|cause| (*cause, 0)).collect(),
                 latency: LatencyHistogram::default(),
-            });
+            }));
         }
     }
-    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows, pools })
+    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows: rows.into(), pools })
 }
 
 /// The page `/` of these rows.

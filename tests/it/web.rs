@@ -22,7 +22,7 @@ use backend_health_exporter::web;
 use backend_health_exporter::web::api::Api;
 use backend_health_exporter::web::checks::{Begin, Checks, Refusal};
 use backend_health_exporter::web::demand::Demand;
-use backend_health_exporter::web::{Access, Entry, Hosts, Limits, Page, PageWriter, Paths, Site};
+use backend_health_exporter::web::{Access, Entry, Hosts, Limits, Page, PageWriter, Paths, Site, Slots};
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
@@ -80,7 +80,8 @@ async fn start(setup: Setup) -> Running {
     let shutdown = CancellationToken::new();
     let base = paths.external_url().unwrap_or(paths.prefix().as_str()).to_owned();
     let of_rows = web::pages::router(&table, &Arc::from("/metrics"));
-    let api = Api { table, links: Links { base: base.clone() }, limits: limits.clone(), shutdown: shutdown.clone() };
+    let (links, slots) = (Links { base: base.clone() }, Slots::new(&limits));
+    let api = Api { table, links, limits: limits.clone(), slots: slots.clone(), shutdown: shutdown.clone() };
     // There is no row that could be checked.
     let begin: Arc<Begin> = Arc::new(|_, _| Err(Refusal::NoSuchRow("no such row".to_owned())));
     let checks = Checks::new(Demand::new(shutdown.clone()), begin);
@@ -114,6 +115,7 @@ async fn start(setup: Setup) -> Running {
                 if fails { Err("backend_health.yml:3:5: unknown key".to_owned()) } else { Ok(()) }
             })
         }),
+        slots,
         further: api
             .surface()
             .merge(web::api::troubleshoot::surface(checks))

@@ -7,10 +7,10 @@ use maud::{Markup, html};
 
 use super::query::{Form, Query};
 use super::{Place, who};
-use crate::health::{Row, State};
+use crate::health::{Row, Rows, State};
 use crate::view::report::{Filter, Warned};
 
-pub(super) fn form(all: &[Row], query: &Query, place: Place<'_>) -> Markup {
+pub(super) fn form(all: &Rows, query: &Query, place: Place<'_>) -> Markup {
     let Filter { pools, settings, servers, states, sides, causes, warnings, words } = &query.filter;
     let names = |of: fn(&Row) -> &str| all.iter().map(of).collect::<BTreeSet<&str>>();
     let states_chosen: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();

@@ -234,7 +234,7 @@ async fn links_lead_to_where_the_site_is_seen_from_outside() {
 #[tokio::test]
 async fn reports_beyond_the_bound_are_told_to_come_again_and_keep_no_scrape_out() {
     // Connections that do not read hold all the places there are.
-    let rows: Vec<_> = table::sample().snapshot(sample::now()).rows;
+    let rows: Vec<_> = table::sample().snapshot(sample::now()).rows.into_iter().collect();
     let targets: Vec<_> = (0..20_000_u64)
         .map(|number| {
             let target = Target::clone(&rows[4].target);
