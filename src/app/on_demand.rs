@@ -108,7 +108,12 @@ pub(super) fn source(rows: &Arc<Rows>, on_demand: OnDemand) -> Source {
 }
 
 /// Checks what is asked for; nothing is probed before the result is awaited.
-fn begin(in_use: &InUse, on_demand: &OnDemand, gateway: Gateway, probe: OnDemandProbe) -> Result<Probing, Refusal> {
+fn begin(
+    in_use: &InUse,
+    on_demand: &OnDemand,
+    gateway: Gateway,
+    probe: OnDemandProbe,
+) -> Result<(azure::Rows, Probing), Refusal> {
     let InUse { config, lists } = in_use;
     let same = |name: &str, wanted: &str| name.to_lowercase() == wanted.to_lowercase();
     let pool = config.pools.iter().find(|pool| same(&pool.name, &probe.pool));
@@ -132,7 +137,8 @@ fn begin(in_use: &InUse, on_demand: &OnDemand, gateway: Gateway, probe: OnDemand
         return Err(Refusal::bad_value(OnDemandProbe::POOL, message));
     }
     let (pool, on_demand) = (pool.name.clone(), on_demand.clone());
-    Ok(Box::pin(async move {
+    let rows = targets.len();
+    let probing = Box::pin(async move {
         let snapshot = on_demand.probe(targets, names).await;
         let rendered = tokio::task::spawn_blocking(move || {
             let report = Report::of(&snapshot, &Filter::default(), &links());
@@ -143,7 +149,8 @@ fn begin(in_use: &InUse, on_demand: &OnDemand, gateway: Gateway, probe: OnDemand
             Ok(json) => json,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
-    }))
+    });
+    Ok((rows, probing))
 }
 
 fn trial(probe: OnDemandProbe) -> Trial {

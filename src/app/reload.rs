@@ -1,6 +1,7 @@
 //! Taking a new configuration into use, whole or not at all.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,8 @@ pub(super) struct Reloader {
     rows: Arc<Rows>,
     /// Held for a whole reload, so that two never mix.
     current: tokio::sync::Mutex<Current>,
+    /// Requests for a reload so far.
+    asked: AtomicU64,
     report: Mutex<Report>,
     /// One reading at a time: one that never ends holds up one thread, and no more.
     reading: Arc<Semaphore>,
@@ -28,6 +31,8 @@ struct Current {
     config: Arc<Config>,
     /// What was wrong with the file when somebody last asked for it to be read again, in words.
     refused: Option<String>,
+    /// The latest reload that somebody asked for: the last request that came before it began, and how it ended.
+    latest: Option<(u64, Result<(), Arc<Problems>>)>,
 }
 
 /// How the two ways to a new configuration went the last time; one that went wrong says nothing about the other.
@@ -54,18 +59,29 @@ impl Reloader {
             named_files: ReloadOutcome::Successful,
             last_success: SystemTime::now(),
         };
-        let current = tokio::sync::Mutex::new(Current { file: Arc::new(file), config, refused: None });
-        Self { rows, current, report: Mutex::new(report), reading: Arc::new(Semaphore::new(1)) }
+        let current = tokio::sync::Mutex::new(Current { file: Arc::new(file), config, refused: None, latest: None });
+        let (asked, reading) = (AtomicU64::new(0), Arc::new(Semaphore::new(1)));
+        Self { rows, current, asked, report: Mutex::new(report), reading }
     }
 
-    /// Reads the configuration file again, and what it names. A wrong one changes nothing but the report.
+    /// Reads the configuration file again, and what it names. A wrong one changes nothing but the report. Requests that come
+    /// while one runs are all answered by the next one.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub(super) async fn reload(&self) -> Result<(), Problems> {
+    pub(super) async fn reload(&self) -> Result<(), Arc<Problems>> {
+        let request = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut current = self.current.lock().await;
+        if let Some((covered, outcome)) = &current.latest
+            && *covered >= request
+        {
+            return outcome.clone();
+        }
+        let covered = self.asked.load(Ordering::SeqCst);
         let loaded = self.read(current.file.path.clone()).await;
-        self.take(&mut current, Occasion::Request, loaded)
+        let outcome = self.take(&mut current, Occasion::Request, loaded).map_err(Arc::new);
+        current.latest = Some((covered, outcome.clone()));
+        outcome
     }
 
     /// Reads the configuration file, and what it names.
@@ -218,11 +234,23 @@ impl Reloader {
 }
 
 /// Reloads at every SIGHUP.
-pub(super) async fn on_hangup(mut hangup: Signal, reloader: &Reloader) {
-    while hangup.recv().await.is_some() {
-        tracing::info!("reading the configuration again after SIGHUP");
-        // What is wrong has been logged.
-        let _ = reloader.reload().await;
+pub(super) struct Hangup {
+    signal: tokio::sync::Mutex<Signal>,
+    reloader: Arc<Reloader>,
+}
+
+impl Hangup {
+    pub(super) fn new(signal: Signal, reloader: Arc<Reloader>) -> Self {
+        Self { signal: tokio::sync::Mutex::new(signal), reloader }
+    }
+
+    pub(super) async fn follow(&self) {
+        let mut signal = self.signal.lock().await;
+        while signal.recv().await.is_some() {
+            tracing::info!("reading the configuration again after SIGHUP");
+            // What is wrong has been logged.
+            let _ = self.reloader.reload().await;
+        }
     }
 }
 

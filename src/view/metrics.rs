@@ -333,6 +333,13 @@ fn exporter(families: &mut Families<'_>, numbers: &ExporterNumbers) -> fmt::Resu
         "Lines of the exporter's log that were dropped, because whoever reads it stood still or had gone. Probing and \
          serving do not wait for it.",
         &numbers.log_lines_dropped,
+    )?;
+    families.counter(
+        "backend_health_exporter_on_demand_total",
+        "Probes and connection troubleshoots that clients asked for, by what it was (what: probe, troubleshoot) and what \
+         became of it (outcome: begun; refused, because it is not allowed or makes no sense; busy, because too much was \
+         asked for). The log says who asked.",
+        numbers.on_demand.iter().map(|(what, outcome, count)| ([("what", *what), ("outcome", *outcome)], *count)),
     )
 }
 

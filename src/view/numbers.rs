@@ -20,6 +20,8 @@ pub struct ExporterNumbers {
     pub probes_skipped: u64,
     /// Lines of the log that nobody will read, because their reader stood still.
     pub log_lines_dropped: u64,
+    /// Probes and checks that clients asked for: what, what became of it, how many.
+    pub on_demand: Vec<(&'static str, &'static str, u64)>,
     /// `None` where the system does not tell.
     pub process: Option<ProcessNumbers>,
 }

@@ -32,7 +32,7 @@ use self::error::ArmError;
 use self::operations::{Operation, OperationId, Operations, Place};
 use self::path::{Action, AskedGateway, Resource};
 use crate::view::azure::Gateway;
-use crate::web::demand::{Busy, Demand, Scope};
+use crate::web::demand::{Asked, Busy, Demand, Kind, Scope};
 use crate::web::{Connection, Paths, hosts};
 
 pub use self::body::OnDemandProbe;
@@ -45,7 +45,7 @@ pub struct Source {
     /// The report as Azure's JSON, with ids of this gateway. May take long: it is called where it may block.
     pub backend_health: Box<dyn Fn(&Gateway) -> String + Send + Sync>,
     /// Checks a probe on demand and begins nothing; its result is Azure's JSON.
-    pub on_demand: Box<dyn Fn(Gateway, OnDemandProbe) -> Result<Probing, Refusal> + Send + Sync>,
+    pub on_demand: Box<dyn Fn(Gateway, OnDemandProbe) -> Result<(Rows, Probing), Refusal> + Send + Sync>,
 }
 
 /// The configured names.
@@ -54,6 +54,9 @@ pub struct Names {
     pub gateway: Gateway,
     pub location: String,
 }
+
+/// How many servers a probe on demand asks.
+pub type Rows = usize;
 
 /// A probe on demand that has not begun.
 pub type Probing = Pin<Box<dyn Future<Output = String> + Send>>;
@@ -185,17 +188,26 @@ async fn on_demand(
         Problem::NotJson(message) => bad("InvalidRequestContent", message),
         Problem::Field(refusal) => refused(refusal),
     })?;
-    let connection = head.extensions.get::<Connection>();
-    let by = connection.map(|connection| connection.client.to_string()).unwrap_or_default();
-    let scope = shared.demand.scope(connection.is_some_and(|connection| connection.knows_clients));
-    if let (Scope::Configured, Some(field)) = (scope, probe.changed()) {
-        tracing::info!(by, pool = probe.pool, setting = probe.setting, field, "a probe on demand is refused");
-        return Err(ArmError::new(StatusCode::FORBIDDEN, "Forbidden", ONLY_CONFIGURED).at(field));
+    let connection = &head.extensions.get().cloned().unwrap_or_else(Connection::unknown);
+    let row = format!("{} {}", probe.pool, probe.setting);
+    let tell = |asked| shared.demand.tell(Kind::Probe, asked, connection, &row);
+    if let (Scope::Configured, Some(field)) = (shared.demand.scope(connection.knows_clients), probe.changed()) {
+        tell(Asked::Refused);
+        let message = if shared.demand.is_told() { ONLY_CONFIGURED } else { ONLY_CONFIGURED_WITHOUT_LOGIN };
+        return Err(ArmError::new(StatusCode::FORBIDDEN, "Forbidden", message).at(field));
     }
-    tracing::info!(by, pool = probe.pool, setting = probe.setting, "a probe on demand is asked for");
-    let probing = (shared.source.on_demand)(gateway, probe).map_err(refused)?;
-    let turn = shared.demand.turn().map_err(|Busy| busy(Busy::MESSAGE))?;
-    let operation = shared.operations.start(place).ok_or_else(|| busy(Busy::MESSAGE))?;
+    let (rows, probing) = (shared.source.on_demand)(gateway, probe).map_err(|refusal| {
+        tell(Asked::Refused);
+        refused(refusal)
+    })?;
+    let not_now = |message| {
+        tell(Asked::Busy);
+        busy(message)
+    };
+    shared.demand.allow(connection, rows).map_err(|_| not_now(Busy::TOO_MANY))?;
+    let turn = shared.demand.turn().map_err(|Busy| not_now(Busy::MESSAGE))?;
+    let operation = shared.operations.start(place).ok_or_else(|| not_now(Busy::MESSAGE))?;
+    tell(Asked::Begun);
     let id = operation.id();
     shared.demand.spawn(async move {
         let json = probing.await;
@@ -274,7 +286,10 @@ fn busy(message: &'static str) -> ArmError {
 }
 
 const ONLY_CONFIGURED: &str = "on demand, servers are probed as the setting's own probe has it: leave this field out; \
-    --web.on-demand full, or a login in --web.config.file, allows other probes";
+    the exporter runs with --web.on-demand configured, and only --web.on-demand full allows other probes";
+
+const ONLY_CONFIGURED_WITHOUT_LOGIN: &str = "on demand, servers are probed as the setting's own probe has it: leave \
+    this field out; --web.on-demand full, or a login in --web.config.file, allows other probes";
 
 const JSON: &str = "application/json; charset=utf-8";
 

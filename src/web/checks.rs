@@ -1,6 +1,7 @@
 //! Deep checks that somebody asks for over HTTP: at most as many at once as may be on demand, told part by part, and ended
 //! when nobody waits any more. What is checked, and how it is written, comes from outside as a function.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use axum::response::Response;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::web::demand::{Busy, Demand};
-use crate::web::events;
+use crate::web::demand::{Asked, Busy, Demand, Kind};
+use crate::web::{Connection, events};
 
 /// What somebody asks for. Values are as they were written: whoever begins the check judges them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub struct Wanted {
 pub enum Named {
     ById(String),
     ByNames { pool: String, setting: String, server: String },
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ById(id) => f.write_str(id),
+            Self::ByNames { pool, setting, server } => write!(f, "{pool} {setting} {server}"),
+        }
+    }
 }
 
 /// How the result is written.
@@ -82,6 +92,8 @@ pub enum Refusal {
     NoSuchRow(String),
     /// As many are under way as may be.
     Busy,
+    /// This client asks for more than it may.
+    TooMany,
     /// Our own fault.
     Failed,
 }
@@ -103,11 +115,24 @@ impl Checks {
     ///
     /// # Errors
     /// When it cannot be, or not now.
-    pub async fn start(&self, wanted: Wanted, form: Form) -> Result<Running, Refusal> {
+    pub async fn start(&self, wanted: Wanted, form: Form, connection: &Connection) -> Result<Running, Refusal> {
+        let row = wanted.row.to_string();
+        let begun = self.begin(wanted, form, connection).await;
+        let asked = match &begun {
+            Ok(_) => Asked::Begun,
+            Err(Refusal::Busy | Refusal::TooMany) => Asked::Busy,
+            Err(Refusal::BadValue(_) | Refusal::NoSuchRow(_) | Refusal::Failed) => Asked::Refused,
+        };
+        self.demand.tell(Kind::Troubleshoot, asked, connection, &row);
+        begun
+    }
+
+    async fn begin(&self, wanted: Wanted, form: Form, connection: &Connection) -> Result<Running, Refusal> {
         let begin = Arc::clone(&self.begin);
         // To look through thousands of rows takes milliseconds, which the probes' threads do not have.
         let work = tokio::task::spawn_blocking(move || begin(&wanted, form)).await;
         let Work { timeout, run } = work.map_err(|_| Refusal::Failed)??;
+        self.demand.allow(connection, 1).map_err(|_| Refusal::TooMany)?;
         let turn = self.demand.turn().map_err(|Busy| Refusal::Busy)?;
         let (sender, heard) = mpsc::channel(ROOM);
         let stages = sender.clone();

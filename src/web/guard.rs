@@ -1,5 +1,8 @@
 //! What every request passes and every response gets, whatever the route: access, origin, headers.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -36,11 +39,15 @@ impl Door {
 
 /// Answers a request: refuses it or hands it to the routes, and dresses the response.
 pub(super) async fn answer(routes: Router, access: &Access, door: &Door, request: Request<Body>) -> Response {
-    let (head, body) = request.into_parts();
-    let mut response = match pass(access, door, &head).await {
+    let (mut head, body) = request.into_parts();
+    let passed = pass(access, door, &head).await;
+    if let (Ok(user), Some(connection)) = (&passed, head.extensions.get_mut::<Connection>()) {
+        connection.user = user.clone();
+    }
+    let mut response = match passed {
         Err(refusal) => refusal,
-        Ok(()) if head.method == Method::OPTIONS => options(routes, Request::from_parts(head, body)).await,
-        Ok(()) => route(routes, Request::from_parts(head, body)).await,
+        Ok(_) if head.method == Method::OPTIONS => options(routes, Request::from_parts(head, body)).await,
+        Ok(_) => route(routes, Request::from_parts(head, body)).await,
     };
     dress(response.headers_mut());
     for (name, value) in access.headers() {
@@ -49,8 +56,8 @@ pub(super) async fn answer(routes: Router, access: &Access, door: &Door, request
     response
 }
 
-/// Lets a request pass, or gives the answer that refuses it.
-async fn pass(access: &Access, door: &Door, head: &Parts) -> Result<(), Response> {
+/// Lets a request pass and says whose it is, where that is asked, or gives the answer that refuses it.
+async fn pass(access: &Access, door: &Door, head: &Parts) -> Result<Option<Arc<str>>, Response> {
     let forwarded = head.extensions.get::<Connection>().and_then(|connection| connection.asked_host.as_ref());
     if door.hosts.refuses(&head.uri, &head.headers, forwarded) {
         return Err((StatusCode::MISDIRECTED_REQUEST, MISDIRECTED).into_response());
@@ -60,13 +67,14 @@ async fn pass(access: &Access, door: &Door, head: &Parts) -> Result<(), Response
         return Err((StatusCode::BAD_REQUEST, "bad request: it has several Host headers\n").into_response());
     }
     if door.is_open_to(head) {
-        return Ok(());
+        return Ok(None);
     }
-    access.admit(&head.headers).await?;
+    let client = head.extensions.get::<Connection>().map_or(IpAddr::from([0; 4]), |connection| connection.client);
+    let user = access.admit(&head.headers, client).await?;
     if is_foreign(head, door.external.as_ref()) {
         return Err((StatusCode::FORBIDDEN, "forbidden: the request comes from another site\n").into_response());
     }
-    Ok(())
+    Ok(user)
 }
 
 async fn route(routes: Router, request: Request<Body>) -> Response {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -28,7 +28,7 @@ use crate::web::paths::Scheme;
 use crate::web::places::{Client, Place, Places};
 use crate::web::proxies::Proxies;
 use crate::web::pulse::{Advice, AskedBody, Patience, Pulse, RunningBody, Version, Watched};
-use crate::web::{Connection, Limits, Site, guard, routes};
+use crate::web::{Connection, Limits, Site, certificates, guard, routes};
 
 /// Serves `site` on all listeners until `shutdown`; returns when the last connection has ended.
 ///
@@ -132,7 +132,14 @@ async fn connection((stream, peer): (TcpStream, IpAddr), place: Place, server: A
         Some(Some(Ok(Ok(stream)))) => {
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let version = if is_h2 { Version::Http2 } else { Version::Http1 };
-            talk(stream, (Scheme::Https, version, peer), access, (&place, &server)).await;
+            // A resumed session has the certificates of the first handshake, which nobody looks at again.
+            let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let Some(left) = certificates::left(certificates, SystemTime::now()) else {
+                tracing::debug!("a client comes with a certificate that has ended");
+                return;
+            };
+            let talking = talk(stream, (Scheme::Https, version, peer), access, (&place, &server));
+            let _ended = tokio::time::timeout(left, talking).await;
         }
         Some(Some(Ok(Err(error)))) => tracing::debug!(%error, "a TLS handshake failed"),
         Some(Some(Err(_))) => tracing::debug!("a TLS handshake took too long"),
@@ -164,6 +171,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 scheme: server.proxies.scheme(peer, headers, scheme),
                 asked_host: server.proxies.host(peer, headers),
                 client: server.proxies.client(peer, headers),
+                user: None,
                 knows_clients,
             };
             request.extensions_mut().insert(connection);

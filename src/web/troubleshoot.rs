@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use crate::health::HealthTable;
 use crate::view::page::row::Asked;
 use crate::view::page::{Place, check};
 use crate::web::checks::{Checks, Form, Named, Refusal, Wanted};
 use crate::web::demand::Busy;
-use crate::web::{checks, pages};
+use crate::web::{Connection, checks, pages};
 
 /// `/troubleshoot`, which the form of a row's page leads to: a POST checks the row that the query names, and a GET leads to
 /// its page.
@@ -38,12 +38,17 @@ async fn lead(RawQuery(query): RawQuery) -> Response {
     }
 }
 
-async fn run(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn run(
+    State(shared): State<Arc<Shared>>,
+    Extension(connection): Extension<Connection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let asked = Asked::parse(query.as_deref().unwrap_or_default());
     let Asked { pool, setting, server } = asked.clone();
     let wanted = Wanted { row: Named::ByNames { pool, setting, server }, tries: None, timeout: None };
     if checks::takes_events(&headers) {
-        return match shared.checks.start(wanted, Form::Part).await {
+        return match shared.checks.start(wanted, Form::Part, &connection).await {
             Ok(running) => running.events(),
             Err(refusal) => plainly(refusal),
         };
@@ -54,12 +59,13 @@ async fn run(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, heade
         let page = check::refused(check::Names { pool, setting, server }, why, SystemTime::now(), place);
         (status, [(header::RETRY_AFTER, Busy::RETRY_AFTER)], Html(page)).into_response()
     };
-    match shared.checks.start(wanted, Form::Page).await {
+    match shared.checks.start(wanted, Form::Page, &connection).await {
         Ok(running) => match running.result().await {
             Some(page) => Html(page).into_response(),
             None => refused(StatusCode::SERVICE_UNAVAILABLE, NO_RESULT),
         },
         Err(Refusal::Busy) => refused(StatusCode::TOO_MANY_REQUESTS, Busy::MESSAGE),
+        Err(Refusal::TooMany) => refused(StatusCode::TOO_MANY_REQUESTS, Busy::TOO_MANY),
         // The page of a row that is not there says which ones are.
         Err(Refusal::NoSuchRow(_) | Refusal::BadValue(_)) => {
             pages::row(shared.table.clone(), &headers, query, shared.metrics_path.clone()).await
@@ -70,12 +76,13 @@ async fn run(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, heade
 
 /// For the script, which shows the words as they are.
 fn plainly(refusal: Refusal) -> Response {
-    match refusal {
+    match &refusal {
         Refusal::BadValue(message) => (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response(),
         Refusal::NoSuchRow(message) => (StatusCode::NOT_FOUND, format!("{message}\n")).into_response(),
-        Refusal::Busy => {
+        Refusal::Busy | Refusal::TooMany => {
             let retry = [(header::RETRY_AFTER, Busy::RETRY_AFTER)];
-            (StatusCode::TOO_MANY_REQUESTS, retry, format!("{}\n", Busy::MESSAGE)).into_response()
+            let message = if refusal == Refusal::Busy { Busy::MESSAGE } else { Busy::TOO_MANY };
+            (StatusCode::TOO_MANY_REQUESTS, retry, format!("{message}\n")).into_response()
         }
         Refusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, format!("{NO_RESULT}\n")).into_response(),
     }

@@ -134,11 +134,12 @@ fn routes() -> (Router, Arc<Notify>) {
         backend_health: Box::new(|gateway| format!("\"{}\"", gateway.name)),
         on_demand: Box::new(move |_, probe| {
             let go = waits.clone();
-            Ok(Box::pin(async move {
+            let probing = Box::pin(async move {
                 assert_ne!(probe.pool, "explosive");
                 go.notified().await;
                 "\"probed\"".to_owned()
-            }))
+            });
+            Ok((1, probing))
         }),
     };
     let paths = Paths::parse(None, None, "/metrics").unwrap();

@@ -5,6 +5,7 @@ mod api;
 mod azure;
 mod dampening;
 mod clients;
+mod demanded;
 pub(crate) mod demo;
 mod files;
 mod flags;

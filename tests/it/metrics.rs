@@ -36,6 +36,7 @@ fn numbers() -> ExporterNumbers {
         },
         probes_skipped: 2,
         log_lines_dropped: 3,
+        on_demand: vec![("probe", "begun", 4), ("troubleshoot", "busy", 1)],
         process: Some(ProcessNumbers {
             cpu: Duration::from_millis(1_500),
             resident_memory_bytes: 9_000_000,
@@ -132,6 +133,7 @@ fn every_metric_of_the_contract_has_its_type_and_its_labels_in_order() {
         ("backend_health_exporter_probe_start_delay_seconds", "histogram", ""),
         ("backend_health_exporter_probes_skipped_total", "counter", ""),
         ("backend_health_exporter_log_lines_dropped_total", "counter", ""),
+        ("backend_health_exporter_on_demand_total", "counter", "what outcome"),
         ("process_cpu_seconds_total", "counter", ""),
         ("process_resident_memory_bytes", "gauge", ""),
         ("process_virtual_memory_bytes", "gauge", ""),
@@ -347,8 +349,8 @@ fn a_pool_counts_its_servers_by_state_zeros_too() {
         sample::healthy_row("web", "a", "2", Protocol::Tcp),
         sample::unhealthy_row("web", "a", "3", Protocol::Tcp, Cause::TcpRefused, ""),
     ]));
-    let empty = PoolTotals { pool: "empty".into(), ..snapshot.pools[0].clone() };
-    snapshot.pools.push(empty);
+    let empty = PoolTotals { pool: "empty".into(), ..PoolTotals::clone(&snapshot.pools[0]) };
+    snapshot.pools.push(Arc::new(empty));
     let counted = samples(&Arc::new(snapshot), "backend_health_pool_servers");
     let found: Vec<_> = counted
         .iter()
@@ -387,7 +389,7 @@ fn latencies_are_a_cumulative_histogram_of_the_pool() {
     let mut snapshot = Snapshot::clone(&sample::snapshot(vec![sample::healthy_row("p", "s", "a", Protocol::Tcp)]));
     let mut counts = [0; 16];
     (counts[0], counts[2], counts[15]) = (3, 2, 1);
-    snapshot.pools[0].latency = LatencyHistogram { counts, sum: Duration::from_millis(70_250) };
+    Arc::make_mut(&mut snapshot.pools[0]).latency = LatencyHistogram { counts, sum: Duration::from_millis(70_250) };
     let found = samples(&Arc::new(snapshot), "backend_health_probe_latency_seconds");
     let value = |name: &str, bound: Option<&str>| {
         let wanted = |sample: &&Sample| sample.name.ends_with(name) && sample.label("le") == bound;

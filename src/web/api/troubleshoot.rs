@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,9 +15,9 @@ use crate::view::check::Check;
 use crate::web::api::error::ApiError;
 use crate::web::api::operations;
 use crate::web::api::surface::{Answer, Content, Operation, Surface, Verb};
-use crate::web::checks;
 use crate::web::checks::{Checks, Form, Named, Refusal, Wanted};
 use crate::web::demand::Busy;
+use crate::web::{Connection, checks};
 
 /// The route.
 #[must_use]
@@ -27,6 +28,7 @@ pub fn surface(checks: Checks) -> Surface {
 async fn answer(
     State(checks): State<Checks>,
     RawQuery(query): RawQuery,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -35,9 +37,9 @@ async fn answer(
     }
     let wanted = parse(&read(body).await?)?;
     if checks::takes_events(&headers) {
-        return Ok(checks.start(wanted, Form::Line).await?.events());
+        return Ok(checks.start(wanted, Form::Line, &connection).await?.events());
     }
-    let result = checks.start(wanted, Form::Json).await?.result().await.ok_or_else(|| {
+    let result = checks.start(wanted, Form::Json, &connection).await?.result().await.ok_or_else(|| {
         let message = "the check ended without a result: the exporter ends, or its host does not let it run";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_result", message).retry_after(Busy::RETRY_AFTER)
     })?;
@@ -89,6 +91,9 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchRow(message) => Self::not_found(message),
             Refusal::Busy => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", Busy::MESSAGE).retry_after(Busy::RETRY_AFTER)
+            }
+            Refusal::TooMany => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", Busy::TOO_MANY).retry_after(Busy::RETRY_AFTER)
             }
             Refusal::Failed => Self::failed(),
         }

@@ -140,7 +140,11 @@ async fn clients_never_take_the_probes_descriptors() {
         let attacks: &[(&str, usize, &str)] = &[("idle connections", 300, ""), ("heads that never end", 300, "GET /")];
         under_siege(&exporter, attacks).await;
         let scrape = exporter.scrape().await;
-        let exhausted: Vec<_> = scrape.text().lines().filter(|line| line.contains("local_exhausted")).collect();
+        let exhausted = scrape
+            .text()
+            .lines()
+            .filter(|line| line.starts_with("backend_health_cause_info") && line.contains("cause=\"local_exhausted\""));
+        let exhausted: Vec<_> = exhausted.collect();
         assert!(exhausted.is_empty(), "limit {limit}: {exhausted:#?}");
         let log = exporter.process.stderr().join("\n");
         assert!(!log.contains("cannot accept"), "limit {limit}: {log}");

@@ -149,7 +149,7 @@ async fn without_a_login_only_the_settings_own_probe_is_asked() {
     assert_eq!(servers[0]["health"], "Healthy", "{servers:?}");
     assert_eq!(backend.requests().len(), heard + 1);
     let logged = exporter.process.stderr().join("\n");
-    assert!(logged.contains("a probe on demand is refused") && logged.contains("by=127.0.0.1"), "{logged}");
+    assert!(logged.contains("outcome=refused") && logged.contains("client=127.0.0.1"), "{logged}");
 }
 
 #[tokio::test]
