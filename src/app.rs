@@ -11,6 +11,7 @@ mod reload;
 mod rows;
 mod sandbox;
 mod troubleshoot;
+mod watchers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::access::{AccessReload, watch_access};
+use self::access::{AccessReload, AccessWatch};
 use self::on_demand::OnDemand;
 use self::process::{Crowding, ProcessReader, Shares};
 use self::reload::Reloader;
 use self::rows::Rows;
+use self::watchers::Watchers;
 use crate::config::web::WebConfigFile;
 use crate::config::{Config, ConfigFile, Problems};
 use crate::health::{HealthTable, ScanMemory, State, Transition};
@@ -154,33 +156,26 @@ pub async fn run_and_tell(
 
     let access_reload = AccessReload::default();
     let (publish, access) = watch::channel(Arc::new(access));
-    let watchers = tokio::spawn({
-        let (reloader, rows, shutdown) = (reloader.clone(), rows.clone(), shutdown.clone());
-        let access_reload = access_reload.clone();
-        async move {
-            let files = watch_access(web_config_file, publish, access_reload);
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = reloader.watch_files() => {}
-                () = rows.follow() => {}
-                () = reload::on_hangup(hangup, &reloader) => {}
-                () = files => {}
-                () = crowding.watch() => {}
-            }
-        }
-    });
+    let watchers = Watchers::new(shutdown.clone());
+    watchers.keep("the configuration's files", &reloader, async |reloader| reloader.watch_files().await);
+    watchers.keep("the sources of servers", &rows, async |rows| rows.follow().await);
+    let hangup = Arc::new(reload::Hangup::new(hangup, reloader.clone()));
+    watchers.keep("SIGHUP", &hangup, async |hangup| hangup.follow().await);
+    watchers.keep("this host's processors", &Arc::new(crowding), async |crowding| crowding.watch().await);
+    let files = Arc::new(AccessWatch::new(web_config_file, publish, access_reload.clone()));
+    watchers.keep("the web configuration", &files, async |files| files.watch().await);
     let demand = Demand::new(shutdown.clone()).within(scope);
     let source = on_demand::source(&rows, OnDemand::new(prober.clone(), table.clone(), slots));
     let on_demand = Demanded { prober, demand: demand.clone(), azure: source };
     let (log_lines_dropped, process) = (options.log_lines_dropped, ProcessReader::default());
-    let own = Own { reloader, access_reload, log_lines_dropped, process };
+    let own = Own { reloader, access_reload, log_lines_dropped, demand: demand.clone(), process };
     let entry = web::Entry { open_health, hosts, proxies };
     let site = site((paths, entry), &table, &scheduler, own, &shutdown, on_demand);
     let limits = web::Limits { connections, ..web::Limits::default() };
     web::serve(listeners, site, access, limits, shutdown).await;
     scheduler.ended().await;
     demand.ended().await;
-    watchers.await.context("the file watcher failed")?;
+    watchers.ended().await;
     Ok(())
 }
 
@@ -303,6 +298,7 @@ struct Own {
     reloader: Arc<Reloader>,
     access_reload: AccessReload,
     log_lines_dropped: Arc<AtomicU64>,
+    demand: Demand,
     process: ProcessReader,
 }
 
@@ -333,8 +329,11 @@ fn site(
     let metrics_path: Arc<str> = Arc::from(telemetry.as_str());
     let Demanded { prober, demand, azure } = on_demand;
     let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
-    let api = web::api::Api { table: table.clone(), links, limits: web::Limits::default(), shutdown: shutdown.clone() };
-    let pages = web::pages::router(table, &metrics_path);
+    let limits = web::Limits::default();
+    let slots = web::Slots::new(&limits);
+    let (slots_of_api, shutdown) = (slots.clone(), shutdown.clone());
+    let api = web::api::Api { table: table.clone(), links, limits, slots: slots_of_api, shutdown };
+    let pages = slots.around(web::pages::router(table, &metrics_path));
     let pages = pages.merge(web::troubleshoot::router(checks.clone(), table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);
     let azure = web::azure::router(paths.clone(), azure, demand);
@@ -362,12 +361,13 @@ fn site(
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await.map_err(|problems| problems.to_string()) })
         }),
+        slots,
         further,
     }
 }
 
 fn exporter_numbers(scheduler: &Scheduler, own: &Own) -> ExporterNumbers {
-    let Own { reloader, access_reload, log_lines_dropped, process } = own;
+    let Own { reloader, access_reload, log_lines_dropped, demand, process } = own;
     let beats = scheduler.numbers();
     ExporterNumbers {
         version: env!("CARGO_PKG_VERSION"),
@@ -383,6 +383,7 @@ fn exporter_numbers(scheduler: &Scheduler, own: &Own) -> ExporterNumbers {
         },
         probes_skipped: beats.skipped,
         log_lines_dropped: log_lines_dropped.load(Ordering::Relaxed),
+        on_demand: demand.counts(),
         process: process.read(),
     }
 }

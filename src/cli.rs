@@ -126,6 +126,9 @@ const COULD_NOT_RUN: u8 = 2;
 /// Does what the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Passwords and keys are in memory: no core dump, and no look into it by others who run as the same user. Where the
+    // system does not have that, it is as with any other program.
+    let _ = nix::sys::prctl::set_dumpable(false);
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(run) => run.execute().map(|()| ExitCode::SUCCESS),

@@ -30,6 +30,7 @@ mod access;
 pub mod api;
 pub mod azure;
 mod bucket;
+mod certificates;
 pub mod checks;
 pub mod demand;
 mod delivery;
@@ -51,6 +52,7 @@ pub mod troubleshoot;
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::uri::Authority;
@@ -58,7 +60,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
 pub use bucket::Rate;
-pub use delivery::{Page, PageWriter};
+pub use delivery::{Page, PageWriter, Slots};
 pub use hosts::{Hosts, HostsError};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
@@ -78,6 +80,8 @@ pub struct Site {
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Reads the configuration again; an error is told to the client as it is.
     pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
+    /// Those of the pages.
+    pub slots: Slots,
     /// More routes, relative to the route prefix, under the same guard; none of those above, and no fallback.
     pub further: Router,
 }
@@ -108,6 +112,22 @@ pub struct Connection {
     pub asked_host: Option<Authority>,
     /// Who asks: the other end, or for whom it asks where it is a trusted proxy.
     pub client: IpAddr,
+    /// The user whose password came with the request, where passwords are asked for.
+    pub user: Option<Arc<str>>,
     /// Whether everybody who comes in has shown who it is.
     pub knows_clients: bool,
+}
+
+impl Connection {
+    /// What is known of a request that came through no listener.
+    fn unknown() -> Self {
+        Self {
+            cut: CancellationToken::new(),
+            scheme: Scheme::Http,
+            asked_host: None,
+            client: IpAddr::from([0; 4]),
+            user: None,
+            knows_clients: false,
+        }
+    }
 }

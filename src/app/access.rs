@@ -1,7 +1,7 @@
 //! The web configuration file → who may see what, kept up to date.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -31,34 +31,46 @@ impl AccessReload {
 }
 
 /// Publishes the file anew when it, or a file that it names, has other content. A broken file keeps what was there.
-pub(super) async fn watch_access(
-    file: Option<WebConfigFile>,
+pub(super) struct AccessWatch {
+    file: Option<Arc<Mutex<WebConfigFile>>>,
     publish: watch::Sender<Arc<web::Access>>,
     reload: AccessReload,
-) {
-    let Some(mut file) = file else { return std::future::pending().await };
-    loop {
-        tokio::time::sleep(FILE_BEAT).await;
-        let looked = tokio::task::spawn_blocking(move || {
-            let changed = file.read_if_changed();
-            (file, changed)
-        });
-        // Cancelled with the runtime; the other watchers must not end before it.
-        let Ok((same, changed)) = looked.await else { return std::future::pending().await };
-        file = same;
-        let Some(read) = changed else { continue };
-        reload.is_broken.store(read.is_err(), Ordering::Relaxed);
-        match read {
-            Ok(config) => {
-                // Fails only when nobody serves any more.
-                let _ = publish.send(Arc::new(of(config)));
-                tracing::info!("the web configuration has changed and is in use");
-            }
-            Err(problems) => {
-                tracing::error!(
-                    %problems,
-                    "the web configuration is wrong; the one before stays in use"
-                );
+}
+
+impl AccessWatch {
+    pub(super) fn new(
+        file: Option<WebConfigFile>,
+        publish: watch::Sender<Arc<web::Access>>,
+        reload: AccessReload,
+    ) -> Self {
+        Self { file: file.map(|file| Arc::new(Mutex::new(file))), publish, reload }
+    }
+
+    /// Ends only when a look ends early.
+    pub(super) async fn watch(&self) {
+        let Some(file) = &self.file else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(FILE_BEAT).await;
+            let file = file.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                // What a look that ended early left behind is read again as a whole.
+                file.lock().unwrap_or_else(PoisonError::into_inner).read_if_changed()
+            });
+            let Ok(changed) = looked.await else { return };
+            let Some(read) = changed else { continue };
+            self.reload.is_broken.store(read.is_err(), Ordering::Relaxed);
+            match read {
+                Ok(config) => {
+                    // Fails only when nobody serves any more.
+                    let _ = self.publish.send(Arc::new(of(config)));
+                    tracing::info!("the web configuration has changed and is in use");
+                }
+                Err(problems) => {
+                    tracing::error!(
+                        %problems,
+                        "the web configuration is wrong; the one before stays in use"
+                    );
+                }
             }
         }
     }

@@ -131,7 +131,8 @@ impl Default for ProcessReader {
             let since_boot = from_ticks(Process::myself().ok()?.stat().ok()?.starttime);
             Some(SystemTime::UNIX_EPOCH + Duration::from_secs(procfs::boot_time_secs().ok()?) + since_boot)
         };
-        Self { start_time: start_time() }
+        // Where the system does not tell (a hidden /proc): this is made right after the start.
+        Self { start_time: Some(start_time().unwrap_or_else(SystemTime::now)) }
     }
 }
 

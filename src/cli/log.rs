@@ -69,6 +69,12 @@ pub fn init(level: LogLevel, format: LogFormat) -> anyhow::Result<Log> {
     let lines = Lines::to_standard_error()?;
     let writer = lines.clone();
     subscriber(level, format, move || writer.clone()).try_init()?;
+    // The usual hook writes to standard error itself, and waits for who reads that.
+    std::panic::set_hook(Box::new(|panic| {
+        let why = panic.payload_as_str().unwrap_or("no reason");
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, why, "a part of the exporter has panicked, which is a bug; the rest goes on");
+    }));
     Ok(Log(lines))
 }
 
