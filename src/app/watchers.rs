@@ -27,10 +27,10 @@ impl Watchers {
         let (shutdown, of) = (self.shutdown.clone(), of.clone());
         self.tasks.spawn(async move {
             loop {
-                let mut watcher = tokio::spawn(begin(of.clone()));
+                let mut running = tokio::spawn(begin(of.clone()));
                 tokio::select! {
-                    () = shutdown.cancelled() => return watcher.abort(),
-                    ended = &mut watcher => {
+                    () = shutdown.cancelled() => return running.abort(),
+                    ended = &mut running => {
                         let panicked = ended.is_err();
                         tracing::error!(watched, panicked, "nobody looked after this any more; it is begun again");
                     }

@@ -45,7 +45,7 @@ pub struct Source {
     /// The report as Azure's JSON, with ids of this gateway. May take long: it is called where it may block.
     pub backend_health: Box<dyn Fn(&Gateway) -> String + Send + Sync>,
     /// Checks a probe on demand and begins nothing; its result is Azure's JSON.
-    pub on_demand: Box<dyn Fn(Gateway, OnDemandProbe) -> Result<(Rows, Probing), Refusal> + Send + Sync>,
+    pub on_demand: Box<BeginProbes>,
 }
 
 /// The configured names.
@@ -54,6 +54,9 @@ pub struct Names {
     pub gateway: Gateway,
     pub location: String,
 }
+
+/// What checks a probe on demand.
+pub type BeginProbes = dyn Fn(Gateway, OnDemandProbe) -> Result<(Rows, Probing), Refusal> + Send + Sync;
 
 /// How many servers a probe on demand asks.
 pub type Rows = usize;

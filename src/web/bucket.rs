@@ -109,13 +109,11 @@ impl Rarely {
 
     /// Whether to say it, and then how many lines were left out before it.
     pub(super) fn now(&self, now: Instant) -> Option<u64> {
-        match self.bucket.take(now) {
-            Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),
-            Err(_) => {
-                self.left_out.fetch_add(1, Ordering::Relaxed);
-                None
-            }
+        if self.bucket.take(now).is_ok() {
+            return Some(self.left_out.swap(0, Ordering::Relaxed));
         }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        None
     }
 }
 
@@ -135,7 +133,7 @@ mod tests {
         }
         assert!(buckets.of_client.lock().unwrap().len() <= MOST_CLIENTS);
         assert!(buckets.take(client(9_999), 1, now).is_err(), "those who are not remembered share one");
-        assert_eq!(buckets.take(client(9_999), 1, now + Duration::from_secs(60)), Ok(()));
+        assert_eq!(buckets.take(client(9_999), 1, now + Duration::from_mins(1)), Ok(()));
         assert_eq!(buckets.of_client.lock().unwrap().len(), 1, "full ones are forgotten");
     }
 

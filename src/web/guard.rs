@@ -42,7 +42,7 @@ pub(super) async fn answer(routes: Router, access: &Access, door: &Door, request
     let (mut head, body) = request.into_parts();
     let passed = pass(access, door, &head).await;
     if let (Ok(user), Some(connection)) = (&passed, head.extensions.get_mut::<Connection>()) {
-        connection.user = user.clone();
+        connection.user.clone_from(user);
     }
     let mut response = match passed {
         Err(refusal) => refusal,

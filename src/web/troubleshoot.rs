@@ -50,7 +50,7 @@ async fn run(
     if checks::takes_events(&headers) {
         return match shared.checks.start(wanted, Form::Part, &connection).await {
             Ok(running) => running.events(),
-            Err(refusal) => plainly(refusal),
+            Err(refusal) => plainly(&refusal),
         };
     }
     let refused = |status: StatusCode, why: &str| {
@@ -75,13 +75,13 @@ async fn run(
 }
 
 /// For the script, which shows the words as they are.
-fn plainly(refusal: Refusal) -> Response {
-    match &refusal {
+fn plainly(refusal: &Refusal) -> Response {
+    match refusal {
         Refusal::BadValue(message) => (StatusCode::BAD_REQUEST, format!("{message}\n")).into_response(),
         Refusal::NoSuchRow(message) => (StatusCode::NOT_FOUND, format!("{message}\n")).into_response(),
         Refusal::Busy | Refusal::TooMany => {
             let retry = [(header::RETRY_AFTER, Busy::RETRY_AFTER)];
-            let message = if refusal == Refusal::Busy { Busy::MESSAGE } else { Busy::TOO_MANY };
+            let message = if *refusal == Refusal::Busy { Busy::MESSAGE } else { Busy::TOO_MANY };
             (StatusCode::TOO_MANY_REQUESTS, retry, format!("{message}\n")).into_response()
         }
         Refusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, format!("{NO_RESULT}\n")).into_response(),

@@ -176,7 +176,10 @@ async fn a_refused_login_and_a_trusted_proxys_client_are_named_in_the_log() {
         let reload = client.post(exporter.url("/-/reload")).basic_auth("oncall", Some("correct horse"));
         assert_eq!(reload.header("x-forwarded-for", "192.0.2.7").send().await.unwrap().status(), 200);
         let log = exporter.process.stderr().join("\n");
-        assert!(log.contains(&format!("a login is refused: user name or password wrong\" {named} user=oncall")), "{log}");
+        assert!(
+            log.contains(&format!("a login is refused: user name or password wrong\" {named} user=oncall")),
+            "{log}"
+        );
         assert!(log.contains(&format!("{named} user=\"an unknown one\"")) && !log.contains("hunter2"), "{log}");
         assert!(log.contains(&format!("{named} user=oncall left_out=0")), "{log}");
     }
