@@ -12,9 +12,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 pub use self::history::{History, PastProbe};
-use self::streak::{Event, Streak, Thresholds};
 pub use self::rows::Rows;
-use self::streak::{Event, Streak};
+use self::streak::{Event, Streak, Thresholds};
 use crate::target::{Target, TargetId};
 use crate::verdict::{
     Cause, Code, Finding, Notice, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict,
@@ -338,10 +337,11 @@ impl Entry {
         };
         Arc::make_mut(&mut row.history).push(&verdict);
         let cause = verdict.cause.clone().map(Arc::new);
-        self.row.last_probe = Some(Arc::new(verdict));
+        row.last_probe = Some(Arc::new(verdict));
         let transition = self.advance(event, cause, now);
-        let (successes, needed) = (self.row.consecutive_successes, self.row.target.healthy_threshold);
-        if let (1.., Event::Success, Some(last)) = (successes, event, &mut self.row.last_probe) {
+        let row = Arc::make_mut(&mut self.row);
+        let (successes, needed) = (row.consecutive_successes, row.target.healthy_threshold);
+        if let (1.., Event::Success, Some(last)) = (successes, event, &mut row.last_probe) {
             let detail = format!("{successes} of the {needed} successful probes in a row have come");
             // It is what there is to say first: the probe itself succeeded.
             Arc::make_mut(last).warnings.insert(0, Finding::new(Code::Notice(Notice::NotHealthyYet), detail));
@@ -353,11 +353,9 @@ impl Entry {
         let from = self.row.state;
         let Target { healthy_threshold: healthy, unhealthy_threshold: unhealthy, .. } = *self.row.target;
         let step = self.streak.advance(event, Thresholds { healthy, unhealthy });
-        self.row.consecutive_failures = self.streak.failures();
-        self.row.consecutive_successes = self.streak.successes();
         let row = Arc::make_mut(&mut self.row);
-        let step = self.streak.advance(event, row.target.unhealthy_threshold);
         row.consecutive_failures = self.streak.failures();
+        row.consecutive_successes = self.streak.successes();
         // A probe has ended, so that "not probed yet" is no longer true, though nothing else is known.
         let is_new = row.cause.as_ref().is_some_and(|cause| cause.code == Cause::NotProbedYet);
         if step.takes_cause || (is_new && row.last_probe.is_some()) {

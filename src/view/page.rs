@@ -14,6 +14,7 @@ pub mod pools;
 pub mod row;
 pub mod check;
 mod shell;
+mod silent;
 pub mod assets;
 pub mod docs;
 mod markdown;

@@ -3,8 +3,8 @@
 mod alerting;
 mod api;
 mod azure;
-mod dampening;
 mod clients;
+mod dampening;
 mod demanded;
 pub(crate) mod demo;
 mod files;

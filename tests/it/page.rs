@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backend_health_exporter::health::{HealthTable, Row, State};
 use backend_health_exporter::probe::Protocol;
+use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{Cause, Code, Evidence, Facts, Finding, Notice, ResponseSummary, Slot, Verdict};
 use backend_health_exporter::view::groups::by_fault;
 use backend_health_exporter::view::page;
@@ -529,6 +530,35 @@ fn the_page_says_when_this_host_does_not_keep_up() {
     check(vec![skipped, probed(5)], Some("1 row has no verdict of late"));
     let page = page::render(&sample::snapshot(vec![probed(5)]), Place { root: ".", metrics_path: "/metrics" }, None, 7);
     assert!(seen(&page.unwrap()).contains("7 probes skipped since the exporter started."));
+}
+
+#[test]
+fn the_page_says_when_the_probes_themselves_may_be_too_much() {
+    let row = |number: usize, cause: Option<Cause>, interval: Duration, healthy_before: u64| {
+        let name = format!("s{number}");
+        let row = match cause {
+            Some(cause) => sample::unhealthy_row("p", "s", &name, Protocol::Https, cause, "no answer"),
+            None => sample::healthy_row("p", "s", &name, Protocol::Https),
+        };
+        let target = Arc::new(Target { interval, ..Target::clone(&row.target) });
+        Row { target, transitions: [healthy_before, 1, 0], ..row }
+    };
+    let check = |silent: usize, others: usize, cause, interval, healthy_before, expected: Option<&str>| {
+        let silent = (0..silent).map(|number| row(number, Some(cause), interval, healthy_before));
+        let others = (0..others).map(|number| row(1_000 + number, None, interval, 1));
+        let text = seen(&rendered(silent.chain(others).collect()));
+        assert_eq!(text.contains("fell silent"), expected.is_some(), "{text}");
+        assert!(expected.is_none_or(|words| text.contains(words)), "{expected:?} in {text}");
+    };
+    let (second, timeout) = (Duration::from_secs(1), Cause::TlsTimeout);
+    let said =
+        "80 of 180 rows that answered before do not answer in time now. This exporter asks them 80 times a second.";
+    check(80, 100, timeout, second, 1, Some(said));
+    check(80, 1_000, timeout, second, 1, None);
+    check(80, 100, timeout, Duration::from_secs(30), 1, None);
+    check(80, 100, Cause::TcpRefused, second, 1, None);
+    check(80, 100, timeout, second, 0, None);
+    check(40, 0, timeout, second, 1, None);
 }
 
 #[test]

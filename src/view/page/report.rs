@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::line::{Lines, Why};
 use super::query::{Form, Query, QueryError, Sort};
 use super::shell::{Kind, Shell};
-use super::{Place, card, doubt, form, line, shell, summary, time};
+use super::{Place, card, doubt, form, line, shell, silent, summary, time};
 use crate::health::{Row, Snapshot};
 use crate::view::groups::{Group, by_fault};
 use crate::view::ranking::{Urgency, worst_first};
@@ -48,6 +48,7 @@ fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> S
         div id="summary" data-live data-generated-at=(rfc3339(snapshot.changed_at)) {
             h1 { (summary::headline(&down, servers, all)) }
             (doubt::banner(snapshot, skipped))
+            (silent::banner(snapshot))
             (summary::tiles(states, query, place))
             (summary::remarks(&shown, servers.total(), query, place))
             (summary::pools(&pools, query, place))
