@@ -3,10 +3,12 @@
 mod check;
 mod demo;
 pub mod log;
+mod manual;
 mod report;
 mod screen;
 mod troubleshoot;
 
+use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -46,6 +48,10 @@ enum Command {
     Report(report::Report),
     /// Look closely into one server or URL: names, route, TCP, hops, TLS and HTTP, the cause and what to do
     Troubleshoot(troubleshoot::Troubleshoot),
+    /// Print what a shell needs to complete commands and flags
+    Completions(manual::Completions),
+    /// Print a manual page of all commands
+    Man,
 }
 
 #[derive(Args, Debug)]
@@ -67,7 +73,7 @@ struct Run {
 #[derive(Args, Debug)]
 struct ConfigFlag {
     /// Configuration file: pools, servers, settings and probes
-    #[arg(long = "config.file", value_name = "FILE", default_value = "backend_health.yml")]
+    #[arg(long = "config.file", value_name = "FILE", default_value = DEFAULT_FILE)]
     config_file: PathBuf,
 }
 
@@ -115,6 +121,8 @@ struct LogFlags {
     format: LogFormat,
 }
 
+const DEFAULT_FILE: &str = "backend_health.yml";
+
 /// How many threads the runtime has, as tokio calls it.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
@@ -136,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute().map(|()| ExitCode::SUCCESS),
         Command::Report(report) => report.execute(),
         Command::Troubleshoot(troubleshoot) => troubleshoot.execute(),
+        Command::Completions(completions) => completions.execute().map(|()| ExitCode::SUCCESS),
+        Command::Man => manual::man().map(|()| ExitCode::SUCCESS),
     };
     match outcome {
         Ok(code) => code,
@@ -148,6 +158,15 @@ pub fn main() -> ExitCode {
 
 impl Run {
     fn execute(self) -> anyhow::Result<()> {
+        let file = &self.config.config_file;
+        // Most likely somebody's very first try.
+        if file.as_os_str() == DEFAULT_FILE && !file.exists() {
+            anyhow::bail!(
+                "there is no {DEFAULT_FILE} in this directory. --config.file names another one. To see what the exporter \
+                 does without any file, run: {} demo",
+                env!("CARGO_PKG_NAME")
+            );
+        }
         let log = self.log.start()?;
         let Self { config, web, nameservers, last_known_good, log: _ } = self;
         let options = app::Options {
@@ -184,7 +203,12 @@ impl From<WebFlags> for app::WebOptions {
 impl LogFlags {
     /// The log ends when what this gives is dropped.
     fn start(self) -> anyhow::Result<Log> {
-        log::init(self.level, self.format)
+        log::init(self.level, self.format, None)
+    }
+
+    /// The same, into this file.
+    fn start_in(self, file: File) -> anyhow::Result<Log> {
+        log::init(self.level, self.format, Some(file))
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Probing {
     table: Arc<HealthTable>,
     prober: Arc<Prober>,
     targets: Vec<Arc<Target>>,
+    all: Vec<Arc<Target>>,
     slots: usize,
     warnings: Vec<Problem>,
 }
@@ -36,10 +37,10 @@ impl Probing {
     /// # Errors
     /// All that is wrong with the file.
     pub fn of(config_file: &Path, resolver: resolver::Options, filter: &Filter) -> Result<Self, Problems> {
-        let (config, targets) = super::check(config_file)?;
+        let (config, all) = super::check(config_file)?;
         let (table, now) = (HealthTable::new(), SystemTime::now());
         // Rows as nobody has probed them yet: they have nothing but names.
-        table.replace(&targets, now);
+        table.replace(&all, now);
         let names = filter.of_names();
         let rows = table.snapshot(now).rows;
         let targets: Vec<_> = rows.into_iter().filter(|row| names.matches(row)).map(|row| row.target).collect();
@@ -48,6 +49,7 @@ impl Probing {
             table: Arc::new(table),
             prober: Arc::new(Prober::new(Resolver::new(resolver))),
             targets,
+            all,
             slots: process::raise_descriptor_limit().probes,
             warnings: config.warnings,
         })
@@ -57,6 +59,12 @@ impl Probing {
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// Every row of the configuration, those that are not wanted too.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Target>] {
+        &self.all
     }
 
     /// How many rows are wanted.

@@ -9,6 +9,7 @@ mod lines;
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -61,12 +62,12 @@ impl Drop for Log {
     }
 }
 
-/// Sends the events of the whole process to standard error, and never waits for who reads that.
+/// Sends the events of the whole process to this file, else to standard error, and never waits for who reads that.
 ///
 /// # Errors
 /// Something else already takes them, or there is no thread to write them.
-pub fn init(level: LogLevel, format: LogFormat) -> anyhow::Result<Log> {
-    let lines = Lines::to_standard_error()?;
+pub fn init(level: LogLevel, format: LogFormat, file: Option<File>) -> anyhow::Result<Log> {
+    let lines = file.map_or_else(Lines::to_standard_error, Lines::to)?;
     let writer = lines.clone();
     subscriber(level, format, move || writer.clone()).try_init()?;
     // The usual hook writes to standard error itself, and waits for who reads that.

@@ -1,7 +1,9 @@
 //! `report`: who is healthy, and of the others why not; from a running exporter or by probing now.
 
+mod asked;
 mod remote;
 mod source;
+mod wait;
 mod watch;
 
 use std::net::SocketAddr;
@@ -11,11 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use self::source::{Seen, Source};
+use self::asked::Asked;
+use self::source::{Seen, Source, see};
 use super::screen::Progress;
 use super::{COULD_NOT_RUN, complain, print, runtime, screen};
 use crate::config::parse_duration;
-use crate::view::report::{Cause, Filter, Report as Rows, State, Summary};
+use crate::view::report::{Filter, Report as Rows, Side, State, Summary};
 use crate::view::text::{Look, Order};
 use crate::view::{report, text};
 use crate::words::visible_json;
@@ -36,7 +39,7 @@ pub(super) struct Report {
     /// With --config.file: resolver to ask instead of the system's, as ADDRESS:PORT; may be given several times
     #[arg(long = "dns.nameserver", value_name = "ADDRESS:PORT", requires = "config_file")]
     nameservers: Vec<SocketAddr>,
-    /// How it is written: a table with the worst rows first, JSON as /api/v1/backendhealth has it (with --watch a line for
+    /// How it is written: a table (on a terminal the faults, the worst last; else a line for each row, the worst first), JSON as /api/v1/backendhealth has it (with --watch a line for
     /// each look), or CSV; these keep the configuration's order
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", ignore_case = true)]
     output: Output,
@@ -59,9 +62,18 @@ pub(super) struct Report {
     /// Only rows in this state: Healthy, Unhealthy or Unknown
     #[arg(long, value_name = "STATE", value_parser = report::state)]
     state: Vec<State>,
-    /// Only rows with this cause, for example tcp_refused
-    #[arg(long, value_name = "CAUSE", value_parser = report::cause)]
-    cause: Vec<Cause>,
+    /// Only rows on whose cause this side has to act: network, gateway, server or exporter
+    #[arg(long, value_name = "SIDE", value_parser = report::side)]
+    side: Vec<Side>,
+    /// Only rows with this cause or this warning, for example tcp_refused or cert_expires_soon
+    #[arg(long, value_name = "CAUSE", value_parser = asked::code)]
+    cause: Vec<Asked>,
+    /// On a terminal: every row, Healthy ones too, however many lines they take
+    #[arg(long)]
+    all: bool,
+    /// Look again, every second, until all rows are Healthy; when this time is over, the exit code says how they are
+    #[arg(long, value_name = "DURATION", conflicts_with = "watch", value_parser = super::duration_or_zero)]
+    wait: Option<Duration>,
 }
 
 const EXIT_CODES: &str = "Exit code: 0 all rows Healthy; 1 at least one Unhealthy; 3 none Unhealthy, some Unknown; \
@@ -85,12 +97,14 @@ impl Report {
     }
 
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let filter = self.filter();
+        let filter = self.filter()?;
         let source = Source::open(&self, &filter)?;
+        let how = How { output: self.output, all: self.all, healthy: self.all || self.state.contains(&State::Healthy) };
         if self.watch {
-            return watch::run(&source, &filter, self.output, self.watch_interval).await;
+            return watch::run(&source, &filter, how, self.watch_interval).await;
         }
         let seen = match &source {
+            _ if let Some(within) = self.wait => wait::all_healthy(&source, &filter, within).await?,
             Source::Exporter(remote) => Seen::Answer(remote.report().await?),
             Source::Rows(probing) => {
                 let shutdown = super::shutdown_on_signal()?;
@@ -103,38 +117,57 @@ impl Report {
                 Seen::Probed(probing.snapshot())
             }
         };
-        let (text, code) =
-            seen.with(&filter, |report| (whole(report, self.output, source.order()), exit_code(report.summary)));
-        let Some(code) = code else { anyhow::bail!(source.nothing(&filter)) };
+        let (text, code) = seen.with(&filter, |report| (whole(report, how, source.order()), exit_code(report.summary)));
+        let Some(code) = code else { anyhow::bail!(source.nothing(&filter).await) };
         print(&text?)?;
         Ok(code)
     }
 
-    fn filter(&self) -> Filter {
-        Filter {
+    fn filter(&self) -> anyhow::Result<Filter> {
+        let (causes, warnings) = asked::apart(&self.cause)?;
+        Ok(Filter {
             pools: self.pool.clone(),
             settings: self.setting.clone(),
             servers: self.server.clone(),
             states: self.state.clone(),
-            causes: self.cause.clone(),
+            sides: self.side.clone(),
+            causes,
+            warnings,
             ..Filter::default()
-        }
+        })
     }
 }
 
+/// How the report is shown.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    output: Output,
+    /// On a terminal, however many lines it takes.
+    all: bool,
+    /// On a terminal, rows that are well among the others.
+    healthy: bool,
+}
+
 /// All of a report that is looked at once.
-fn whole(report: &Rows<'_>, output: Output, order: Order) -> anyhow::Result<String> {
-    Ok(match output {
-        Output::Table => text::table(report, &look(order)),
+fn whole(report: &Rows<'_>, how: How, order: Order) -> anyhow::Result<String> {
+    Ok(match how.output {
+        Output::Table => table(report, &look(how, order)),
         Output::Json => visible_json(&serde_json::to_string_pretty(report)?).into_owned() + "\n",
         Output::Csv => text::csv_header() + &text::csv_rows(report),
     })
 }
 
+/// A line for each row, and on a terminal what is wrong.
+fn table(report: &Rows<'_>, look: &Look) -> String {
+    if look.width.is_some() { text::faults(report, look) } else { text::table(report, look) }
+}
+
 /// What fits where standard output goes.
-fn look(order: Order) -> Look {
-    let width = screen::size().map(|(width, _)| width);
-    Look { now: SystemTime::now(), width, rows: None, colour: screen::colour(), order }
+fn look(how: How, order: Order) -> Look {
+    let size = screen::size();
+    let (width, height) = (size.map(|(width, _)| width), size.map(|(_, height)| height));
+    let lines = height.filter(|_| !how.all);
+    Look { now: SystemTime::now(), width, lines, healthy: how.healthy, colour: screen::colour(), order }
 }
 
 /// `None` when there is no row.

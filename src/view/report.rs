@@ -21,8 +21,8 @@ pub use self::json::write_json;
 pub use self::of::Links;
 pub use crate::health::{Snapshot, State};
 use crate::target::Protocol;
-pub use crate::verdict::Cause;
-use crate::verdict::{ProbeResult, Role, Side, Stage};
+pub use crate::verdict::{Cause, Side};
+use crate::verdict::{ProbeResult, Role, Stage};
 
 /// The state of some or all rows at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

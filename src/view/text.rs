@@ -3,6 +3,7 @@
 mod cell;
 mod csv;
 mod details;
+mod faults;
 mod look;
 mod table;
 
@@ -15,6 +16,7 @@ pub use self::cell::folded;
 pub(super) use self::cell::width;
 pub use self::csv::{csv_header, csv_rows};
 pub(super) use self::details::{facts, fold};
+pub use self::faults::faults;
 pub use self::look::{Colour, Look, Order};
 pub use self::table::table;
 use crate::words::{self, bracketed};

@@ -46,8 +46,18 @@ pub struct BindError {
 enum Cause {
     #[error("expected an address such as :19115, 127.0.0.1:19115 or [::1]:19115")]
     Form,
-    #[error("{0}")]
+    #[error("{}", words(.0))]
     System(io::Error),
+}
+
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the address is in use by another program, perhaps another exporter; the flag takes any free port, like :19116"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -19,23 +19,16 @@ interface Plugins {
   bargauge: { options: bargauge.Options; field: Record<never, never> };
   stat: { options: stat.Options; field: Record<never, never> };
   'state-timeline': { options: timeline.Options; field: timeline.FieldConfig };
-  table: { options: table.Options & OlderTable; field: table.FieldConfig };
+  table: { options: table.Options; field: table.FieldConfig };
   timeseries: { options: timeseries.Options; field: timeseries.FieldConfig };
 }
-
-// Grafana up to 12.1 reads these, later ones carry them over.
-interface OlderTable {
-  footer: { show: boolean; reducer: string[]; countRows: boolean; fields: string; enablePagination: boolean };
-}
-type OlderCell = { type: 'auto'; wrapText: boolean };
 
 type Link = { title: string; url: string; targetBlank: boolean };
 type Standard = Omit<grafana.FieldConfig, 'custom' | 'links'> & { links?: Link[] };
 
 type Property<F> =
   | { [K in keyof Standard]-?: { id: K; value: Standard[K] } }[keyof Standard]
-  | { [K in keyof F & string]-?: { id: `custom.${K}`; value: F[K] } }[keyof F & string]
-  | { id: 'custom.cellOptions'; value: OlderCell };
+  | { [K in keyof F & string]-?: { id: `custom.${K}`; value: F[K] } }[keyof F & string];
 
 interface Target {
   refId: string;

@@ -16,7 +16,8 @@ use crate::sample;
 const PLAIN: Look = Look {
     now: std::time::SystemTime::UNIX_EPOCH,
     width: None,
-    rows: None,
+    lines: None,
+    healthy: false,
     colour: Colour::None,
     order: Order::LatestChange,
 };
@@ -158,12 +159,63 @@ fn only_the_state_is_coloured() {
     assert_eq!(plain, self::table(rows(), &look()));
 }
 
+fn faults(rows: Vec<Row>, look: &Look) -> String {
+    let snapshot = sample::snapshot(rows);
+    text::faults(&Report::of(&snapshot, &Filter::default(), &Links { base: "https://x.test".to_owned() }), look)
+}
+
 #[test]
-fn rows_that_do_not_fit_are_counted() {
-    let table = table(rows(), &Look { rows: Some(2), ..look() });
-    let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[2].contains("10.0.0.5"), "{table}");
-    assert_eq!(lines[3..], ["… and 4 more", "", "6 rows: 2 Unhealthy, 1 Unknown, 3 Healthy"]);
+fn on_a_terminal_faults_stand_with_who_acts_and_the_first_step_and_the_worst_last() {
+    for width in [80, 120] {
+        let shown = faults(rows(), &Look { width: Some(width), ..look() });
+        let order = [
+            "Healthy, with a warning: Certificate expires soon (cert_expires_soon), 1 row; server acts",
+            "Healthy, but the latest probe did not succeed: No complete response in time",
+            "Unknown: Not probed yet (not_probed_yet), 1 row; exporter acts\n  mail  [2001:db8::7]:8080  smtp  for 5s\n",
+            "Unhealthy: Connection refused (tcp_refused), 2 rows; server acts\n  \
+             web  10.0.0.7:8080  https-443  for 2m0s\n  web  10.0.0.5:8080  https-443  for 1h30m\n  \
+             Seen   10.0.0.5:443 refused the connection\n  First  Check on the server",
+            "\n6 rows: 2 Unhealthy, 1 Unknown, 3 Healthy (--all shows every row)\n",
+        ];
+        let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = in_one_line(&shown);
+        let places: Vec<_> = order.iter().map(|words| line.find(&in_one_line(words))).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{shown}");
+        assert!(!shown.contains("10.0.0.4"), "a row that is well says nothing:\n{shown}");
+        let longest = shown.lines().map(UnicodeWidthStr::width).max();
+        assert!(longest.is_some_and(|longest| longest <= width), "{width}\n{shown}");
+        let all = faults(rows(), &Look { width: Some(width), healthy: true, ..look() });
+        assert!(all.starts_with("Healthy: 1 row\n  web  10.0.0.4:8080  https-443  for 1h0m\n\n"), "{all}");
+        assert!(all.ends_with("1 Unknown, 3 Healthy\n"), "{all}");
+    }
+}
+
+#[test]
+fn ten_thousand_rows_fit_the_screen_and_the_worst_is_on_it() {
+    let kinds = [Cause::TcpTimeout, Cause::HttpTimeout, Cause::TcpReset, Cause::TlsTimeout, Cause::CertExpired];
+    let row = |number: u64| {
+        let (cause, server) =
+            (kinds[usize::try_from(number % 5).unwrap()], format!("10.0.{}.{}", number / 200, number % 200));
+        let minutes = if cause == Cause::CertExpired { 1 } else { 90 };
+        let row = sample::unhealthy_row("web", "https-443", &server, Protocol::Https, cause, "as it was seen");
+        Row { since: sample::now() - Duration::from_mins(minutes), ..row }
+    };
+    let rows: Vec<Row> = (0..10_000).map(row).collect();
+    for lines in [12, 24, 90] {
+        let shown = faults(rows.clone(), &Look { width: Some(80), lines: Some(lines), ..look() });
+        assert!(shown.lines().count() < lines, "{lines} lines\n{shown}");
+        let last = shown.rfind("Unhealthy: ").expect("a fault is shown");
+        assert!(shown[last..].contains("(cert_expired), 2000 rows"), "{shown}");
+        assert!(shown[last..].contains("and 1995 more") || lines == 12, "{shown}");
+        assert_eq!(shown.starts_with("… "), lines < 90, "{shown}");
+    }
+    let small = faults(rows.clone(), &Look { width: Some(80), lines: Some(24), ..look() });
+    assert!(
+        small.starts_with("… ") && small.lines().next().is_some_and(|line| line.ends_with("--all shows them")),
+        "{small}"
+    );
+    let all = faults(rows, &Look { width: Some(80), healthy: true, ..look() });
+    assert!(all.lines().count() > 10_000);
 }
 
 #[test]

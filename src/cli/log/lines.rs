@@ -43,7 +43,7 @@ impl Lines {
         Self::to(File::from(io::stderr().as_fd().try_clone_to_owned()?))
     }
 
-    fn to(mut out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn to(mut out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, entries) = channel();
         let (waiting, dropped) = (Arc::<AtomicUsize>::default(), Arc::<AtomicU64>::default());
         let (left, lost) = (waiting.clone(), dropped.clone());

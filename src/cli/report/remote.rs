@@ -72,7 +72,21 @@ impl Remote {
     /// # Errors
     /// When there is no answer, or another one than a report; says what to do about it.
     pub(super) async fn report(&self) -> anyhow::Result<Report<'static>> {
-        let mut request = self.client.get(self.url.clone()).headers(self.headers.clone());
+        self.ask(self.url.clone()).await
+    }
+
+    /// Asks for every row.
+    ///
+    /// # Errors
+    /// As [`Remote::report`].
+    pub(super) async fn everything(&self) -> anyhow::Result<Report<'static>> {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        self.ask(url).await
+    }
+
+    async fn ask(&self, url: Url) -> anyhow::Result<Report<'static>> {
+        let mut request = self.client.get(url).headers(self.headers.clone());
         request = request.header(header::ACCEPT, "application/json").header(header::ACCEPT_ENCODING, "gzip");
         if let Some(host) = &self.host {
             request = request.header(header::HOST, host);

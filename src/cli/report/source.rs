@@ -1,5 +1,6 @@
 //! Where a report comes from: a running exporter, or probes of our own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::remote::Remote;
@@ -10,6 +11,7 @@ use crate::config::http::HttpConfig;
 use crate::resolver;
 use crate::view::report::{Filter, Links, Report, Snapshot};
 use crate::view::text::Order;
+use crate::words::{bare, nearest, visible};
 
 pub(super) enum Source {
     Exporter(Box<Remote>),
@@ -63,12 +65,66 @@ impl Source {
     }
 
     /// Why there is no row.
-    pub(super) fn nothing(&self, filter: &Filter) -> String {
+    pub(super) async fn nothing(&self, filter: &Filter) -> String {
         match self {
-            _ if !filter.is_empty() => "no row matches --pool, --setting, --server, --state or --cause".to_owned(),
+            _ if !filter.is_empty() => self.names().await.unmatched(filter),
             Self::Exporter(remote) => format!("{} has no rows: its configuration names no server", remote.url()),
             Self::Rows(_) => "the configuration names no server".to_owned(),
         }
+    }
+
+    /// The names that rows have; none where these cannot be had.
+    async fn names(&self) -> Names {
+        let mut names = Names::default();
+        match self {
+            Self::Exporter(remote) => {
+                for row in remote.everything().await.map(|report| report.rows).unwrap_or_default() {
+                    names.add(&row.pool, &row.setting, &row.server);
+                }
+            }
+            Self::Rows(probing) => {
+                for target in probing.all() {
+                    names.add(&target.pool, &target.setting, &target.server);
+                }
+            }
+        }
+        names
+    }
+}
+
+/// Names of pools, settings and servers, to tell a wrong one by.
+#[derive(Default)]
+struct Names {
+    pools: BTreeSet<String>,
+    settings: BTreeSet<String>,
+    servers: BTreeSet<String>,
+}
+
+impl Names {
+    fn add(&mut self, pool: &str, setting: &str, server: &str) {
+        for (names, name) in [(&mut self.pools, pool), (&mut self.settings, setting), (&mut self.servers, server)] {
+            if !names.contains(name) {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Which name is none, and which one was probably meant.
+    fn unmatched(&self, filter: &Filter) -> String {
+        let fields = [
+            ("pool", &filter.pools, &self.pools),
+            ("setting", &filter.settings, &self.settings),
+            ("server", &filter.servers, &self.servers),
+        ];
+        for (word, wanted, known) in fields {
+            let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(bare(name)));
+            if let Some(wrong) = wanted.iter().find(|name| !known.is_empty() && !is_known(name)) {
+                let near = nearest(wrong, known.iter().map(String::as_str));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean {}?", visible(near)));
+                return format!("no row matches: no {word} is called {}{near}", visible(wrong));
+            }
+        }
+        "no row matches --pool, --setting, --server, --state, --side and --cause together".to_owned()
     }
 }
 
@@ -84,3 +140,11 @@ impl Seen {
 }
 
 const DEFAULT_URL: &str = "http://127.0.0.1:19115";
+
+/// A look, without probing first.
+pub(super) async fn see(source: &Source) -> anyhow::Result<Seen> {
+    match source {
+        Source::Exporter(remote) => Ok(Seen::Answer(remote.report().await?)),
+        Source::Rows(probing) => Ok(Seen::Probed(probing.snapshot())),
+    }
+}

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{COULD_NOT_RUN, Output, Progress, Seen, Source, complain, exit_code, look};
+use super::{COULD_NOT_RUN, How, Output, Progress, Seen, Source, complain, exit_code, look, see, table};
 use crate::app::Probing;
 use crate::cli::screen;
 use crate::cli::screen::{Page, write_out};
@@ -20,12 +20,7 @@ use crate::view::text::Look;
 use crate::words::{readable, visible_json};
 
 /// Watches until it is told to end; the exit code is that of the last report.
-pub(super) async fn run(
-    source: &Source,
-    filter: &Filter,
-    output: Output,
-    interval: Duration,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(source: &Source, filter: &Filter, how: How, interval: Duration) -> anyhow::Result<ExitCode> {
     let shutdown = super::super::shutdown_on_signal()?;
     let resized = signal(SignalKind::window_change())?;
     let scheduler = match source {
@@ -40,8 +35,8 @@ pub(super) async fn run(
     // The first look decides whether there is anything to watch; what goes wrong later may pass.
     let Some(first) = shutdown.run_until_cancelled(see(source)).await else { return Ok(ExitCode::from(COULD_NOT_RUN)) };
     let first = first?;
-    let drawn = output == Output::Table && screen::can_draw();
-    let mut watch = Watch { source, filter, output, seen: first, trouble: None, resized };
+    let drawn = how.output == Output::Table && screen::can_draw();
+    let mut watch = Watch { source, filter, how, seen: first, trouble: None, resized, nothing: String::new() };
     let ended = if drawn { watch.draw(interval, &shutdown).await } else { watch.append(interval, &shutdown).await };
     shutdown.cancel();
     if let Some(scheduler) = scheduler {
@@ -63,22 +58,17 @@ async fn first_round(probing: &Probing, shutdown: &CancellationToken) -> bool {
     whole.is_some()
 }
 
-async fn see(source: &Source) -> anyhow::Result<Seen> {
-    match source {
-        Source::Exporter(remote) => Ok(Seen::Answer(remote.report().await?)),
-        Source::Rows(probing) => Ok(Seen::Probed(probing.snapshot())),
-    }
-}
-
 struct Watch<'a> {
     source: &'a Source,
     filter: &'a Filter,
-    output: Output,
+    how: How,
     /// The last report that there was.
     seen: Seen,
     /// What has gone wrong since, and since when.
     trouble: Option<(String, SystemTime)>,
     resized: Signal,
+    /// Why there is no row, when there is none.
+    nothing: String,
 }
 
 impl Watch<'_> {
@@ -87,6 +77,7 @@ impl Watch<'_> {
         let page = Page::open()?;
         let mut due = Instant::now() + interval;
         loop {
+            self.explain().await;
             page.draw(&self.frame())?;
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -105,10 +96,11 @@ impl Watch<'_> {
 
     /// One after the other.
     async fn append(&mut self, interval: Duration, shutdown: &CancellationToken) -> io::Result<()> {
-        if self.output == Output::Csv {
+        if self.how.output == Output::Csv {
             write_out(&text::csv_header())?;
         }
         loop {
+            self.explain().await;
             match &self.trouble {
                 None => write_out(&self.entry()?)?,
                 Some((trouble, _)) => complain(&format_args!("{trouble}; trying again")),
@@ -119,6 +111,13 @@ impl Watch<'_> {
             };
             let Some(seen) = shutdown.run_until_cancelled(next).await else { return Ok(()) };
             self.take(seen);
+        }
+    }
+
+    /// Finds out why there is no row, once.
+    async fn explain(&mut self) {
+        if self.nothing.is_empty() && self.seen.with(self.filter, |report| report.rows.is_empty()) {
+            self.nothing = self.source.nothing(self.filter).await;
         }
     }
 
@@ -134,7 +133,7 @@ impl Watch<'_> {
 
     /// What the terminal is to show.
     fn frame(&self) -> String {
-        let look = look(self.source.order());
+        let look = look(self.how, self.source.order());
         let mut frame = String::new();
         let mut above = 2;
         // Writing to a String cannot fail.
@@ -146,21 +145,21 @@ impl Watch<'_> {
             above += news.lines().count() + 1;
             let _ = writeln!(frame, "{news}\n");
         }
-        let room = screen::size().map(|(_, height)| height.saturating_sub(above + HEADER_AND_SUMMARY));
-        frame + &self.table(&Look { rows: room, ..look })
+        let room = screen::size().map(|(_, height)| height.saturating_sub(above));
+        frame + &self.table(&Look { lines: room.filter(|_| !self.how.all), ..look })
     }
 
     fn table(&self, look: &Look) -> String {
         self.seen.with(self.filter, |report| match report.rows.as_slice() {
-            [] => format!("{}\n", self.source.nothing(self.filter)),
-            _ => text::table(report, look),
+            [] => format!("{}\n", self.nothing),
+            _ => table(report, look),
         })
     }
 
     fn entry(&self) -> io::Result<String> {
-        match self.output {
+        match self.how.output {
             Output::Table => {
-                let look = look(self.source.order());
+                let look = look(self.how, self.source.order());
                 Ok(format!("{}\n{}\n", readable(look.now), self.table(&look)))
             }
             Output::Json => {
@@ -171,6 +170,3 @@ impl Watch<'_> {
         }
     }
 }
-
-/// Lines of a table that are no rows.
-const HEADER_AND_SUMMARY: usize = 4;

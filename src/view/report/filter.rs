@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::health::{Row, State, Transition};
 use crate::target::Target;
 use crate::verdict::{Cause, Code, Finding, Notice, Side};
-use crate::words::bare;
+use crate::words::{bare, nearest};
 
 /// Keeps the rows that have one of the wanted values in each field that is asked for. Names compare without regard to
 /// case.
@@ -50,9 +50,10 @@ pub enum FilterError {
     State(String),
     #[error("side {0:?} is none of network, gateway, server, exporter")]
     Side(String),
-    #[error("cause {0:?} is no cause; tcp_refused is one")]
+    #[error("cause {0:?} is no cause; {example} is one", example = near(.0, causes(), Cause::TcpRefused.code()))]
     Cause(String),
-    #[error("warning {0:?} is no warning; cert_expires_soon is one, and any asks for all of them")]
+    #[error("warning {0:?} is no warning; {example} is one, and any asks for all of them",
+            example = near(.0, warnings(), Notice::CertExpiresSoon.words().code))]
     Warning(String),
 }
 
@@ -205,6 +206,15 @@ pub fn state(text: &str) -> Result<State, FilterError> {
 pub fn cause(text: &str) -> Result<Cause, FilterError> {
     let known = Cause::ALL.iter().find(|cause| cause.code().eq_ignore_ascii_case(text)).copied();
     known.ok_or_else(|| FilterError::Cause(text.to_owned()))
+}
+
+/// A known code that was probably meant, else one that shows what such a code is like.
+fn near(text: &str, known: impl Iterator<Item = Code>, example: &'static str) -> &'static str {
+    nearest(text, known.map(|code| code.words().code)).unwrap_or(example)
+}
+
+fn causes() -> impl Iterator<Item = Code> {
+    Cause::ALL.iter().map(|cause| Code::Cause(*cause))
 }
 
 /// A side's name in any case.

@@ -11,8 +11,10 @@ pub struct Look {
     pub now: SystemTime,
     /// Columns of the terminal; `None`: everything is shown whole.
     pub width: Option<usize>,
-    /// The most rows that are shown; `None`: all of them.
-    pub rows: Option<usize>,
+    /// Lines that the faults may take; `None`: as many as they take.
+    pub lines: Option<usize>,
+    /// Rows that are well are shown among the faults, too.
+    pub healthy: bool,
     pub colour: Colour,
     pub order: Order,
 }

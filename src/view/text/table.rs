@@ -15,17 +15,13 @@ use crate::words::{age, span, visible};
 #[must_use]
 pub fn table(report: &Report<'_>, look: &Look) -> String {
     let rows = ordered(&report.rows, look.order);
-    let shown = &rows[..look.rows.unwrap_or(rows.len()).min(rows.len())];
     let mut lines = vec![HEADINGS.map(str::to_owned)];
-    lines.extend(shown.iter().map(|row| cells(row, look.now)));
+    lines.extend(rows.iter().map(|row| cells(row, look.now)));
     let widths = widths(&lines, look.width);
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
-        let state = index.checked_sub(1).and_then(|index| shown.get(index)).map(|row| row.state);
+        let state = index.checked_sub(1).and_then(|index| rows.get(index)).map(|row| row.state);
         write_line(&mut text, line, &widths, state, look.colour);
-    }
-    if let left @ 1.. = rows.len() - shown.len() {
-        let _ = writeln!(text, "… and {left} more");
     }
     let _ = writeln!(text, "\n{}", summary(report.summary));
     if let [row] = *rows {
@@ -47,7 +43,7 @@ fn ordered<'r, 'a>(rows: &'r [ReportRow<'a>], order: Order) -> Vec<&'r ReportRow
 }
 
 /// How many rows are in which state.
-fn summary(Summary { healthy, unhealthy, unknown }: Summary) -> String {
+pub(super) fn summary(Summary { healthy, unhealthy, unknown }: Summary) -> String {
     let rows = healthy + unhealthy + unknown;
     let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
     format!("{rows}: {unhealthy} Unhealthy, {unknown} Unknown, {healthy} Healthy")
@@ -157,7 +153,7 @@ fn write_line(text: &mut String, line: &[String; 9], widths: &[usize; 9], state:
 }
 
 /// The number by which a terminal knows the colour.
-fn sgr(state: State) -> &'static str {
+pub(super) fn sgr(state: State) -> &'static str {
     match state {
         State::Healthy => "32",
         State::Unhealthy => "1;31",

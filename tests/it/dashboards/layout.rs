@@ -183,7 +183,6 @@ fn panels_of_many_rows_have_a_limit_or_pages() {
         for panel in panels(&dashboard) {
             if panel["type"] == "table" {
                 assert_eq!(panel["options"]["enablePagination"], true, "{uid}, {}", title(panel));
-                assert_eq!(panel["options"]["footer"]["enablePagination"], true, "{uid}, {}", title(panel));
                 continue;
             }
             for target in list(&panel["targets"]) {

@@ -65,7 +65,7 @@ pub(super) fn exporter_of_cause_column() -> Column {
 
 /// Text and colour for the numbers of `query::state`.
 pub(super) fn states() -> Value {
-    values(&[("0", "Healthy", "green"), ("1", "Unknown", "purple"), ("2", "Unhealthy", "red")])
+    values(&[("0", "Healthy", "green"), ("1", "Unknown", "yellow"), ("2", "Unhealthy", "red")])
 }
 
 fn sides() -> Value {
@@ -98,6 +98,12 @@ pub(super) fn status_codes() -> Value {
     ])
 }
 
-/// Days left of a certificate.
-pub(super) const DAYS_LEFT: [(Option<f64>, &str); 4] =
-    [(None, "red"), (Some(7.0), "orange"), (Some(21.0), "yellow"), (Some(45.0), "green")];
+/// Text and colour for the numbers of `query::nearness`.
+pub(super) fn nearness_column(field: &'static str) -> Column {
+    Column::new(field, "Ends soon").width(110).mapped(values(&[
+        ("0", "has ended", "red"),
+        ("1", "very soon", "orange"),
+        ("2", "soon", "yellow"),
+        ("3", "no", "green"),
+    ]))
+}

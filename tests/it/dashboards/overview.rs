@@ -1,10 +1,9 @@
 //! *Backend health overview*: what is red, why, whose side acts and what to do, before anything else.
 
 use super::links;
-use super::links::DAYS_LEFT;
 use super::model::{Dashboard, Line, Section};
 use super::panel::{Column, NewTab, Panel};
-use super::query::{WITH_WORDS, with_url, worst, worst_with_cause};
+use super::query::{WITH_TITLE, WITH_WORDS, nearness, with_url, worst, worst_with_cause};
 use super::variables::Variables;
 
 pub(super) fn dashboard() -> Dashboard {
@@ -48,7 +47,7 @@ fn numbers() -> Vec<Panel> {
             "unknown",
             "Rows that cannot be judged: the name does not resolve, no probe has ended yet, or the exporter's own host \
              is in trouble. No guess about the server.",
-            "purple",
+            "yellow",
             "green",
         ),
         in_state("Healthy", "healthy", "Rows whose probes succeed.", "green", "red"),
@@ -100,8 +99,8 @@ fn causes() -> Panel {
     Panel::table(
         "What is wrong, who acts, what to do",
         "One line for each cause that a latest probe ended with, those on the most rows first. When one cause is on \
-         many rows at once, look at what these rows share before you look at a server. Words in upper case stand for \
-         names that the row's page fills in.",
+         many rows at once, look at what these rows share before you look at a server. What to do is the first step; \
+         the row's page has all of them, with names and dates.",
         &[
             links::side_column(),
             links::why_column(),
@@ -188,8 +187,7 @@ fn over_time() -> Section {
                             &[(
                                 "{{title}}",
                                 &format!(
-                                    "sum by (title) (count by (job, instance, cause) (backend_health_cause_info{{ROW}}) \
-                                     {WITH_WORDS})"
+                                    "sum by (title) (count by (cause, side) (backend_health_cause_info{{ROW}}) {WITH_WORDS})"
                                 ),
                             )],
                         )
@@ -204,9 +202,11 @@ fn over_time() -> Section {
                              setting.",
                             "ops",
                             &[(
-                                "{{cause}}",
-                                "sum by (cause) (rate(backend_health_pool_probe_failures_total{POOL}\
-                                 [$__rate_interval])) > 0",
+                                "{{title}}",
+                                &format!(
+                                    "sum by (title) ((sum by (cause) (rate(backend_health_pool_probe_failures_total{{POOL}}\
+                                     [$__rate_interval])) > 0) {WITH_TITLE})"
+                                ),
                             )],
                         )
                         .when_empty("No probe failed."),
@@ -265,8 +265,11 @@ fn certificates() -> Section {
     // The one of a row's certificates that ends first, of the 100 rows where that is soonest.
     let soonest = "bottomk(100, bottomk by (ROW_LABELS) (1, min by (ROW_LABELS, role, position) \
                    (backend_health_certificate_not_after_timestamp_seconds{ROW, on_path=\"true\"})))";
+    let begin = "min by (ROW_LABELS, role, position) \
+                 (backend_health_certificate_not_before_timestamp_seconds{ROW, on_path=\"true\"})";
     let mut columns = vec![
-        Column::new("Value #A", "Days left").width(100).decimals(1).graded(&DAYS_LEFT),
+        links::nearness_column("Value #C"),
+        Column::new("Value #A", "Days left").width(100).decimals(1),
         Column::new("Value #B", "Ends").width(180).unit("dateTimeAsIso"),
         Column::new("role", "Certificate").width(120),
         Column::new("position", "Position").width(90),
@@ -282,9 +285,14 @@ fn certificates() -> Section {
                 Panel::table(
                     "Certificates by days left",
                     "For each row the certificate of its chain that ends first, also when it was refused: at most 100, \
-                     those that end soonest. Position 0 is the first one that the server sent.",
+                     those that end soonest. Position 0 is the first one that the server sent. Soon and very soon \
+                     depend on its lifetime, as for the alerts.",
                     &columns,
-                    &[&with_url(&format!("({soonest} - time()) / 86400")), &with_url(&format!("{soonest} * 1000"))],
+                    &[
+                        &with_url(&format!("({soonest} - time()) / 86400")),
+                        &with_url(&format!("{soonest} * 1000")),
+                        &with_url(&nearness(soonest, begin)),
+                    ],
                 )
                 .smallest_first("Days left")
                 .when_empty("No server sent a certificate within 24 hours."),

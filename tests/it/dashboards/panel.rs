@@ -113,9 +113,7 @@ impl Panel {
         let mut panel = Self::new("table", title, description, "none");
         panel.options = json!({
             "showHeader": true, "cellHeight": "sm", "frameIndex": 0,
-            // Grafana 12.2 moved this from the footer.
             "enablePagination": true,
-            "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": "", "enablePagination": true},
         });
         panel.defaults = json!({
             "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": true, "filterable": true},
@@ -266,18 +264,12 @@ impl Column {
 
     /// Long text, shown whole.
     pub(super) fn wrapped(self) -> Self {
-        // Grafana 12.2 moved this out of the cell's options.
-        self.with("custom.cellOptions", json!({"type": "auto", "wrapText": true})).with("custom.wrapText", true)
+        self.with("custom.wrapText", true)
     }
 
     /// Text and colour for its values, as the cell's ground.
     pub(super) fn mapped(self, mappings: Value) -> Self {
         self.with("mappings", mappings).ground()
-    }
-
-    /// The cell's ground by thresholds.
-    pub(super) fn graded(self, steps: &[(Option<f64>, &str)]) -> Self {
-        self.with("thresholds", thresholds(steps)).with("color", json!({"mode": "thresholds"})).ground()
     }
 
     fn ground(self) -> Self {

@@ -48,9 +48,21 @@ pub(super) fn worst_with_cause(limit: u32, rows: &str, cause: &str) -> String {
     ))
 }
 
-/// Joins the words for a cause.
-pub(super) const WITH_WORDS: &str =
-    "* on (job, instance, cause) group_left (title, remedy) backend_health_cause_help_info{EXPORTER}";
+/// Joins the words for a cause and the side that has to act, which every exporter has: from one of them, so that two, of
+/// different versions perhaps, are no two answers.
+pub(super) const WITH_WORDS: &str = "* on (cause, side) group_left (title, remedy) \
+                                     topk by (cause, side) (1, backend_health_cause_help_info{EXPORTER})";
+
+/// The title of a cause alone, where its side is not known.
+pub(super) const WITH_TITLE: &str =
+    "* on (cause) group_left (title) topk by (cause) (1, backend_health_cause_help_info{EXPORTER})";
+
+/// How near a certificate is to its end, by the alerts' own limits: 0 ended, 1 and 2 as the two alerts have it, 3 neither.
+pub(super) fn nearness(not_after: &str, not_before: &str) -> String {
+    let left = format!("({not_after} - time())");
+    let least = |part: u32, days: u32| format!("clamp_max(({not_after} - {not_before}) / {part}, {days} * 86400)");
+    format!("({left} > bool 0) + ({left} >= bool {}) + ({left} >= bool {})", least(12, 7), least(4, 21))
+}
 
 /// Adds where a browser finds the exporter, as the reader chose it.
 pub(super) fn with_url(expression: &str) -> String {

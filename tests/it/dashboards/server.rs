@@ -1,11 +1,10 @@
 //! *Server troubleshooting*: one row in depth, and who else has the same kind of trouble.
 
 use super::links;
-use super::links::DAYS_LEFT;
 use super::model::{Dashboard, Line, Section};
 use super::overview::rows_of_category;
 use super::panel::{Column, Panel};
-use super::query::{WITH_WORDS, state, worst_with_cause};
+use super::query::{WITH_WORDS, nearness, state, worst_with_cause};
 use super::variables::Variables;
 
 pub(super) fn dashboard() -> Dashboard {
@@ -132,7 +131,7 @@ fn history() -> Section {
                         .drawn_as_bars()
                         .colored("to healthy", "green")
                         .colored("to unhealthy", "red")
-                        .colored("to unknown", "purple")
+                        .colored("to unknown", "yellow")
                         .when_empty("No state changed."),
                     ),
                 ],
@@ -235,6 +234,7 @@ fn quantile(share: &str) -> String {
 
 fn certificates() -> Section {
     let dates = "backend_health_certificate_not_after_timestamp_seconds{ROW}";
+    let begin = "backend_health_certificate_not_before_timestamp_seconds{ROW}";
     Section {
         heading: Some("Certificates and TLS"),
         lines: vec![
@@ -252,15 +252,19 @@ fn certificates() -> Section {
                                 Column::new("setting", "Setting").width(130),
                                 Column::new("position", "Position").width(90),
                                 Column::new("role", "Certificate").width(120),
-                                Column::new("Value #A", "Days left").width(100).decimals(1).graded(&DAYS_LEFT),
+                                links::nearness_column("Value #D"),
+                                Column::new("Value #A", "Days left").width(100).decimals(1),
                                 Column::new("Value #B", "Ends").width(180).unit("dateTimeAsIso"),
                                 Column::new("Value #C", "Begins").unit("dateTimeAsIso"),
                             ],
                             &[
                                 &format!("sum by (ROW_LABELS, position, role) (({dates} - time()) / 86400)"),
                                 &format!("sum by (ROW_LABELS, position, role) ({dates} * 1000)"),
-                                "sum by (ROW_LABELS, position, role) \
-                                 (backend_health_certificate_not_before_timestamp_seconds{ROW} * 1000)",
+                                &format!("sum by (ROW_LABELS, position, role) ({begin} * 1000)"),
+                                &nearness(
+                                    &format!("min by (ROW_LABELS, position, role) ({dates})"),
+                                    &format!("min by (ROW_LABELS, position, role) ({begin})"),
+                                ),
                             ],
                         )
                         .smallest_first("Position")

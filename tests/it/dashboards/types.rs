@@ -24,6 +24,7 @@ fn spoiled() -> Vec<(&'static str, Value)> {
         ("/panels/0/fieldConfig/defaults/thresholds/mode", json!("relative")),
         ("/panels/0/fieldConfig/defaults/colour", json!("red")),
         ("/panels/6/options/cellHeight", json!("tiny")),
+        ("/panels/6/options/footer", json!({"show": false, "reducer": ["sum"]})),
         ("/panels/6/transformations/0/id", json!("organise")),
         ("/panels/6/fieldConfig/defaults/custom/cellOptions/type", json!("loud")),
         ("/panels/6/fieldConfig/overrides/0/properties/2/id", json!("custom.colour")),

@@ -4,6 +4,7 @@ mod login;
 mod once;
 mod remote;
 mod terminal;
+mod wait;
 mod watch;
 
 use std::process::Command;
@@ -92,6 +93,11 @@ const CODES: &[(&[&str], i32)] = &[
     (&["--server", "127.31.0.2", "--setting", "HTTP"], 1),
     (&["--cause", "tcp_refused"], 1),
     (&["--cause", "DNS_name_not_found"], 3),
+    (&["--side", "Server"], 1),
+    (&["--side", "gateway"], 3),
+    (&["--cause", "cert_expires_soon"], 2),
+    (&["--cause", "cert_expires_soon", "--cause", "tcp_refused"], 2),
+    (&["--side", "nobody"], 2),
     (&["--pool", "nobody"], 2),
     (&["--pool", "names", "--state", "unhealthy"], 2),
     (&["--state", "up"], 2),

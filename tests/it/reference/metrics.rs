@@ -57,7 +57,7 @@ const QUERIES: &str = "\n## Useful queries\n\n\
     | you want to know | ask |\n|---|---|\n\
     | what is red | `backend_health_state{state=\"unhealthy\"} == 1` |\n\
     | why, and who acts | `backend_health_cause_info` |\n\
-    | what to do | `backend_health_cause_info * on(job, instance, cause, side) group_left(title, remedy) backend_health_cause_help_info` |\n\
+    | what to do | `backend_health_cause_info * on(cause, side) group_left(title, remedy) topk by(cause, side) (1, backend_health_cause_help_info)`, with any number of exporters |\n\
     | which part of a pool is left | `backend_health_pool_servers{state=\"healthy\"} / ignoring(state) sum without(state) (backend_health_pool_servers)` |\n\
     | whose certificate ends within three weeks | `backend_health_certificate_not_after_timestamp_seconds{on_path=\"true\"} - time() < 21 * 86400` |\n\
     | what goes wrong how often | `rate(backend_health_pool_probe_failures_total[5m]) > 0` |\n\

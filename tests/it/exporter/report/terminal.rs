@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::{BINARY, Backend, ConfigFile, DEADLINE, Process, Servers, http, text};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, plain};
 
 /// Probes these servers with standard output on a terminal.
 async fn shown(servers: &Servers, columns: u16, environment: &[(&str, &str)], flags: &[&str]) -> String {
@@ -15,21 +15,31 @@ async fn shown(servers: &Servers, columns: u16, environment: &[(&str, &str)], fl
     command.stdin(Stdio::null()).stdout(terminal.end()).stderr(Stdio::piped());
     let ended = Process::spawn_with_environment(&mut command).ended(DEADLINE).await;
     assert_eq!(ended.stderr, "", "it is no terminal: no bar");
-    terminal.shows("Healthy\r\n").await;
+    terminal.shows(if flags.contains(&"--all") { " 2 Healthy\r\n" } else { "every row)\r\n" }).await;
     terminal.written()
 }
 
 #[tokio::test]
-async fn a_table_fits_the_terminal_that_it_is_written_to() {
+async fn a_terminal_shows_the_faults_in_its_width_and_a_pipe_a_line_for_each_row() {
     let servers = Servers::start().await;
-    let narrow = shown(&servers, 70, &[("NO_COLOR", "1")], &[]).await;
-    assert!(narrow.lines().all(|line| line.trim_end().chars().count() <= 70), "{narrow}");
-    assert!(!narrow.contains("DETAIL"), "{narrow}");
-    let wide = shown(&servers, 110, &[("NO_COLOR", "1")], &[]).await;
-    assert!(wide.lines().all(|line| line.trim_end().chars().count() <= 110), "{wide}");
-    assert!(wide.contains("DETAIL") && wide.contains('…'), "{wide}");
+    for columns in [80, 120] {
+        let shown = plain(&shown(&servers, columns, &[], &[]).await);
+        assert!(shown.lines().all(|line| line.chars().count() <= columns.into()), "{shown}");
+        for words in [
+            "Unknown: Name does not exist (dns_name_not_found), 1 row; gateway acts",
+            "Unhealthy: Connection refused (tcp_refused), 1 row; server acts",
+            "refused the connection",
+            "  First  ",
+        ] {
+            assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+        }
+        assert!(!shown.contains("127.31.0.1:"), "Healthy rows need --all\n{shown}");
+        assert!(shown.find("Unknown: ") < shown.find("Unhealthy: "), "the worst stands last\n{shown}");
+    }
+    let all = plain(&shown(&servers, 80, &[], &["--all"]).await);
+    assert!(all.contains("Healthy: 2 rows\n") && all.contains("127.31.0.1:"), "{all}");
     let piped = servers.report(&[]).await.stdout;
-    assert!(!piped.contains('…') && piped.contains("(NXDOMAIN)"), "{piped}");
+    assert!(piped.starts_with("STATE ") && piped.contains("(NXDOMAIN)") && piped.lines().count() == 7, "{piped}");
 }
 
 #[tokio::test]
