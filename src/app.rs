@@ -328,13 +328,17 @@ fn site(
     let links = Links { base: base.clone() };
     let metrics_path: Arc<str> = Arc::from(telemetry.as_str());
     let Demanded { prober, demand, azure } = on_demand;
-    let checks = Checks::new(demand.clone(), checks::begin(table.clone(), prober, &links, metrics_path.clone()));
+    let results = web::results::Results::default();
+    let checks = Checks::new(
+        demand.clone(),
+        checks::begin(table.clone(), prober, &links, metrics_path.clone(), results.clone()),
+    );
     let limits = web::Limits::default();
     let slots = web::Slots::new(&limits);
     let (slots_of_api, shutdown) = (slots.clone(), shutdown.clone());
     let api = web::api::Api { table: table.clone(), links, limits, slots: slots_of_api, shutdown };
     let pages = slots.around(web::pages::router(table, &metrics_path));
-    let pages = pages.merge(web::troubleshoot::router(checks.clone(), table.clone(), metrics_path));
+    let pages = pages.merge(web::troubleshoot::router(checks.clone(), results, table.clone(), metrics_path));
     let docs = web::docs::router(&telemetry);
     let azure = web::azure::router(paths.clone(), azure, demand);
     let api = api.surface().merge(web::api::troubleshoot::surface(checks));

@@ -4,6 +4,7 @@
 mod history;
 mod rows;
 mod streak;
+mod timeline;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +15,10 @@ use tokio::sync::watch;
 pub use self::history::{History, PastProbe};
 pub use self::rows::Rows;
 use self::streak::{Event, Streak, Thresholds};
+pub use self::timeline::{Span, Timeline, Uptime};
 use crate::target::{Target, TargetId};
 use crate::verdict::{
-    Cause, Code, Finding, Notice, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict,
+    Cause, Code, Evidence, Finding, Notice, PresentedChain, ProbeResult, ScanFacts, Stage, TlsSession, Verdict,
 };
 
 /// Every row, behind one lock that is held for microseconds and never across a wait.
@@ -43,6 +45,15 @@ struct Inner {
     /// Of the latest change of anything, from 0, and when it was.
     revision: u64,
     changed_at: Option<SystemTime>,
+    configuration: Option<Configuration>,
+}
+
+/// The configuration in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    pub loaded_at: SystemTime,
+    /// The first thing that is wrong with the one that should have taken its place.
+    pub error: Option<Arc<str>>,
 }
 
 /// A pool and a setting.
@@ -73,8 +84,8 @@ pub enum ScanMemory {
 /// An extra ClientHello is sent to a row no more often than this.
 const SCAN_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Changes of state that are remembered.
-pub const REMEMBERED_TRANSITIONS: usize = 1_000;
+/// Changes of state that are remembered, for as long as a [`Timeline`] reaches back.
+pub const REMEMBERED_TRANSITIONS: usize = 100_000;
 
 /// A change of a row's state.
 #[derive(Clone, Debug)]
@@ -143,6 +154,24 @@ impl HealthTable {
         transitions
     }
 
+    /// A configuration was read and is in use.
+    pub fn configuration_loaded(&self, now: SystemTime) {
+        let mut inner = self.lock();
+        let error = inner.configuration.take().and_then(|configuration| configuration.error);
+        inner.configuration = Some(Configuration { loaded_at: now, error });
+        inner.changed(now);
+    }
+
+    /// Another configuration was refused for this, or there is none any more that would be.
+    pub fn configuration_refused(&self, error: Option<&str>, now: SystemTime) {
+        let mut inner = self.lock();
+        let Some(configuration) = &mut inner.configuration else { return };
+        if configuration.error.as_deref() != error {
+            configuration.error = error.map(Arc::from);
+            inner.changed(now);
+        }
+    }
+
     /// Books what a probe that ended at `now` says. A verdict for a target that is gone, or has changed, is dropped.
     pub fn record(&self, target: &Target, verdict: Verdict, now: SystemTime) -> Option<Transition> {
         let mut guard = self.lock();
@@ -202,19 +231,33 @@ impl HealthTable {
     #[must_use]
     pub fn snapshot(&self, now: SystemTime) -> Snapshot {
         let inner = self.lock();
+        let changed_at = inner.changed_at.unwrap_or(now);
         Snapshot {
             at: now,
             revision: inner.revision,
-            changed_at: inner.changed_at.unwrap_or(now),
+            changed_at,
+            configuration: inner.configuration.clone().unwrap_or(Configuration { loaded_at: changed_at, error: None }),
             rows: Rows::shared(inner.entries.iter().map(|entry| entry.row.clone())),
             pools: inner.pools.clone(),
         }
     }
 
-    /// The latest changes of state, the latest first; at most [`REMEMBERED_TRANSITIONS`].
-    #[must_use]
-    pub fn transitions(&self) -> Vec<Transition> {
-        self.lock().transitions.iter().rev().cloned().collect()
+    /// The changes of state of the last seven days, the latest first; at most [`REMEMBERED_TRANSITIONS`]. They are copied a
+    /// few at a time, so that nobody waits for all of them.
+    pub fn transitions(&self) -> impl Iterator<Item = Transition> {
+        const AT_ONCE: usize = 512;
+        let mut copied = VecDeque::new();
+        let mut before = u64::MAX;
+        std::iter::from_fn(move || {
+            if copied.is_empty() {
+                let inner = self.lock();
+                let to = inner.transitions.partition_point(|transition| transition.number < before);
+                copied.extend(inner.transitions.range(to.saturating_sub(AT_ONCE)..to).rev().cloned());
+            }
+            let next: Transition = copied.pop_front()?;
+            before = next.number;
+            Some(next)
+        })
     }
 
     /// The changes of state after that of this number, the oldest first: the first `at_most` of those remembered.
@@ -280,13 +323,14 @@ impl Inner {
 
     /// Gives it its number, and keeps it.
     fn remember(&mut self, transition: Transition) -> Transition {
-        let number = self.transitions.back().map_or(0, |last| last.number) + 1;
+        let number = *self.latest_transition.borrow() + 1;
         let transition = Transition { number, ..transition };
         // Saturating: within `replace` they are counted anew afterwards.
         let from = &mut self.by_state[transition.from as usize];
         *from = from.saturating_sub(1);
         self.by_state[transition.to as usize] += 1;
-        if self.transitions.len() == REMEMBERED_TRANSITIONS {
+        let is_old = |first: &Transition| transition.at.duration_since(first.at).is_ok_and(|age| age > Timeline::REACH);
+        while self.transitions.len() >= REMEMBERED_TRANSITIONS || self.transitions.front().is_some_and(is_old) {
             self.transitions.pop_front();
         }
         self.transitions.push_back(transition.clone());
@@ -299,12 +343,13 @@ impl Entry {
     /// Nothing is known of what is asked now; what was counted stays counted.
     fn begin_anew(&mut self, target: &Arc<Target>, now: SystemTime) -> Option<Transition> {
         let from = self.row.state;
-        let Row { probes, failures, transitions, last_transition, .. } = &*self.row;
+        let Row { probes, failures, transitions, last_transition, timeline, .. } = &*self.row;
         self.row = Arc::new(Row {
             probes: *probes,
             failures: failures.clone(),
             transitions: *transitions,
             last_transition: *last_transition,
+            timeline: timeline.clone(),
             ..Row::new(target.clone(), now)
         });
         self.streak = Streak::default();
@@ -327,7 +372,8 @@ impl Entry {
                 Some(presented) if presented.chain == *chain => presented.chain.clone(),
                 _ => chain.clone(),
             };
-            row.presented = Some(Presented { at: verdict.evidence.at, chain, session: verdict.evidence.tls });
+            let Evidence { at, tls: session, verified, .. } = verdict.evidence;
+            row.presented = Some(Presented { at, chain, session, verified });
         }
         let event = match (verdict.result(), &verdict.cause) {
             (ProbeResult::Success, _) | (_, None) => Event::Success,
@@ -361,8 +407,15 @@ impl Entry {
         if step.takes_cause || (is_new && row.last_probe.is_some()) {
             row.cause = cause;
         }
-        let to = step.state.filter(|to| *to != from)?;
-        Some(self.change(from, to, now))
+        let to = step.state.filter(|to| *to != from);
+        let code = row.cause.as_ref().map(|cause| cause.code);
+        if to.is_none() && from != State::Healthy && code != row.timeline.cause() {
+            Arc::make_mut(&mut row.timeline).push(now, from, code);
+        }
+        let transition = to.map(|to| self.change(from, to, now));
+        let row = Arc::make_mut(&mut self.row);
+        row.uptime = row.timeline.uptime(now);
+        transition
     }
 
     fn change(&mut self, from: State, to: State, now: SystemTime) -> Transition {
@@ -371,6 +424,8 @@ impl Entry {
         row.since = now;
         row.last_transition = Some(now);
         row.transitions[to as usize] += 1;
+        let code = row.cause.as_ref().map(|cause| cause.code).filter(|_| to != State::Healthy);
+        Arc::make_mut(&mut row.timeline).push(now, to, code);
         Transition { number: 0, target: row.target.clone(), from, to, cause: row.cause.clone(), at: now }
     }
 }
@@ -383,6 +438,8 @@ impl Row {
 
     fn new(target: Arc<Target>, now: SystemTime) -> Self {
         let explanation = Cause::NotProbedYet.words().explanation;
+        let mut timeline = Timeline::default();
+        timeline.push(now, State::Unknown, Some(Cause::NotProbedYet));
         Self {
             target,
             state: State::Unknown,
@@ -396,6 +453,8 @@ impl Row {
             last_transition: None,
             last_probe: None,
             history: Arc::default(),
+            timeline: Arc::new(timeline),
+            uptime: Uptime::default(),
             presented: None,
         }
     }
@@ -478,6 +537,7 @@ pub struct Snapshot {
     pub revision: u64,
     /// When that last happened.
     pub changed_at: SystemTime,
+    pub configuration: Configuration,
     /// In the configuration's order.
     pub rows: Rows,
     /// One for each pool and setting, in the configuration's order.
@@ -518,6 +578,9 @@ pub struct Row {
     pub last_transition: Option<SystemTime>,
     pub last_probe: Option<Arc<Verdict>>,
     pub history: Arc<History>,
+    pub timeline: Arc<Timeline>,
+    /// When its latest probe ended.
+    pub uptime: Uptime,
     /// The certificates as last presented, for 24 hours.
     pub presented: Option<Presented>,
 }
@@ -528,6 +591,8 @@ pub struct Presented {
     pub at: SystemTime,
     pub chain: Arc<PresentedChain>,
     pub session: Option<TlsSession>,
+    /// Whether they were accepted.
+    pub verified: bool,
 }
 
 /// What is counted for a pool under a setting. Rows come and go; these only grow.
@@ -647,6 +712,24 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_that_is_refused_is_told_until_it_is_right() {
+        let table = HealthTable::new();
+        let told = || {
+            let Snapshot { configuration: Configuration { loaded_at, error }, revision, .. } = table.snapshot(at(9));
+            (loaded_at, error.as_deref().map(str::to_owned), revision)
+        };
+        table.configuration_refused(Some("nobody has a configuration yet"), at(0));
+        table.configuration_loaded(at(1));
+        assert_eq!(told(), (at(1), None, 1));
+        table.configuration_refused(Some("x.yml:1:1: no"), at(2));
+        table.configuration_refused(Some("x.yml:1:1: no"), at(3));
+        assert_eq!(told(), (at(1), Some("x.yml:1:1: no".to_owned()), 2), "the same again is no news");
+        table.configuration_loaded(at(4));
+        table.configuration_refused(None, at(4));
+        assert_eq!(told(), (at(4), None, 4));
+    }
+
+    #[test]
     fn a_row_is_not_called_unprobed_once_a_probe_of_it_has_ended() {
         let table = HealthTable::new();
         let target = target("/", 3, 80);
@@ -703,10 +786,10 @@ mod tests {
             (at(6), 3, State::Unhealthy, State::Healthy, None),
         ];
         assert_eq!(changes, expected);
-        let numbers: Vec<u64> = table.transitions().iter().map(|change| change.number).collect();
+        let numbers: Vec<u64> = table.transitions().map(|change| change.number).collect();
         assert_eq!(numbers, [3, 2, 1]);
 
-        let Snapshot { at: taken, revision, changed_at, rows, pools } = table.snapshot(at(9));
+        let Snapshot { at: taken, revision, changed_at, rows, pools, .. } = table.snapshot(at(9));
         assert_eq!((taken, revision, changed_at, table.revision()), (at(9), 7, at(6), 7));
         let row = &rows[0];
         assert_eq!((row.state, row.since, row.last_transition), (State::Healthy, at(6), Some(at(6))));
@@ -773,8 +856,14 @@ mod tests {
             let verdict = if second % 2 == 0 { failed(Cause::TcpRefused) } else { success() };
             table.record(&target, verdict, at(second)).expect("with a threshold of 1 each of them changes the state");
         }
-        let changes = table.transitions();
-        assert_eq!((changes.len(), changes[0].number), (REMEMBERED_TRANSITIONS, REMEMBERED_TRANSITIONS as u64 + 1));
+        let numbers: Vec<u64> = table.transitions().map(|change| change.number).collect();
+        assert_eq!((numbers.len(), numbers[0]), (REMEMBERED_TRANSITIONS, REMEMBERED_TRANSITIONS as u64 + 1));
+        assert!(numbers.is_sorted_by(|a, b| a == &(b + 1)), "each once, the latest first");
+        let uptime = table.row("0000000000000007").map(|(_, row)| row.uptime.day);
+        assert!(uptime.flatten().is_some_and(|share| (share - 0.5).abs() < 0.01), "{uptime:?}");
+        let week = Timeline::REACH.as_secs();
+        table.record(&target, failed(Cause::TcpRefused), at(50_000 + week)).expect("it changes the state");
+        assert_eq!(table.transitions().count(), 50_001, "what is older than a week is forgotten");
         table.replace(&[], at(5));
         assert!(table.record(&target, success(), at(6)).is_none(), "the row is gone");
         assert!(table.record_skip(&target, Cause::LocalExhausted, "", at(6)).is_none());

@@ -2,6 +2,7 @@
 //! what time it is and where the text goes.
 
 pub mod azure;
+pub mod certificates;
 pub mod check;
 pub mod exposition;
 mod family;

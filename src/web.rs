@@ -3,23 +3,24 @@
 //! | route (below the route prefix) | methods | answer |
 //! |---|---|---|
 //! | `/` | GET, HEAD | the landing page |
+//! | `/favicon.ico` | GET, HEAD | an icon for what is no page |
 //! | `/assets/NAME` | GET, HEAD | what the pages load: style, script, icons |
 //! | the telemetry path, `/metrics` | GET, HEAD | the metrics, in the format and coding that the client takes |
-//! | `/row`, `/pools` | GET, HEAD | the page of one row, that of all pools, among the further routes |
+//! | `/row`, `/pools`, `/changes`, `/certificates` | GET, HEAD | the page of one row, of all pools, of what changed, of what ends next, among the further routes |
 //! | `/-/healthy` | GET, HEAD | 200 as long as the process answers |
 //! | `/-/ready` | GET, HEAD | 503, and 200 once the first probes have ended |
 //! | `/-/reload` | POST, PUT | 200 when the configuration was read again, 500 with what is wrong with it |
 //! | `/subscriptions/…` | POST, GET | Azure's API, see [`azure`] |
 //! | `/api/v1/backendhealth` | GET, HEAD | the report as JSON, filtered by `pool`, `setting`, `server`, `state`, `side`, `cause`, `warning` and `q` |
 //! | `/api/v1/backendhealth/{id}` | GET, HEAD | one row of it |
-//! | `/api/v1/events` | GET, HEAD | the latest changes of state, filtered likewise, at most `limit` |
+//! | `/api/v1/events` | GET, HEAD | the latest changes of state, filtered likewise, from `since` on, at most `limit` |
 //! | `/api/v1/stream` | GET, HEAD | changes of state as server-sent events, as they come |
 //! | `/api/v1/troubleshoot` | POST | a deep check of one row, as JSON or, part by part, as server-sent events |
-//! | `/troubleshoot` | POST, GET | the same as a page, among the further routes; GET leads to the row's own page |
+//! | `/troubleshoot` | POST, GET | the same as a page, among the further routes; GET with `result` shows one again, else it leads to the row's own page |
 //! | `/docs/`, `/docs/NAME` | GET, HEAD | the shipped documentation |
 //! | `/api/v1/openapi.json` | GET, HEAD | the description of all that begins with `/api` |
 //!
-//! Every other path is 404, every other method 405 with `Allow`, and OPTIONS 200 with it. With a prefix, `/` and the prefix without its last
+//! Every other path is 404 (a page, for who takes HTML), every other method 405 with `Allow`, and OPTIONS 200 with it. With a prefix, `/` and the prefix without its last
 //! slash redirect to the landing page. Users, rate limit and added headers of [`Access`] apply to all of them; a
 //! request that changes something is 403 when another site's page sent it.
 //!
@@ -46,6 +47,7 @@ mod paths;
 mod places;
 mod proxies;
 mod pulse;
+pub mod results;
 mod routes;
 mod serve;
 pub mod troubleshoot;

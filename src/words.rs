@@ -13,8 +13,8 @@ use aws_lc_rs::digest;
 pub use self::hidden::{is_hidden, masked, one_line, visible, visible_json};
 pub use self::near::{nearest, typing_errors};
 pub use self::time::{
-    age, day, from_rfc3339, from_setting, readable, rfc3339, rfc3339_milliseconds, rough, seconds, setting, span, took,
-    unix_seconds,
+    age, day, from_rfc3339, from_setting, moment, readable, rfc3339, rfc3339_milliseconds, rough, seconds, setting,
+    short_day, span, took, unix_seconds,
 };
 
 /// At most so many bytes of the text, the `…` included that ends it when it was longer.

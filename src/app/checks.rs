@@ -14,13 +14,21 @@ use crate::view::page::row::Asked;
 use crate::view::page::{Place, check};
 use crate::view::report::Links;
 use crate::web::checks::{Begin, Form, Named, Refusal, Told, Wanted, Work};
+use crate::web::results::Results;
 
 /// What begins a check. `metrics_path` is below the route prefix.
-pub(super) fn begin(table: Arc<HealthTable>, prober: Arc<Prober>, links: &Links, metrics_path: Arc<str>) -> Arc<Begin> {
+pub(super) fn begin(
+    table: Arc<HealthTable>,
+    prober: Arc<Prober>,
+    links: &Links,
+    metrics_path: Arc<str>,
+    results: Results,
+) -> Arc<Begin> {
     let links = Arc::new(links.clone());
     Arc::new(move |wanted, form| {
         let question = question(&table, wanted)?;
         let (prober, links, metrics_path) = (prober.clone(), links.clone(), metrics_path.clone());
+        let results = results.clone();
         Ok(Work {
             timeout: question.timeout,
             run: Box::new(move |tell| {
@@ -32,7 +40,7 @@ pub(super) fn begin(table: Arc<HealthTable>, prober: Arc<Prober>, links: &Links,
                         }
                     };
                     let examination = troubleshoot(&prober, &question, &tell).await;
-                    write(&examination, form, &links, &metrics_path)
+                    write(&examination, form, &links, &metrics_path, &results)
                 })
             }),
         })
@@ -82,12 +90,19 @@ fn find(table: &HealthTable, row: &Named) -> Option<Arc<Target>> {
     }
 }
 
-fn write(examination: &Examination, form: Form, links: &Links, metrics_path: &str) -> String {
+fn write(examination: &Examination, form: Form, links: &Links, metrics_path: &str, results: &Results) -> String {
+    // What is shown to a person can be shown to another one, too.
+    let kept = || {
+        let id = results.id();
+        let page = check::page(examination, Place { root: ROOT, metrics_path }, &id);
+        results.keep(id.clone(), &page);
+        (id, page)
+    };
     match form {
         Form::Json => Check::of(examination, Some(links)).json(),
         Form::Line => Check::of(examination, Some(links)).json_line(),
-        Form::Page => check::page(examination, Place { root: ROOT, metrics_path }),
-        Form::Part => serde_json::Value::from(check::part(examination, ROOT)).to_string(),
+        Form::Page => kept().1,
+        Form::Part => serde_json::Value::from(check::part(examination, ROOT, &kept().0)).to_string(),
     }
 }
 

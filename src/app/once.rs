@@ -45,6 +45,7 @@ impl Probing {
         let rows = table.snapshot(now).rows;
         let targets: Vec<_> = rows.into_iter().filter(|row| names.matches(row)).map(|row| row.target).collect();
         table.replace(&targets, now);
+        table.configuration_loaded(now);
         Ok(Self {
             table: Arc::new(table),
             prober: Arc::new(Prober::new(Resolver::new(resolver))),

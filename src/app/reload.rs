@@ -131,7 +131,12 @@ impl Reloader {
                     }
                 }
                 // What was wrong has gone: the configuration in use is the one on disk again.
-                Ok(None) if reported.take().is_some() => self.lock_report().named_files = ReloadOutcome::Successful,
+                Ok(None) if reported.take().is_some() => {
+                    self.lock_report().named_files = ReloadOutcome::Successful;
+                    if current.refused.is_none() {
+                        self.rows.refuse(None);
+                    }
+                }
                 Ok(None) | Err(_) => {}
             }
         }
@@ -180,6 +185,9 @@ impl Reloader {
                     current.refused = None;
                     report.file = ReloadOutcome::Successful;
                 }
+                if current.refused.is_none() {
+                    self.rows.refuse(None);
+                }
                 report.named_files = ReloadOutcome::Successful;
                 report.last_success = SystemTime::now();
                 Ok(())
@@ -192,6 +200,7 @@ impl Reloader {
                     }
                     Occasion::NamedFile => report.named_files = ReloadOutcome::Failed,
                 }
+                self.rows.refuse(problems.as_slice().first().map(ToString::to_string).as_deref());
                 for problem in problems.as_slice() {
                     tracing::error!(%problem, "the configuration is wrong; the one before stays in use");
                 }

@@ -10,6 +10,10 @@ mod advice;
 mod line;
 mod strip;
 mod query;
+pub mod certificates;
+pub mod changes;
+pub mod missing;
+mod plot;
 pub mod pools;
 pub mod row;
 pub mod check;
@@ -35,10 +39,23 @@ use crate::words::{self, readable, rfc3339};
 fn with_code(step: &str) -> Markup {
     html! {
         @for (index, part) in step.split('`').enumerate() {
-            @if index % 2 == 0 { (part) } @else { code { (part) } }
+            @if index % 2 == 0 { (part) } @else { code { (unbroken(part)) } }
         }
     }
 }
+
+/// Code in which no word is broken at its hyphens, but for those that are too long for a line.
+fn unbroken(code: &str) -> Markup {
+    html! {
+        @for (index, word) in code.split(' ').enumerate() {
+            @if index > 0 { " " }
+            @if word.contains('-') && word.chars().count() <= UNBROKEN { span.nb { (word) } } @else { (word) }
+        }
+    }
+}
+
+/// Characters of code that fit into a line of a phone.
+const UNBROKEN: usize = 30;
 
 /// Who has to act, in words.
 fn who(side: Side) -> &'static str {

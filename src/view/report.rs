@@ -34,8 +34,23 @@ pub struct Report<'a> {
     pub generated_at: SystemTime,
     /// Of the rows in this report.
     pub summary: Summary,
+    /// The configuration that the rows are of; null only in what an older exporter says.
+    #[serde(default)]
+    pub configuration: Option<ConfigurationView<'a>>,
     /// In the configuration's order.
     pub rows: Vec<ReportRow<'a>>,
+}
+
+/// The configuration in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Configuration")]
+pub struct ConfigurationView<'a> {
+    /// When it was read.
+    #[serde(with = "words::time")]
+    #[schemars(schema_with = "words::time::schema")]
+    pub loaded_at: SystemTime,
+    /// The first thing that is wrong with the configuration that should have taken its place; null when there is none.
+    pub error: Option<Cow<'a, str>>,
 }
 
 /// How the report stands, without its rows.
@@ -79,6 +94,8 @@ pub struct ReportRow<'a> {
     #[serde(with = "words::time")]
     #[schemars(schema_with = "words::time::schema")]
     pub since: SystemTime,
+    #[serde(default)]
+    pub uptime: UptimeView,
     /// Failed probes in a row.
     pub consecutive_failures: u32,
     /// Successful probes in a row of a row that is not Healthy yet; 0 of one that is.
@@ -106,6 +123,19 @@ pub struct ReportRow<'a> {
 /// Of an exporter that knows no other threshold.
 fn one() -> u32 {
     1
+}
+
+/// How much of the time the row was Healthy, of that in which it was known to be Healthy or Unhealthy: from 0 to 1, and null
+/// where there was no such time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Uptime")]
+pub struct UptimeView {
+    /// Of the last hour.
+    pub hour: Option<f64>,
+    /// Of the last 24 hours.
+    pub day: Option<f64>,
+    /// Of the last seven days, or since the exporter started.
+    pub week: Option<f64>,
 }
 
 /// Something that is wrong, and what to do about it.

@@ -18,6 +18,8 @@ pub struct Standing<'a> {
     pub servers: usize,
     /// The settings under which probes have ended and no server is Healthy.
     pub down_under: Vec<&'a str>,
+    /// Whether there is no healthy server under any of its settings.
+    pub is_down_whole: bool,
     /// How many settings it has.
     pub settings: usize,
     /// What most of its rows that are not Healthy have, and how many have it.
@@ -38,10 +40,10 @@ impl Standing<'_> {
     fn order(&self) -> (u8, Reverse<usize>, Reverse<usize>) {
         let Summary { healthy, unhealthy, unknown } = self.summary;
         let ill = unhealthy + unknown;
-        let down = match (self.down_under.len(), healthy) {
-            (0, _) => 2,
-            (_, 0) => 0,
-            (_, _) => 1,
+        let down = match (self.is_down(), self.is_down_whole) {
+            (false, _) => 2,
+            (true, true) => 0,
+            (true, false) => 1,
         };
         (down, Reverse(ill * SHARES / (healthy + ill).max(1)), Reverse(ill))
     }
@@ -63,6 +65,22 @@ pub fn standings<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Standing<'a
         pools[at].rows.push(row);
     }
     let mut standings: Vec<Standing<'a>> = pools.into_iter().filter_map(Gathered::standing).collect();
+    standings.sort_by_key(Standing::order);
+    standings
+}
+
+/// The same for some of the rows: what is counted is of these, and whether a pool is down is told by `all` of them, because
+/// a filter that hides the healthy ones takes nobody out of service.
+#[must_use]
+pub fn standings_among<'a>(rows: impl IntoIterator<Item = &'a Row>, all: &[Standing<'a>]) -> Vec<Standing<'a>> {
+    let whole: HashMap<&str, &Standing<'a>> = all.iter().map(|standing| (standing.pool, standing)).collect();
+    let mut standings = standings(rows);
+    for standing in &mut standings {
+        if let Some(whole) = whole.get(standing.pool) {
+            standing.down_under.clone_from(&whole.down_under);
+            standing.is_down_whole = whole.is_down_whole;
+        }
+    }
     standings.sort_by_key(Standing::order);
     standings
 }
@@ -114,11 +132,14 @@ impl<'a> Gathered<'a> {
             }
         }
         let down = settings.iter().filter(|(_, healthy, probed)| *probed && !healthy);
+        let summary = Summary::of(rows.iter().map(|row| row.state));
+        let down_under: Vec<&str> = down.map(|(name, ..)| *name).collect();
         Some(Standing {
             pool,
-            summary: Summary::of(rows.iter().map(|row| row.state)),
+            summary,
+            is_down_whole: summary.healthy == 0 && !down_under.is_empty(),
             servers: servers(rows.iter().copied()).total(),
-            down_under: down.map(|(name, ..)| *name).collect(),
+            down_under,
             settings: settings.len(),
             // The first of several that are as common, so that it stays the same from look to look.
             commonest: causes.into_iter().rev().max_by_key(|(_, count)| *count),

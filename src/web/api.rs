@@ -23,9 +23,10 @@ pub use self::error::ApiError;
 use self::etag::Tags;
 pub use self::surface::{Answer, AnswerHeader, Content, Operation, Parameter, Place, SchemaOf, Surface, Verb};
 use crate::health::{HealthTable, REMEMBERED_TRANSITIONS};
-use crate::view::report::{Event, Events, Filter, Links, Report, ReportRow, write_json};
+use crate::view::report::{Events, Filter, Links, Report, ReportRow, write_json};
 use crate::web::delivery::{Page, PageWriter, Slots, Turn};
 use crate::web::{Connection, Limits};
+use crate::words::from_rfc3339;
 
 /// What the API answers from.
 pub struct Api {
@@ -121,17 +122,16 @@ async fn events(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    check_keys(&query, &["limit"])?;
-    let (filter, limit) = (Filter::parse(&query)?, limit(&query)?);
-    let changes = shared.table.transitions();
-    let tag = shared.tags.of(changes.first().map_or(0, |latest| latest.number));
+    check_keys(&query, &["since", "limit"])?;
+    let (filter, since, limit) = (Filter::parse(&query)?, since(&query)?, limit(&query)?);
+    let tag = shared.tags.of(*shared.table.watch_transitions().borrow());
     if let Some(answer) = tag.not_modified(&asked.2) {
         return Ok(answer);
     }
     let turn = shared.slots.0.turn(&asked.0).await.ok_or_else(ApiError::busy)?;
     let write = move |out: &mut dyn fmt::Write| {
-        let wanted = changes.iter().filter(|change| filter.matches_transition(change)).take(limit);
-        write_json(&Events { events: wanted.map(|change| Event::of(change, &shared.links)).collect() }, out)
+        let changes = shared.table.transitions().take_while(|change| since.is_none_or(|since| change.at >= since));
+        Events::write(changes.filter(|change| filter.matches_transition(change)).take(limit), &shared.links, out)
     };
     Ok(tag.on(deliver(turn, asked, Box::new(write)).await?))
 }
@@ -159,11 +159,21 @@ fn check_keys(query: &str, further: &[&str]) -> Result<(), ApiError> {
     Ok(())
 }
 
+fn since(query: &str) -> Result<Option<SystemTime>, ApiError> {
+    let given = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "since").last();
+    let Some((_, text)) = given else { return Ok(None) };
+    let wrong = || ApiError::bad_parameter(format!("since {text:?} is no time as 2026-11-22T03:12:05Z is one"));
+    from_rfc3339(text.trim()).map(Some).ok_or_else(wrong)
+}
+
 fn limit(query: &str) -> Result<usize, ApiError> {
     let given = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "limit").last();
-    let Some((_, text)) = given else { return Ok(REMEMBERED_TRANSITIONS) };
+    let Some((_, text)) = given else { return Ok(USUAL_EVENTS) };
     let number = text.parse().ok().filter(|number| (1..=REMEMBERED_TRANSITIONS).contains(number));
     number.ok_or_else(|| {
         ApiError::bad_parameter(format!("limit {text:?} is no number from 1 to {REMEMBERED_TRANSITIONS}"))
     })
 }
+
+/// Changes that are told to whoever does not say how many.
+const USUAL_EVENTS: usize = 1_000;

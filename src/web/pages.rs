@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::health::{HealthTable, Snapshot};
-use crate::view::page::{Answer, Place, pools, row};
+use crate::health::HealthTable;
+use crate::view::page::{Answer, Place, certificates, changes, pools, row};
 use crate::web::encoding::Encoding;
 
-/// `/row`, `/pools`. `metrics_path` is below the route prefix, as the routes themselves.
+/// `/row`, `/pools`, `/changes`, `/certificates`. `metrics_path` is below the route prefix, as the routes themselves.
 pub fn router(table: &Arc<HealthTable>, metrics_path: &Arc<str>) -> Router {
     let page = |render: Render| {
         let (table, metrics_path) = (table.clone(), metrics_path.clone());
@@ -21,11 +21,27 @@ pub fn router(table: &Arc<HealthTable>, metrics_path: &Arc<str>) -> Router {
             answer(render, table.clone(), &headers, query, metrics_path.clone()).await
         })
     };
-    Router::new().route("/row", page(row::answer)).route("/pools", page(pools::answer))
+    Router::new()
+        .route("/row", page(of_row))
+        .route("/pools", page(|table, now, query, place| pools::answer(&table.snapshot(now), query, place)))
+        .route(
+            "/certificates",
+            page(|table, now, query, place| certificates::answer(&table.snapshot(now), query, place)),
+        )
+        .route(
+            "/changes",
+            page(|table, now, query, place| {
+                changes::answer(&table.snapshot(now), &mut table.transitions(), query, place)
+            }),
+        )
 }
 
-/// What makes a page of a snapshot and a query.
-type Render = fn(&Snapshot, Option<&str>, Place<'_>) -> Answer;
+/// What makes a page of the table as it is now, and a query.
+type Render = fn(&HealthTable, SystemTime, Option<&str>, Place<'_>) -> Answer;
+
+fn of_row(table: &HealthTable, now: SystemTime, query: Option<&str>, place: Place<'_>) -> Answer {
+    row::answer(&table.snapshot(now), query, place)
+}
 
 pub(super) async fn row(
     table: Arc<HealthTable>,
@@ -33,7 +49,7 @@ pub(super) async fn row(
     query: Option<String>,
     metrics_path: Arc<str>,
 ) -> Response {
-    answer(row::answer, table, headers, query, metrics_path).await
+    answer(of_row, table, headers, query, metrics_path).await
 }
 
 async fn answer(
@@ -46,7 +62,7 @@ async fn answer(
     let encoding = Encoding::of(headers);
     let rendered = move || {
         let place = Place { root: ".", metrics_path: &metrics_path };
-        let Answer { status, page } = render(&table.snapshot(SystemTime::now()), query.as_deref(), place);
+        let Answer { status, page } = render(&table, SystemTime::now(), query.as_deref(), place);
         (status, encoding.encode(page.into_bytes()))
     };
     // A page takes milliseconds, which the probes' threads do not have.

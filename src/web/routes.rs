@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::map_request;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use crate::view::page::assets::Asset;
+use crate::view::page::{Place, missing};
 use crate::web::bucket::Rarely;
 use crate::web::delivery::Deliveries;
 use crate::web::encoding::Encoding;
@@ -33,6 +34,7 @@ pub(super) fn router(site: Site, limits: &Limits) -> Router {
         .route(&prefix.join("/-/healthy"), get(async || "healthy\n"))
         .route(&prefix.join("/-/ready"), get(ready))
         .route(&prefix.join("/-/reload"), post(reload).put(reload))
+        .route(&prefix.join("/favicon.ico"), get(favicon))
         .fallback(not_found)
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n"));
     if let Some((_, last)) = prefix.as_str().rsplit_once('/') {
@@ -78,7 +80,9 @@ async fn landing(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery
 
 /// A file of the pages. Its address has the version of its content, so a client that has it never asks again.
 async fn asset(State(shared): State<Arc<Shared>>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let Some(asset) = Asset::named(&name) else { return not_found(State(shared)).await };
+    let Some(asset) = Asset::named(&name) else {
+        return (StatusCode::NOT_FOUND, shared.where_to_look.clone()).into_response();
+    };
     let current = query.is_some_and(|query| query == format!("v={}", asset.version()));
     let kept = if current { "private, max-age=31536000, immutable" } else { "no-cache" };
     ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, kept)], asset.content).into_response()
@@ -130,8 +134,30 @@ async fn reload(State(shared): State<Arc<Shared>>, Extension(connection): Extens
     }
 }
 
-async fn not_found(State(shared): State<Arc<Shared>>) -> Response {
-    (StatusCode::NOT_FOUND, shared.where_to_look.clone()).into_response()
+/// For what is no page and names no icon: the metrics, a document of JSON.
+async fn favicon() -> Response {
+    let Some(icon) = Asset::named("none.svg") else { return StatusCode::NOT_FOUND.into_response() };
+    ([(header::CONTENT_TYPE, icon.content_type), (header::CACHE_CONTROL, "max-age=86400")], icon.content)
+        .into_response()
+}
+
+/// A page for people, a line for programs.
+async fn not_found(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let Shared { site, where_to_look, .. } = &*shared;
+    let takes_html = joined(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+    let prefix = site.paths.prefix().as_str();
+    let telemetry = site.paths.telemetry();
+    let below = |path: &str| path.strip_prefix(prefix).filter(|rest| rest.starts_with('/')).map(str::to_owned);
+    match (below(uri.path()), below(&telemetry)) {
+        (Some(path), Some(metrics_path)) if takes_html && matches!(method, Method::GET | Method::HEAD) => {
+            // As many levels up as the path has below the prefix: links hold behind a proxy, too.
+            let levels = path.trim_start_matches('/').matches('/').count();
+            let root = if levels == 0 { ".".to_owned() } else { vec![".."; levels].join("/") };
+            let page = missing::page(&path, Place { root: &root, metrics_path: &metrics_path });
+            (StatusCode::NOT_FOUND, Html(page)).into_response()
+        }
+        (_, _) => (StatusCode::NOT_FOUND, where_to_look.clone()).into_response(),
+    }
 }
 
 fn redirect(target: String) -> MethodRouter<Arc<Shared>> {

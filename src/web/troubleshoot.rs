@@ -14,22 +14,32 @@ use crate::view::page::row::Asked;
 use crate::view::page::{Place, check};
 use crate::web::checks::{Checks, Form, Named, Refusal, Wanted};
 use crate::web::demand::Busy;
+use crate::web::results::Results;
 use crate::web::{Connection, checks, pages};
 
 /// `/troubleshoot`, which the form of a row's page leads to: a POST checks the row that the query names, and a GET leads to
-/// its page.
-pub fn router(checks: Checks, table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {
-    let shared = Arc::new(Shared { checks, table, metrics_path });
+/// its page, or to the result that it names.
+pub fn router(checks: Checks, results: Results, table: Arc<HealthTable>, metrics_path: Arc<str>) -> Router {
+    let shared = Arc::new(Shared { checks, results, table, metrics_path });
     Router::new().route("/troubleshoot", get(lead).post(run)).with_state(shared)
 }
 
 struct Shared {
     checks: Checks,
+    results: Results,
     table: Arc<HealthTable>,
     metrics_path: Arc<str>,
 }
 
-async fn lead(RawQuery(query): RawQuery) -> Response {
+async fn lead(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {
+    let asked = query.as_deref().unwrap_or_default();
+    if let Some((_, id)) = form_urlencoded::parse(asked.as_bytes()).find(|(key, _)| key == "result") {
+        let place = Place { root: ROOT, metrics_path: &shared.metrics_path };
+        return match shared.results.page(&id) {
+            Some(page) => Html(page.to_string()).into_response(),
+            None => (StatusCode::NOT_FOUND, Html(check::gone(place, Results::MOST))).into_response(),
+        };
+    }
     // Relative, so that it holds behind a proxy that shows another path to the outside.
     let to = query.map_or_else(|| "./".to_owned(), |query| format!("row?{query}#troubleshoot"));
     match HeaderValue::try_from(to) {

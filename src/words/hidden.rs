@@ -41,9 +41,12 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
     })
 }
 
-/// The text in its own lines, with a sign in place of each such character.
+/// The text in its own lines, whichever way they end, with a sign in place of each such character.
 #[must_use]
 pub fn masked(text: &str) -> Cow<'_, str> {
+    if text.contains("\r\n") {
+        return Cow::Owned(masked(&text.replace("\r\n", "\n")).into_owned());
+    }
     replaced(text, |shown, char| {
         shown.push(if matches!(char, '\n' | '\t') { char } else { char::REPLACEMENT_CHARACTER });
     })
@@ -81,7 +84,8 @@ mod tests {
             assert_eq!((&*visible(text), one_line(text).as_str(), &*masked(text)), (escaped, line, lines));
         }
         check("plain ü 🦀", "plain ü 🦀", "plain ü 🦀", "plain ü 🦀");
-        check("a\r\nb\tc", "a\\r\\nb\\tc", "a  b c", "a\u{fffd}\nb\tc");
+        check("a\r\nb\tc", "a\\r\\nb\\tc", "a  b c", "a\nb\tc");
+        check("a\rb\r\n", "a\\rb\\r\\n", "a b  ", "a\u{fffd}b\n");
         check("\u{0}\u{1b}[31m", "\\u{0}\\u{1b}[31m", "\u{fffd}\u{fffd}[31m", "\u{fffd}\u{fffd}[31m");
         check("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c", "a\u{fffd}b\u{fffd}c", "a\u{fffd}b\u{fffd}c");
         check(

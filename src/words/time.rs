@@ -66,6 +66,26 @@ pub fn readable(at: SystemTime) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{date} {hour:02}:{minute:02}:{second:02} UTC"))
 }
 
+/// An instant of the recent past, seen from `now`: `03:12 UTC` on the same day, else `2026-11-21 03:12 UTC`.
+#[must_use]
+pub fn moment(at: SystemTime, now: SystemTime) -> String {
+    let (hour, minute, _) = utc(at).to_hms();
+    let date = utc(at).date();
+    if date == utc(now).date() {
+        format!("{hour:02}:{minute:02} UTC")
+    } else {
+        format!("{date} {hour:02}:{minute:02} UTC")
+    }
+}
+
+/// A day of the calendar in a few letters: `22 Nov`.
+#[must_use]
+pub fn short_day(at: SystemTime) -> String {
+    let date = utc(at).date();
+    let month = date.month().to_string();
+    format!("{} {}", date.day(), month.get(..3).unwrap_or(&month))
+}
+
 /// The two largest units of a span, written as [`setting`] writes them: `3d4h`, `3h12m`, `4m5s`, `12s`.
 #[must_use]
 pub fn span(span: Duration) -> impl fmt::Display {

@@ -1,9 +1,11 @@
 //! The pages in a real browser: what somebody sees, can reach with the keys, and hears from a screen reader.
 
 mod accessibility;
+mod alive;
 mod check;
 mod driver;
 mod layout;
+mod phone;
 mod report;
 mod row;
 pub(crate) mod window;

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backend_health_exporter::lab::{Backend, Behaviour};
+use nix::sys::signal::Signal;
 use reqwest::{Client, ClientBuilder, Method};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
@@ -47,7 +48,7 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Starts it with these arguments, listening on a free port.
-    async fn start(arguments: &[&str]) -> Self {
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
         Self::start_by(Command::new(BINARY).args(arguments).args(["--web.listen-address", "127.0.0.1:0"])).await
     }
 
@@ -64,6 +65,11 @@ impl Exporter {
     /// Waits until every row has ended a probe.
     pub(crate) async fn ready(&self) {
         self.get_until("/-/ready", 200).await;
+    }
+
+    /// Stops it where it stands, or lets it go on: it neither answers nor hangs up.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.process.signal(if frozen { Signal::SIGSTOP } else { Signal::SIGCONT });
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -60,6 +60,7 @@ mod report;
 mod azure;
 mod picture;
 mod table;
+mod history;
 mod page;
 mod row;
 mod sample;

@@ -72,7 +72,7 @@ fn lines(snapshot: &Arc<Snapshot>, name: &str) -> Vec<String> {
 }
 
 fn presented(at: SystemTime, chain: Arc<PresentedChain>) -> Presented {
-    Presented { at, chain, session: Some(sample::SESSION) }
+    Presented { at, chain, session: Some(sample::SESSION), verified: true }
 }
 
 /// The row, of a pool that should have so many servers.

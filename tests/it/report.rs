@@ -98,9 +98,12 @@ fn the_json_stays_what_it_was() {
     let mut written = String::new();
     Report::write(&snapshot, &Filter::default(), &links(), &mut written).unwrap();
     check("report.json", &written);
-    let changes = table.transitions();
+    let changes: Vec<_> = table.transitions().collect();
+    let mut written = String::new();
+    Events::write(table.transitions(), &links(), &mut written).unwrap();
     let events = Events { events: changes.iter().map(|change| Event::of(change, &links())).collect() };
-    check("events.json", &serde_json::to_string(&events).unwrap());
+    assert_eq!(written, serde_json::to_string(&events).unwrap());
+    check("events.json", &written);
 }
 
 #[test]

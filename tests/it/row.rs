@@ -48,6 +48,7 @@ fn page_of(row: Row) -> String {
 
 /// What a reader sees, without the tags.
 fn seen(page: &str) -> String {
+    let page = sample::without_kept_words(page);
     let main = page.split_once("<main").unwrap().1;
     let texts = main.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
     texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("|")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::discovery::Server;
-use backend_health_exporter::health::{LatencyHistogram, PoolTotals, Row, Snapshot, State};
+use backend_health_exporter::health::{Configuration, LatencyHistogram, PoolTotals, Row, Snapshot, State, Uptime};
 use backend_health_exporter::probe::{ProbeSpec, Protocol, Stage};
 use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{
@@ -35,7 +35,8 @@ pub fn snapshot(rows: Vec<Row>) -> Arc<Snapshot> {
             }));
         }
     }
-    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), rows: rows.into(), pools })
+    let configuration = Configuration { loaded_at: now() - Duration::from_hours(3), error: None };
+    Arc::new(Snapshot { at: now(), revision: 1, changed_at: now(), configuration, rows: rows.into(), pools })
 }
 
 /// The page `/` of these rows.
@@ -45,6 +46,13 @@ pub fn page(rows: Vec<Row>) -> String {
 
 pub fn page_of(snapshot: &Snapshot) -> String {
     asked(snapshot, "").expect("nothing is asked for")
+}
+
+/// A page in which nothing keeps words of code in one line.
+pub fn without_kept_words(page: &str) -> String {
+    let mut parts = page.split("<span class=\"nb\">");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| whole + &part.replacen("</span>", "", 1))
 }
 
 /// The page for this query, or what it says is wrong with it.
@@ -74,6 +82,8 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         last_transition: None,
         last_probe: None,
         history: Arc::default(),
+        timeline: Arc::default(),
+        uptime: Uptime::default(),
         presented: None,
     }
 }

@@ -1,6 +1,8 @@
 //! Servers as Debian has them, each set up in a way that people report, and what is made of their answers: nginx, Apache and
 //! `HAProxy`.
 
+mod behind;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;

@@ -222,10 +222,34 @@ async fn every_route_answers_its_methods_and_no_other() {
     assert_eq!(site.knobs.reloads.load(Ordering::SeqCst), 3);
     check("POST", "/metrics", 405, "GET,HEAD").await;
     check("POST", "/", 405, "GET,HEAD").await;
-    for path in ["/metrics/", "/metric", "/-/", "/-/nothing", "/favicon.ico", "//", "/metrics%2f"] {
+    for path in ["/metrics/", "/metric", "/-/", "/-/nothing", "/assets/nothing", "//", "/metrics%2f"] {
         check("GET", path, 404, "not found; the report is at /, the metrics are at /metrics").await;
     }
     check("POST", "/nothing", 404, "not found").await;
+    let icon = site.get("/favicon.ico").await;
+    assert_eq!((icon.status().as_u16(), &*header(&icon, "content-type")), (200, "image/svg+xml"));
+}
+
+#[tokio::test]
+async fn a_person_at_a_wrong_address_gets_a_page_with_ways_on() {
+    const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let check = async |site: &Running, path: &str, accept: &str, expected: Option<&str>| {
+        let response = client().get(site.http(path)).header("accept", accept).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        let text = response.text().await.unwrap();
+        let link = expected.map(|root| format!("<a href=\"{root}/\">The report</a>"));
+        assert_eq!(link.as_ref().is_some_and(|link| text.contains(link)), expected.is_some(), "{path}: {text}");
+        assert_eq!(text.starts_with("not found; "), expected.is_none(), "{path}: {text}");
+    };
+    let site = start(Setup::default()).await;
+    check(&site, "/nothing", BROWSER, Some(".")).await;
+    check(&site, "/a/b/nothing", BROWSER, Some("../..")).await;
+    check(&site, "/<script>alert(1)</script>", BROWSER, Some("..")).await;
+    check(&site, "/nothing", "application/json", None).await;
+    let paths = Paths::parse(None, Some("/a/probes"), "/metrics").unwrap();
+    let site = start(Setup { paths, ..Setup::default() }).await;
+    check(&site, "/a/probes/x/nothing", BROWSER, Some("..")).await;
+    check(&site, "/elsewhere", BROWSER, None).await;
 }
 
 /// What comes for these bytes, after which the client closes its side.
@@ -362,7 +386,8 @@ async fn a_page_file_is_kept_by_who_asks_for_its_version() {
             assert_eq!(header(&response, "cache-control"), "no-cache", "{other}");
         }
     }
-    assert_eq!(seen, ["image/svg+xml", "text/css; charset=utf-8", "text/javascript; charset=utf-8"]);
+    let [icon, script] = ["image/svg+xml", "text/javascript; charset=utf-8"];
+    assert_eq!(seen, [icon, icon, "text/css; charset=utf-8", script, script]);
     assert_eq!(site.get("/assets/nothing.css").await.status(), 404);
 }
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{first_step, who, with_code};
+use super::{first_step, unbroken, who, with_code};
 use crate::view::report::Problem;
 
 /// With `id` the page's script knows what is open already; `whose` is whom the command is about, where several have the
@@ -63,6 +63,6 @@ fn documentation(problem: &Problem<'_>) -> Markup {
 /// A command to be copied: one click selects all of it, and the keys can scroll it.
 pub(super) fn code_block(label: &str, code: &str) -> Markup {
     html! {
-        pre tabindex="0" role="region" aria-label=(label) { code { (code) } }
+        pre tabindex="0" role="region" aria-label=(label) { code { (unbroken(code)) } }
     }
 }

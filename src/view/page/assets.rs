@@ -56,6 +56,9 @@ const SCRIPTS: &str = concat!(include_str!("page.js"), include_str!("troubleshoo
 /// The script of all pages.
 pub(super) static SCRIPT: Asset = Asset::new("page.js", "text/javascript; charset=utf-8", SCRIPTS);
 
+/// What the script keeps time by.
+pub(super) static BEAT: Asset = Asset::new("beat.js", "text/javascript; charset=utf-8", include_str!("beat.js"));
+
 /// Each state in its shape and colour, for a browser's tab.
 pub(super) fn icon(state: Option<State>) -> &'static Asset {
     match state {
@@ -68,7 +71,7 @@ pub(super) fn icon(state: Option<State>) -> &'static Asset {
 
 /// The icon of a page; with `state` the worst one of what it shows.
 pub(super) fn icon_link(state: Option<State>, root: &str) -> Markup {
-    html! { link rel="icon" id="icon" type=(SVG) href=(icon(state).address(root)); }
+    html! { link rel="icon" id="icon" type=(SVG) href=(icon(state).address(root)) data-lost=(ICON_LOST.address(root)); }
 }
 
 const SVG: &str = "image/svg+xml";
@@ -78,7 +81,10 @@ static ICON_UNHEALTHY: Asset = Asset::new("unhealthy.svg", SVG, include_str!("un
 static ICON_UNKNOWN: Asset = Asset::new("unknown.svg", SVG, include_str!("unknown.svg"));
 static ICON_NONE: Asset = Asset::new("none.svg", SVG, include_str!("none.svg"));
 
-static ASSETS: [&Asset; 6] = [&STYLE, &SCRIPT, &ICON_HEALTHY, &ICON_UNHEALTHY, &ICON_UNKNOWN, &ICON_NONE];
+static ICON_LOST: Asset = Asset::new("lost.svg", SVG, include_str!("lost.svg"));
+
+static ASSETS: [&Asset; 8] =
+    [&STYLE, &SCRIPT, &BEAT, &ICON_HEALTHY, &ICON_UNHEALTHY, &ICON_UNKNOWN, &ICON_NONE, &ICON_LOST];
 
 /// FNV-1a: tells one version of a file from another; nobody can gain by two that have the same.
 const fn fingerprint(content: &[u8]) -> u64 {

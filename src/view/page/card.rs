@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::line::{Lines, Why};
 use super::query::Query;
-use super::{advice, brief_time, line, shape_named};
+use super::{advice, brief_time, endpoint, line, shape_named, strip};
 use crate::health::State;
 use crate::view::groups::Group;
 use crate::view::ranking::Urgency;
@@ -45,17 +45,26 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
                     @if total > 1 { b { (total) " rows" } ", latest change " (brief_time(group.newest(), span(age(lines.at, group.newest())))) " ago" }
                 }
             }
-            p.detail {
-                bdi { (masked(&problem.detail)) }
-                @if total > 1 { span.faint { " (" (words::endpoint(&lead.server, lead.port)) ")" } }
+            p.where {
+                (strip::trail(lead.protocol, problem.stage))
+                " "
+                span { (pools(group)) @if total == 1 { ", " bdi { (endpoint(&lead.server, lead.port)) } } }
             }
-            (advice::brief(problem, &format!("w-{id}"), whose.as_deref()))
-            @if total <= OPEN {
-                (table)
-            } @else {
-                details.rows id={ "d-" (id) } {
-                    summary { (servers(group)) }
+            // A narrow window folds all but the first ones.
+            details.fold id={ "f-" (id) } open {
+                summary { "What to do" }
+                p.detail {
+                    bdi { (masked(&problem.detail)) }
+                    @if total > 1 { span.faint { " (" (words::endpoint(&lead.server, lead.port)) ")" } }
+                }
+                (advice::brief(problem, &format!("w-{id}"), whose.as_deref()))
+                @if total <= OPEN {
                     (table)
+                } @else {
+                    details.rows id={ "d-" (id) } {
+                        summary { (servers(group)) }
+                        (table)
+                    }
                 }
             }
         }
@@ -83,7 +92,17 @@ fn problem<'r>(row: &'r ReportRow<'_>, urgency: Urgency) -> Option<&'r Problem<'
     }
 }
 
-/// The first of its servers by name, and its pools.
+/// Its pools, those that it leaves without a healthy server first.
+fn pools(group: &Group<'_>) -> Markup {
+    let pools = group.pools();
+    html! {
+        @if pools.len() == 1 { "Pool " } @else { "Pools " }
+        @for (place, pool) in pools.iter().take(NAMED).enumerate() { @if place > 0 { ", " } bdi { (pool) } }
+        @if pools.len() > NAMED { " and " (pools.len() - NAMED) " more" }
+    }
+}
+
+/// The first of its servers by name.
 fn servers(group: &Group<'_>) -> Markup {
     let names: Vec<&str> = group.rows.iter().take(NAMED).map(|row| &*row.target.server).collect();
     let more = group.rows.len() - names.len();

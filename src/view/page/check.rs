@@ -19,15 +19,26 @@ use crate::view::remedy::shell_word;
 use crate::view::report::Links;
 use crate::words::{bracketed, one_line};
 
-/// What was found, to be put into a page; `root` is what stands before its links.
+/// What was found, to be put into a page; `root` is what stands before its links, `id` names the page of this result.
 #[must_use]
-pub fn part(examination: &Examination, root: &str) -> String {
-    found(examination, root).into_string()
+pub fn part(examination: &Examination, root: &str, id: &str) -> String {
+    found(examination, root, id).into_string()
 }
 
-/// The page that a form without a script leads to.
+/// The page for a result that is not kept any more.
 #[must_use]
-pub fn page(examination: &Examination, place: Place<'_>) -> String {
+pub fn gone(place: Place<'_>, most: usize) -> String {
+    let body = html! {
+        h1 { "This result is gone" }
+        p { "The exporter keeps the latest " (most) " results of connection troubleshoot, and none from before it started." }
+        p { a href={ (place.root) "/" } { "Show the report" } }
+    };
+    shell::page(Shell { place, kind: Kind::Missing, title: "No such result", state: None }, &body, &html! {})
+}
+
+/// The page of a result, which a form without a script leads to.
+#[must_use]
+pub fn page(examination: &Examination, place: Place<'_>, id: &str) -> String {
     let target = &examination.target;
     let state = match examination.state() {
         Found::Healthy => State::Healthy,
@@ -46,7 +57,7 @@ pub fn page(examination: &Examination, place: Place<'_>) -> String {
             }
             section #troubleshoot aria-labelledby="troubleshoot-title" {
                 h2 #troubleshoot-title { "What was found" }
-                (form(names, place.root, "Run it again", Some(&found(examination, place.root))))
+                (form(names, place.root, "Run it again", Some(&found(examination, place.root, id))))
             }
         }
     };
@@ -54,9 +65,15 @@ pub fn page(examination: &Examination, place: Place<'_>) -> String {
     shell::page(Shell { place, kind: Kind::Check, title: &title, state: Some(state) }, &body, &footer)
 }
 
-fn found(examination: &Examination, root: &str) -> Markup {
+fn found(examination: &Examination, root: &str, id: &str) -> Markup {
     let check = Check::of(examination, Some(&Links { base: root.to_owned() }));
-    found::all(&check, &verdict::all(&check))
+    html! {
+        p.check-keep {
+            a href={ (root) "/troubleshoot?result=" (id) } { "Address of this result" } " (for as long as the exporter keeps it) "
+            button type="button" data-copies="check-text" { "Copy the result" }
+        }
+        div id="check-text" { (found::all(&check, &verdict::all(&check))) }
+    }
 }
 
 /// The page that says why there is no result of a check of this row, with the form to ask again.

@@ -63,6 +63,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/performance.md"),
     ),
     doc(
+        "behind-a-proxy",
+        "The pages behind a login, nginx, HAProxy, Caddy or an Ingress, and below a path.",
+        include_str!("../../../docs/behind-a-proxy.md"),
+    ),
+    doc(
         "security",
         "What is open by default, what to set in front of people, and where each limit is.",
         include_str!("../../../docs/security.md"),

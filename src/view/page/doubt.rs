@@ -1,10 +1,10 @@
-//! When the report may be older or weaker than it looks, because this host does not keep up.
+//! When the report may be older or weaker than it looks: this host does not keep up, or a changed configuration was refused.
 
 use maud::{Markup, html};
 
-use crate::health::{Row, Snapshot};
+use crate::health::{Configuration, Row, Snapshot};
 use crate::verdict::Cause;
-use crate::words::age;
+use crate::words::{age, masked, moment, rfc3339};
 
 /// Says so, if it is so.
 pub(super) fn banner(snapshot: &Snapshot, skipped: u64) -> Markup {
@@ -18,6 +18,22 @@ pub(super) fn banner(snapshot: &Snapshot, skipped: u64) -> Markup {
                 @if strained > 0 { (rows(strained)) " no verdict of late, because this host was too busy or out of resources. " }
                 @if skipped > 0 { (skipped) @if skipped == 1 { " probe was" } @else { " probes were" } " skipped since the exporter started. " }
                 "What is shown may be older than it looks: give the exporter more CPU, or probe less often."
+            }
+        }
+    }
+}
+
+/// Says what is wrong with the configuration that should be in use.
+pub(super) fn configuration(snapshot: &Snapshot) -> Markup {
+    let Configuration { loaded_at, error } = &snapshot.configuration;
+    html! {
+        div id="configuration" data-live {
+            @if let Some(error) = error {
+                p.doubt {
+                    b { "The changed configuration was refused: " } code { bdi { (masked(error)) } }
+                    ". Nothing of it holds: the configuration of " time datetime=(rfc3339(*loaded_at)) { (moment(*loaded_at, snapshot.at)) }
+                    " is still in use."
+                }
             }
         }
     }

@@ -85,8 +85,11 @@ impl Lines<'_> {
                 td.why.blank[why.is_none()] role="cell" data-label=(WHY) { @if let Some(why) = why { (why) } }
                 td.brief role="cell" data-label=(FAILURES) {
                     div.number {
-                        (row.consecutive_failures) " in a row"
-                        small { "threshold " (row.unhealthy_threshold) }
+                        @if row.consecutive_failures == 0 { span.faint { "none" } }
+                        @else {
+                            (row.consecutive_failures) " in a row"
+                            small { "threshold " (row.unhealthy_threshold) }
+                        }
                     }
                 }
                 td.brief role="cell" data-label=(LATEST) {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::query::Query;
 use super::shell::{Kind, Shell};
-use super::{Answer, Place, brief_time, shell, summary, time};
+use super::{Answer, Place, brief_time, doubt, shell, summary, time};
 use crate::health::Snapshot;
 use crate::view::report::{Filter, Summary};
 use crate::view::standing::{Standing, servers, standings};
@@ -24,7 +24,7 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
     };
     match Asked::parse(query.unwrap_or_default()) {
         Ok(asked) => {
-            let title = summary::down(&all).unwrap_or_else(|| format!("{} pools", all.len()));
+            let title = summary::down(&all, all.len()).unwrap_or_else(|| format!("{} pools", all.len()));
             framed(200, title.trim_end_matches('.'), &body(&all, &asked, snapshot, place))
         }
         Err(why) => {
@@ -134,9 +134,10 @@ fn body(all: &[Standing<'_>], asked: &Asked, snapshot: &Snapshot, place: Place<'
     let page = asked.page.min(pages - 1);
     let headline = match (shown.len(), all.len()) {
         (shown, all) if shown < all => format!("{shown} of {all} pools match."),
-        (_, _) => summary::headline(all, servers(&snapshot.rows), 0),
+        (_, _) => summary::headline(all, all.len(), servers(&snapshot.rows), 0),
     };
     html! {
+        (doubt::configuration(snapshot))
         div id="summary" data-live data-generated-at=(rfc3339(snapshot.changed_at)) { h1 { (headline) } }
         form.filter id="filter" method="get" action={ (place.root) "/pools" } role="search" aria-label="Filter" {
             div.search {

@@ -8,12 +8,12 @@ use maud::{Markup, html};
 use super::line::{Lines, Why};
 use super::query::{Form, Query, QueryError, Sort};
 use super::shell::{Kind, Shell};
-use super::{Place, card, doubt, form, line, shell, silent, summary, time};
+use super::{Place, card, doubt, form, line, shell, silent, strip, summary, time};
 use crate::health::{Row, Snapshot};
-use crate::view::groups::{Group, by_fault};
+use crate::view::groups::{Down, Group, by_fault};
 use crate::view::ranking::{Urgency, worst_first};
 use crate::view::report::{Filter, Links, ReportRow, Summary};
-use crate::view::standing::{servers, standings};
+use crate::view::standing::{servers, standings, standings_among};
 use crate::words::rfc3339;
 
 /// The whole page, for the query of the address as sent; `skipped` are the probes that could not be started on their
@@ -41,18 +41,20 @@ fn page(snapshot: &Snapshot, place: Place<'_>, query: &Query, skipped: u64) -> S
     let tally = |rows: &[&Row]| Summary::of(rows.iter().map(|row| row.state));
     let (states, counted) = (tally(&of_any_state), tally(&shown));
     let (servers, all) = (servers(of_any_state.iter().copied()), servers(&snapshot.rows).total());
-    let down = standings(of_any_state.iter().copied());
-    let pools = standings(of_any_pool.iter().copied());
+    let of_all = standings(&snapshot.rows);
+    let down = standings_among(of_any_state.iter().copied(), &of_all);
+    let pools = standings_among(of_any_pool.iter().copied(), &of_all);
 
     let body = html! {
+        (doubt::configuration(snapshot))
         div id="summary" data-live data-generated-at=(rfc3339(snapshot.changed_at)) {
-            h1 { (summary::headline(&down, servers, all)) }
+            h1 { (summary::headline(&down, of_all.len(), servers, all)) }
             (doubt::banner(snapshot, skipped))
             (silent::banner(snapshot))
             (summary::tiles(states, query, place))
             (summary::remarks(&shown, servers.total(), query, place))
-            (summary::pools(&pools, query, place))
         }
+        div.pool-tiles id="pool-tiles" data-live { (summary::pools(&pools, query, place)) }
         (form::form(&snapshot.rows, query, place))
         div id="report" data-live { (Listing { snapshot, place, query }.of(&shown)) }
     };
@@ -106,7 +108,8 @@ enum Item<'a> {
 
 impl<'a> Listing<'a> {
     fn of(self, shown: &[&Row]) -> Markup {
-        let groups = by_fault(shown.iter().copied());
+        let down = Down::of(&self.snapshot.rows);
+        let groups = by_fault(shown.iter().copied(), &down);
         if let Some(id) = &self.query.same {
             let group = groups.iter().find(|group| group.id == *id);
             return html! {
@@ -133,7 +136,9 @@ impl<'a> Listing<'a> {
                         Section::of(*urgency, of_urgency.map(Item::Fault).collect())
                     }
                     (Form::Faults, Urgency::Healthy) | (Form::Rows, _) => {
-                        Section::of(*urgency, rows.iter().map(|row| Item::Row(row)).collect())
+                        // Those of a pool that serves nobody before the others.
+                        let (first, then): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| down.has(row));
+                        Section::of(*urgency, first.into_iter().chain(then).map(Item::Row).collect())
                     }
                 })
                 .collect(),
@@ -141,6 +146,7 @@ impl<'a> Listing<'a> {
         html! {
             @if !shown.is_empty() { (self.ways()) }
             (self.list(&sections))
+            @if !shown.is_empty() { (strip::legend()) }
         }
     }
 

@@ -5,6 +5,7 @@ mod history;
 mod near;
 mod probe;
 mod problems;
+mod timeline;
 
 use std::time::SystemTime;
 
@@ -12,12 +13,12 @@ use maud::{Markup, html};
 
 pub use self::near::Asked;
 use super::shell::{Kind, Shell};
-use super::{Answer, Place, check, endpoint, shape, shell, time};
-use crate::health::{Snapshot, State};
+use super::{Answer, Place, check, doubt, endpoint, shape, shell, time};
+use crate::health::{Row, Snapshot, State};
 use crate::verdict::{Cause, Stage};
 use crate::view::picture;
 use crate::view::report::{Filter, Links, ReportRow};
-use crate::words::{age, one_line, rfc3339, span};
+use crate::words::{self, age, one_line, rfc3339, span};
 
 /// The page for a request's query as sent. It names a row by `pool`, `setting` and `server`; names compare as everywhere in
 /// the report, without regard to case, and an IPv6 address may stand in brackets.
@@ -33,19 +34,22 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
         return framed(400, Kind::NoRow, "Which row?", None, &near::explained(&asked, snapshot, place.root));
     }
     match asked.find(snapshot) {
-        Some(row) => {
-            let row = ReportRow::of(row, &Links { base: place.root.to_owned() });
-            let title = format!("{}: {}", row.state.as_str(), one_line(&row.server));
-            framed(200, Kind::Row, &title, Some(row.state), &content(&row, snapshot, place.root))
+        Some(found) => {
+            let row = ReportRow::of(found, &Links { base: place.root.to_owned() });
+            // Enough to tell this tab from the others.
+            let why = row.cause.as_ref().map(|problem| format!(", {}", problem.title)).unwrap_or_default();
+            let title = format!("{}: {}{why}", row.state.as_str(), words::endpoint(&one_line(&row.server), row.port));
+            framed(200, Kind::Row, &title, Some(row.state), &content(&row, found, snapshot, place.root))
         }
         None => framed(404, Kind::NoRow, "No such row", None, &near::missing(&asked, snapshot, place.root)),
     }
 }
 
 /// What changes with every probe is brought up to date in place.
-fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
+fn content(row: &ReportRow<'_>, found: &Row, snapshot: &Snapshot, root: &str) -> Markup {
     let now = snapshot.at;
     html! {
+        (doubt::configuration(snapshot))
         (crumbs(row, root))
         div id="standing" data-live data-generated-at=(rfc3339(snapshot.changed_at)) { (heading(row, now)) }
         div id="problems" data-live { (problems::all(row)) }
@@ -60,6 +64,7 @@ fn content(row: &ReportRow<'_>, snapshot: &Snapshot, root: &str) -> Markup {
         div id="certificates" data-live { (certificates::list(row, now)) }
         div id="latest" data-live { (probe::facts(row, now)) }
         div id="past" data-live { (history::section(row, now)) }
+        div id="week" data-live { (timeline::section(found, now, root)) }
         (check::section(check::Names { pool: &row.pool, setting: &row.setting, server: &row.server }, root))
     }
 }

@@ -50,8 +50,11 @@ pub(super) fn pages(page: usize, pages: usize, link: impl Fn(usize) -> String) -
 pub(super) enum Kind {
     Report,
     Pools,
+    Changes,
+    Certificates,
     Row,
     NoRow,
+    Missing,
     Check,
     Documents,
     Document,
@@ -63,8 +66,11 @@ impl Kind {
         match self {
             Self::Report => "report",
             Self::Pools => "pools",
+            Self::Changes => "changes",
+            Self::Certificates => "certificates",
             Self::Row => "row and what is wrong with it",
             Self::NoRow => "rows that may be meant",
+            Self::Missing => "ways from here",
             Self::Check => "result of the check",
             Self::Documents => "list of documents",
             Self::Document => "text",
@@ -87,10 +93,15 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
                 title { (title) " – Backend health" }
                 (assets::icon_link(state, root))
                 link rel="stylesheet" href=(assets::STYLE.address(root));
-                script src=(assets::SCRIPT.address(root)) data-root=(root) defer {}
+                script id="script" src=(assets::SCRIPT.address(root)) data-root=(root) data-beat=(assets::BEAT.address(root)) defer {}
             }
             body {
                 (shapes())
+                // Shown by the script. What counts up is not read aloud every second.
+                p.alarm id="lost" role="alert" hidden {
+                    b { "No answer from the exporter" } " " span id="lost-for" aria-hidden="true" {}
+                    "; what you see is from " span id="lost-seen" {} "."
+                }
                 a.skip href="#content" { "Skip to the " (kind.content()) }
                 header {
                     // The first heading of a page is its own; this names the site.
@@ -101,6 +112,8 @@ pub(super) fn page(shell: Shell<'_>, body: &Markup, footer: &Markup) -> String {
                         ul {
                             li { a href={ (root) "/" } aria-current=[here(Kind::Report)] { "Report" } }
                             li { a href={ (root) "/pools" } aria-current=[here(Kind::Pools)] { "Pools" } }
+                            li { a href={ (root) "/changes" } aria-current=[here(Kind::Changes)] { "Changes" } }
+                            li { a href={ (root) "/certificates" } aria-current=[here(Kind::Certificates)] { "Certificates" } }
                             li { a href={ (root) "/docs/" } aria-current=[here(Kind::Documents)] { "Documentation" } }
                             li { a href={ (root) (metrics_path) } { "Metrics (text)" } }
                         }

@@ -1,12 +1,14 @@
 //! Small pictures in a line: the last probes, and what the latest one spent its time on. Words beside them, or their
 //! titles, say the same.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use maud::{Markup, html};
 
-use crate::verdict::ProbeResult;
+use crate::probe::Protocol;
+use crate::verdict::{ProbeResult, Stage};
 use crate::view::report::{PastProbe, PhasesView};
 use crate::words::took;
 
@@ -96,6 +98,54 @@ pub(super) fn key(phases: &PhasesView) -> Markup {
     }
 }
 
+/// What the colours of the parts stand for.
+pub(super) fn legend() -> Markup {
+    html! {
+        div.legend {
+            "Parts of the latest probe: "
+            ul.key {
+                @for (class, name) in PARTS {
+                    li { svg viewBox="0 0 10 10" aria-hidden="true" focusable="false" { rect class=(class) width="10" height="10" {} } " " (name) }
+                }
+            }
+        }
+    }
+}
+
+/// The way of a probe in one line: what held, where it failed, and what was not reached. The picture of the row in a word.
+pub(super) fn trail(protocol: Protocol, failed: Stage) -> Markup {
+    let steps = [Stage::Local, Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Http];
+    let steps: Vec<Stage> = steps.into_iter().filter(|stage| protocol.has(*stage) || *stage == failed).collect();
+    let at = steps.iter().position(|stage| *stage == failed).unwrap_or(0);
+    let name = |stage: Stage| match stage {
+        Stage::Local => "this host",
+        Stage::Dns => "DNS",
+        Stage::Tcp => "TCP",
+        Stage::Tls => "TLS",
+        Stage::Http => "HTTP",
+    };
+    let words = match at {
+        0 => format!("failed at {}", name(failed)),
+        _ => format!(
+            "passed {}, failed at {}",
+            steps[..at].iter().map(|step| name(*step)).collect::<Vec<_>>().join(", "),
+            name(failed)
+        ),
+    };
+    html! {
+        span.trail role="img" aria-label=(words) {
+            @for (place, step) in steps.iter().enumerate() {
+                @let (class, mark) = match place.cmp(&at) {
+                    Ordering::Less => ("fine", " ✓"),
+                    Ordering::Equal => ("faulty", " ✗"),
+                    Ordering::Greater => ("faint", ""),
+                };
+                span class=(class) aria-hidden="true" { (name(*step)) (mark) }
+            }
+        }
+    }
+}
+
 /// The part that took more than half of a probe, if there is one and it is worth telling.
 pub(super) fn most(phases: &PhasesView, whole: f64) -> Option<&'static str> {
     let mut parts = parts(phases).into_iter();
@@ -106,15 +156,17 @@ pub(super) fn most(phases: &PhasesView, whole: f64) -> Option<&'static str> {
 /// Class, name and seconds of the parts that the protocol has.
 fn parts(phases: &PhasesView) -> Vec<(&'static str, &'static str, f64)> {
     let PhasesView { dns, connect, tls, first_byte, transfer } = *phases;
-    let parts = [
-        ("p-dns", "name lookup", Some(dns)),
-        ("p-connect", "connecting", Some(connect)),
-        ("p-tls", "TLS handshake", tls),
-        ("p-first", "waiting for the first byte", first_byte),
-        ("p-transfer", "receiving the rest", transfer),
-    ];
-    parts.into_iter().filter_map(|(class, name, seconds)| Some((class, name, seconds?.max(0.0)))).collect()
+    let spent = [Some(dns), Some(connect), tls, first_byte, transfer];
+    PARTS.iter().zip(spent).filter_map(|((class, name), seconds)| Some((*class, *name, seconds?.max(0.0)))).collect()
 }
+
+const PARTS: [(&str, &str); 5] = [
+    ("p-dns", "name lookup"),
+    ("p-connect", "connecting"),
+    ("p-tls", "TLS handshake"),
+    ("p-first", "waiting for the first byte"),
+    ("p-transfer", "receiving the rest"),
+];
 
 /// Probes that a picture shows; failures before them are counted.
 const LATEST: usize = crate::health::History::LATEST;

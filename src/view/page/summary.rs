@@ -27,7 +27,7 @@ pub(super) fn title(summary: Summary) -> String {
 }
 
 /// Whether there is something to do: pools that serve nobody first, then how many servers are in which state.
-pub(super) fn headline(pools: &[Standing<'_>], servers: Summary, all: usize) -> String {
+pub(super) fn headline(pools: &[Standing<'_>], all_pools: usize, servers: Summary, all: usize) -> String {
     let Summary { healthy: _, unhealthy, unknown } = servers;
     let total = servers.total();
     let are = |count| if count == 1 { "is" } else { "are" };
@@ -44,18 +44,18 @@ pub(super) fn headline(pools: &[Standing<'_>], servers: Summary, all: usize) -> 
             format!("{unhealthy} of {total} {nouns} {} Unhealthy, {unknown} {} Unknown.", are(unhealthy), are(unknown))
         }
     };
-    match down(pools) {
+    match down(pools, all_pools) {
         Some(down) => format!("{down} {states}"),
         None => states,
     }
 }
 
 /// The pools that have no healthy server, or none under one of their settings, counted in a sentence.
-pub(super) fn down(pools: &[Standing<'_>]) -> Option<String> {
+pub(super) fn down(pools: &[Standing<'_>], all_pools: usize) -> Option<String> {
     let (whole, part): (Vec<_>, Vec<_>) =
-        pools.iter().filter(|pool| pool.is_down()).partition(|pool| pool.summary.healthy == 0);
+        pools.iter().filter(|pool| pool.is_down()).partition(|pool| pool.is_down_whole);
     let have = |count: usize| if count == 1 { "has" } else { "have" };
-    let named = |count: usize| match (pools.len(), count) {
+    let named = |count: usize| match (all_pools, count) {
         (1, _) => "The only pool has".to_owned(),
         (_, count) => format!("{count} {} {}", if count == 1 { "pool" } else { "pools" }, have(count)),
     };
@@ -118,7 +118,7 @@ pub(super) fn pools(all: &[Standing<'_>], query: &Query, place: Place<'_>) -> Ma
     let (chosen, others): (Vec<_>, Vec<_>) = all.iter().partition(is_chosen);
     html! {
         @if all.len() > 1 || !query.filter.pools.is_empty() {
-            section.pool-tiles aria-labelledby="pools" {
+            section aria-labelledby="pools" {
                 h2 id="pools" { "Pools" }
                 ul.pools { @for pool in chosen.into_iter().chain(others).take(POOLS) { (tile(pool, query, place)) } }
                 @if all.len() > POOLS {
@@ -145,11 +145,11 @@ fn tile(standing: &Standing<'_>, query: &Query, place: Place<'_>) -> Markup {
 
 /// That a pool has no healthy server, and under which settings, when it has one under others.
 pub(super) fn without(standing: &Standing<'_>) -> Option<Markup> {
-    let Standing { summary, down_under, .. } = standing;
+    let Standing { is_down_whole, down_under, .. } = standing;
     standing.is_down().then(|| {
         html! {
             "No healthy server"
-            @if summary.healthy > 0 {
+            @if !is_down_whole {
                 " under "
                 @for (index, setting) in down_under.iter().take(SETTINGS).enumerate() { @if index > 0 { ", " } bdi { (setting) } }
                 @if down_under.len() > SETTINGS { " and " (down_under.len() - SETTINGS) " more settings" }
@@ -205,6 +205,7 @@ mod tests {
             summary: Summary { healthy, unhealthy, unknown: 0 },
             servers: healthy + unhealthy,
             down_under: down_under.to_vec(),
+            is_down_whole: healthy == 0 && !down_under.is_empty(),
             settings: 2,
             commonest: None,
             changed: std::time::SystemTime::UNIX_EPOCH,
@@ -215,7 +216,7 @@ mod tests {
     fn the_headline_says_whether_there_is_something_to_do() {
         fn check(healthy: usize, unhealthy: usize, unknown: usize, all: usize, headline: &str, title: &str) {
             let summary = Summary { healthy, unhealthy, unknown };
-            assert_eq!(super::headline(&[], summary, all), headline);
+            assert_eq!(super::headline(&[], 1, summary, all), headline);
             assert_eq!(super::title(summary), title);
         }
         check(0, 0, 0, 0, "There is nothing to probe: no pool has a server and a setting.", "No rows");
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn the_headline_begins_with_pools_that_serve_nobody() {
         fn check(pools: &[Standing<'_>], expected: Option<&str>) {
-            assert_eq!(down(pools).as_deref(), expected);
+            assert_eq!(down(pools, pools.len()).as_deref(), expected);
         }
         let (well, whole, part) = (standing(2, 0, &[]), standing(0, 2, &["s"]), standing(1, 1, &["s"]));
         check(&[], None);

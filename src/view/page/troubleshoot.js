@@ -79,7 +79,7 @@
 
   async function check(signal) {
     const headers = { accept: "text/event-stream" };
-    const response = await fetch(form.action, { method: "POST", headers, signal });
+    const response = await fetch(new URL(form.getAttribute("action"), location.origin + location.pathname), { method: "POST", headers, signal });
     const kind = response.headers.get("content-type") || "";
     if (!kind.startsWith("text/event-stream")) {
       const why = kind.startsWith("text/plain") ? (await response.text()).trim() : "";

@@ -89,7 +89,7 @@ fn card(certificate: &CertificateView<'_>, count: usize, linked: bool, notes: Ve
     part = if issuer == subject { part.and("issued by itself") } else { part.and(format!("issued by {issuer}")) };
     part = part.and(format!("{} to {}", day(*not_before), day(*not_after)));
     if count > 1 {
-        part.tag = format!("{} of {count}", position + 1);
+        part.tag = format!("[{position}]");
     }
     part
 }

@@ -4,8 +4,8 @@ use std::{fmt, io};
 
 use serde::{Serialize, Serializer};
 
-use super::{Filter, Links, Report, ReportRow, Summary, words};
-use crate::health::{Row, Snapshot};
+use super::{ConfigurationView, Event, Events, Filter, Links, Report, ReportRow, Summary, words};
+use crate::health::{Row, Snapshot, Transition};
 
 impl Report<'_> {
     /// Writes what [`Report::of`] comes to as JSON.
@@ -15,7 +15,26 @@ impl Report<'_> {
     pub fn write(snapshot: &Snapshot, filter: &Filter, links: &Links, out: &mut dyn fmt::Write) -> fmt::Result {
         let rows: Vec<&Row> = snapshot.rows.iter().filter(|row| filter.matches(row)).collect();
         let summary = Summary::of(rows.iter().map(|row| row.state));
-        write_json(&Written { generated_at: snapshot.changed_at, summary, rows: Rows { rows: &rows, links } }, out)
+        let configuration = ConfigurationView::of(&snapshot.configuration);
+        let rows = Rows { rows: &rows, links };
+        write_json(&Written { generated_at: snapshot.changed_at, summary, configuration, rows }, out)
+    }
+}
+
+impl Events<'_> {
+    /// Writes changes of state as the JSON of [`Events`], one at a time.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(changes: impl Iterator<Item = Transition>, links: &Links, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str("{\"events\":[")?;
+        for (place, change) in changes.enumerate() {
+            if place > 0 {
+                out.write_str(",")?;
+            }
+            write_json(&Event::of(&change, links), out)?;
+        }
+        out.write_str("]}")
     }
 }
 
@@ -33,6 +52,7 @@ struct Written<'a> {
     #[serde(with = "words::time")]
     generated_at: std::time::SystemTime,
     summary: Summary,
+    configuration: ConfigurationView<'a>,
     rows: Rows<'a>,
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::{
-    AttemptView, CertificateView, Event, Filter, LastProbe, PastProbe, PhasesView, Problem, Question, Report,
-    ReportHead, ReportRow, RequestView, ResponseView, Summary, TlsView, TrustView,
+    AttemptView, CertificateView, ConfigurationView, Event, Filter, LastProbe, PastProbe, PhasesView, Problem,
+    Question, Report, ReportHead, ReportRow, RequestView, ResponseView, Summary, TlsView, TrustView, UptimeView,
 };
 use crate::health;
 use crate::health::{Overview, Row, Snapshot, State, Transition};
@@ -37,7 +37,9 @@ impl<'a> Report<'a> {
     pub fn of(snapshot: &'a Snapshot, filter: &Filter, links: &Links) -> Self {
         let rows = snapshot.rows.iter().filter(|row| filter.matches(row));
         let rows: Vec<_> = rows.map(|row| ReportRow::of(row, links)).collect();
-        Self { generated_at: snapshot.changed_at, summary: Summary::of(rows.iter().map(|row| row.state)), rows }
+        let summary = Summary::of(rows.iter().map(|row| row.state));
+        let configuration = Some(ConfigurationView::of(&snapshot.configuration));
+        Self { generated_at: snapshot.changed_at, summary, configuration, rows }
     }
 }
 
@@ -59,6 +61,22 @@ impl Summary {
             } += 1;
             summary
         })
+    }
+}
+
+impl<'a> ConfigurationView<'a> {
+    pub(super) fn of(configuration: &'a health::Configuration) -> Self {
+        let health::Configuration { loaded_at, error } = configuration;
+        Self { loaded_at: *loaded_at, error: error.as_deref().map(Cow::Borrowed) }
+    }
+}
+
+impl UptimeView {
+    fn of(uptime: health::Uptime) -> Self {
+        let health::Uptime { hour, day, week } = uptime;
+        // What is below a millionth says more about the clock than about the server.
+        let rounded = |share: Option<f64>| share.map(|share| (share * 1e6).round() / 1e6);
+        Self { hour: rounded(hour), day: rounded(day), week: rounded(week) }
     }
 }
 
@@ -85,6 +103,7 @@ impl<'a> ReportRow<'a> {
             protocol: target.protocol(),
             state: row.state,
             since: row.since,
+            uptime: UptimeView::of(row.uptime),
             consecutive_failures: row.consecutive_failures,
             consecutive_successes: row.consecutive_successes,
             unhealthy_threshold: target.unhealthy_threshold,

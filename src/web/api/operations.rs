@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::health::REMEMBERED_TRANSITIONS;
 use crate::view::report::{Event, Events, Filter, Report, ReportHead, ReportRow};
+use crate::web::api::USUAL_EVENTS;
 use crate::web::api::surface::{Answer, AnswerHeader, Content, Operation, Parameter, Place, Verb};
 
 pub(super) fn report() -> Operation {
@@ -49,9 +50,9 @@ pub(super) fn events() -> Operation {
         path: "/api/v1/events",
         id: "getEvents",
         summary: "The latest changes of state",
-        description: "The latest 1,000 changes of state since the exporter started, or those of them that the filters let \
-                      through, the latest first.",
-        parameters: [filters(), vec![limit()], cached_parameters()].into_iter().flatten().collect(),
+        description: "Changes of state of the last seven days and since the exporter started, at most the latest 100,000, \
+                      or those of them that the filters let through, the latest first.",
+        parameters: [filters(), vec![since(), limit()], cached_parameters()].into_iter().flatten().collect(),
         body: None,
         answers: vec![
             Answer::json(200, "The changes.", of::<Events>).with(&CACHED),
@@ -72,7 +73,7 @@ pub(super) fn stream() -> Operation {
                       `Event` (`#/components/schemas/Event`). `event: report` is how the report of all rows stands \
                       (`#/components/schemas/ReportHead`): at once, and then at most once a second and only when \
                       something changed. A comment is a sign of life, every 15 seconds without an event. The filters are \
-                      for changes alone. Of changes that are not fetched in time the latest 1,000 are kept; numbers that \
+                      for changes alone. Of changes that are not fetched in time the latest 100,000 of seven days are kept; numbers that \
                       are left out were lost.",
         parameters: [filters(), vec![last_event_id()]].into_iter().flatten().collect(),
         body: None,
@@ -119,14 +120,23 @@ fn filters() -> Vec<Parameter> {
     Filter::KEYS.iter().map(parameter).collect()
 }
 
+fn since() -> Parameter {
+    Parameter {
+        name: "since",
+        place: Place::Query,
+        description: "Only changes at this time or later.",
+        schema: Box::new(|_| json_schema!({ "type": "string", "format": "date-time" })),
+    }
+}
+
 fn limit() -> Parameter {
     Parameter {
         name: "limit",
         place: Place::Query,
         description: "No more than so many.",
         schema: Box::new(|_| {
-            let most = REMEMBERED_TRANSITIONS;
-            json_schema!({ "type": "integer", "minimum": 1, "maximum": most, "default": most })
+            let (usual, most) = (USUAL_EVENTS, REMEMBERED_TRANSITIONS);
+            json_schema!({ "type": "integer", "minimum": 1, "maximum": most, "default": usual })
         }),
     }
 }

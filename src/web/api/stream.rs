@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::{REMEMBERED_TRANSITIONS, Transition};
+use crate::health::Transition;
 use crate::view::report::{Event, Filter, Links, ReportHead};
 use crate::web::api::error::ApiError;
 use crate::web::api::{Shared, check_keys};
@@ -157,7 +157,7 @@ impl Written {
         }
         let text = event("transition", change.number, &Event::of(change, links));
         if events.back().is_none_or(|(last, _)| *last < change.number) {
-            if events.len() == REMEMBERED_TRANSITIONS {
+            if events.len() == WRITTEN {
                 events.pop_front();
             }
             events.push_back((change.number, text.clone()));
@@ -171,6 +171,9 @@ fn event(kind: &str, number: u64, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).expect("the report's types are JSON");
     events::event(kind, &format!("id: {number}\n"), &data)
 }
+
+/// Changes that are kept as they were written.
+const WRITTEN: usize = 1_000;
 
 /// The report's head is told no more often.
 const BETWEEN_HEADS: Duration = Duration::from_secs(1);

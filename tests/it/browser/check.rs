@@ -64,6 +64,23 @@ async fn each_part_is_shown_as_it_begins_and_the_result_comes_in_place() {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert_eq!(browser.eval("window.same && location.pathname").await, "/row", "it is the same page");
+    // Somebody else can be sent the result.
+    let address = browser.eval("document.querySelector('.check-keep a').getAttribute('href')").await;
+    let address = address.as_str().unwrap().trim_start_matches('.').to_owned();
+    let kept = exporter.get(&address).await;
+    assert_eq!(kept.status, 200);
+    assert!(
+        kept.body.contains("Connection troubleshoot of") && kept.body.contains("Certificate expired"),
+        "{}",
+        kept.body
+    );
+    let gone = exporter.get("/troubleshoot?result=0123456789abcdef").await;
+    assert!(gone.status == 404 && gone.body.contains("This result is gone"), "{}", gone.body);
+    browser.click("[data-copies=check-text]").await;
+    let copied =
+        "/^Copied$|^Marked: press Ctrl\\+C$/.test(document.querySelector('[data-copies=check-text]').textContent)";
+    browser.until("it is copied", copied).await;
+    browser.eval("getSelection().removeAllRanges()").await;
     // Once more: the first result makes room at once.
     run(&browser).await;
     assert_eq!(browser.eval("document.querySelectorAll('#check-verdict').length").await, 1);

@@ -149,13 +149,15 @@ async fn a_backend_that_dies_changes_the_page_without_a_reload() {
 
     // What somebody opened stays open, and who stands on a link stays there, while the page changes below.
     browser
-        .eval("document.querySelector('article details').open = true; document.querySelector('tbody a').focus()")
+        .eval(
+            "document.querySelector('article .advice details').open = true; document.querySelector('tbody a').focus()",
+        )
         .await;
     let focused = browser.eval("document.activeElement.href").await;
     let updated = browser.eval("document.getElementById('as-of').textContent").await;
     let changed = format!("document.getElementById('as-of').textContent !== {updated}");
     browser.until("it goes on", &changed).await;
-    assert_eq!(browser.eval("document.querySelector('article details').open").await, true);
+    assert_eq!(browser.eval("document.querySelector('article .advice details').open").await, true);
     assert_eq!(browser.eval("document.activeElement.href").await, focused);
 }
 

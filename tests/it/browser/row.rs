@@ -174,7 +174,9 @@ async fn what_a_hostile_server_says_is_shown_as_text() {
     exporter.ready().await;
     let browser = Browser::start(Look::default()).await;
     browser.open(&exporter.url("/row?pool=p&setting=s&server=127.0.0.1")).await;
-    assert_eq!(browser.eval("document.title").await, "Unhealthy: 127.0.0.1 – Backend health");
+    let port = backend.address().port();
+    let title = format!("Unhealthy: 127.0.0.1:{port}, Unexpected status code – Backend health");
+    assert_eq!(browser.eval("document.title").await, title.as_str());
     let foreign = "document.querySelectorAll('main script, main img, main [onerror]').length";
     assert_eq!(browser.eval(foreign).await, 0);
     let text = browser.eval("document.querySelector('main').textContent").await;

@@ -69,7 +69,7 @@ async fn nothing_that_a_server_sends_steers_the_terminal() {
         for problem in check.cause.iter().chain(&check.also).chain(&check.warnings) {
             let further = problem.reproduce.iter().map(String::as_str).chain(problem.certificate.as_deref());
             for words in std::iter::once(&*problem.explanation).chain(further) {
-                let missing: Vec<&str> = [("text", &plain), ("page", &part(&examination, "."))]
+                let missing: Vec<&str> = [("text", &plain), ("page", &part(&examination, ".", "0"))]
                     .into_iter()
                     .filter_map(|(what, written)| (!unescaped(written).contains(words)).then_some(what))
                     .collect();

@@ -18,7 +18,7 @@ pub(super) fn list(row: &ReportRow<'_>, now: SystemTime) -> Markup {
         @if !chain.is_empty() {
             section aria-labelledby="certificates-title" {
                 h2 id="certificates-title" { "Certificates, as sent" }
-                ol.certificates start="1" {
+                ol.certificates {
                     @for certificate in chain { li { (details(certificate, now)) } }
                 }
             }
@@ -28,7 +28,7 @@ pub(super) fn list(row: &ReportRow<'_>, now: SystemTime) -> Markup {
 
 fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
     let CertificateView {
-        position: _,
+        position,
         role,
         on_path: _,
         subject,
@@ -47,7 +47,7 @@ fn details(certificate: &CertificateView<'_>, now: SystemTime) -> Markup {
     let in_all = dns_names.len() + ip_addresses.len();
     let names: Vec<String> = dns_names.iter().map(|name| one_line(name)).chain(addresses).take(MAX_NAMES).collect();
     html! {
-        h3 { (role.as_str()) ": " bdi { @if subject.is_empty() { "(without a subject)" } @else { (one_line(subject)) } } }
+        h3 { "[" (position) "] " (role.as_str()) ": " bdi { @if subject.is_empty() { "(without a subject)" } @else { (one_line(subject)) } } }
         dl.facts {
             @if !faults.is_empty() {
                 dt { "Faults" }

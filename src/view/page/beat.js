@@ -1,0 +1,2 @@
+// Beats once a second for a page, also while it is hidden.
+setInterval(() => postMessage(0), 1000);
