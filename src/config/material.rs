@@ -94,12 +94,13 @@ impl Material {
             }
             (TrustMode::Configured, certificates)
         };
-        let mut revocation_lists = Vec::new();
+        let (mut revocation_lists, mut list_files) = (Vec::new(), Vec::new());
         for name in &names.1 {
             revocation_lists.extend(self.revocation_lists(name)?.iter().cloned());
+            list_files.resize(revocation_lists.len(), Arc::from(name.as_str()));
         }
         let trust = Trust::new(mode, certificates, revocation_lists).map_err(|why| why.to_string())?;
-        let trust = Arc::new(trust.named(files));
+        let trust = Arc::new(trust.named(files).with_list_files(list_files));
         let trust = self.trusts_by_content.entry((*trust.digest(), names.0.clone())).or_insert(trust).clone();
         self.trusts.insert(names, trust.clone());
         Ok(trust)
@@ -125,6 +126,7 @@ impl Material {
             return Ok(None);
         };
         let pair = ClientCertificate::new(chain.to_vec(), key).map_err(|why| why.to_string())?;
+        let pair = pair.named(&names.0, private_key);
         Ok(Some(self.client_certificates.entry(names).or_insert(Arc::new(pair)).clone()))
     }
 

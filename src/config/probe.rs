@@ -205,7 +205,7 @@ impl Keys<'_, '_> {
             self.report.error(Some(place), section.path_of("status_codes"), message);
         }
         self.check_use(Feature::Request, section, "status_codes", place);
-        let codes: Vec<_> = right.into_iter().map(|(_, codes)| codes.value).collect();
+        let codes: Vec<_> = right.into_iter().flat_map(|(_, codes)| codes.value).collect();
         Some(codes).filter(|codes| !codes.is_empty())
     }
 

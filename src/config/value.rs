@@ -20,20 +20,27 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     words::from_setting(text).ok_or_else(wrong)
 }
 
-/// A status code (`204`) or a range of them (`200-399`), both ends included.
-pub(super) fn status_codes(text: &str) -> Result<(u16, u16), String> {
+/// Status codes (`204`) and ranges of them (`200-399`), both ends included; a comma stands between several, as in Azure.
+pub(super) fn status_codes(text: &str) -> Result<Vec<(u16, u16)>, String> {
+    text.split(',').map(|part| range_of_status_codes(part.trim(), text)).collect()
+}
+
+fn range_of_status_codes(part: &str, whole: &str) -> Result<(u16, u16), String> {
     let code = |text: &str| match text.parse::<u16>() {
         Ok(code) if text.len() == 3 && (100..=999).contains(&code) => Some(code),
         Ok(_) | Err(_) => None,
     };
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
     match (code(first.trim_end()), code(last.trim_start())) {
         (Some(first), Some(last)) if first <= last => Ok((first, last)),
         (Some(first), Some(last)) => Err(format!("the range {first}-{last} is reversed; write {last}-{first}")),
-        (None, _) | (_, None) => Err(format!(
-            "{} is no status code; write a code or a range from 100 to 999, like 204 or 200-399",
-            quote(text)
-        )),
+        (None, _) | (_, None) => {
+            let place = if part == whole { String::new() } else { format!(" in {}", quote(whole)) };
+            Err(format!(
+                "{}{place} is no status code; write codes or ranges from 100 to 999, like 204, 200-399 or 200-399,401",
+                quote(part)
+            ))
+        }
     }
 }
 
@@ -207,18 +214,24 @@ mod tests {
 
     #[test]
     fn status_codes_are_codes_and_ranges_from_100_to_999() {
-        let check = |text: &str, codes| assert_eq!(status_codes(text), Ok(codes), "{text}");
-        check("200", (200, 200));
-        check("200-399", (200, 399));
-        check("200 - 204", (200, 204));
-        check("100-999", (100, 999));
-        check("999", (999, 999));
+        let check = |text: &str, codes: &[(u16, u16)]| assert_eq!(status_codes(text), Ok(codes.to_vec()), "{text}");
+        check("200", &[(200, 200)]);
+        check("200-399", &[(200, 399)]);
+        check("200 - 204", &[(200, 204)]);
+        check("100-999", &[(100, 999)]);
+        check("999", &[(999, 999)]);
+        check("200-399,401", &[(200, 399), (401, 401)]);
+        check("200, 204 , 300 - 302", &[(200, 200), (204, 204), (300, 302)]);
         let check = |text: &str, fragment: &str| {
             let message = status_codes(text).expect_err(text);
             assert!(message.contains(fragment), "{text}: {message}");
         };
         check("399-200", "reversed; write 200-399");
-        for wrong in ["", "2xx", "99", "1000", "0200", "+20", "200-", "-200", "200-399-500", "200,204", "ok"] {
+        check("200,399-300", "reversed; write 300-399");
+        check("200,2xx", "`2xx` in `200,2xx` is no status code");
+        for wrong in
+            ["", "2xx", "99", "1000", "0200", "+20", "200-", "-200", "200-399-500", "200,", ",200", "200;204", "ok"]
+        {
             check(wrong, "is no status code");
         }
     }
@@ -285,7 +298,7 @@ mod tests {
         #[test]
         fn a_written_status_range_reads_the_same(first in 100_u16..=999, more in 0_u16..900) {
             let codes = (first, (first + more).min(999));
-            prop_assert_eq!(status_codes(&words::status_codes(codes)), Ok(codes));
+            prop_assert_eq!(status_codes(&words::status_codes(codes)), Ok(vec![codes]));
         }
 
         #[test]

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConnection, SignatureScheme};
+use rustls::{ClientConnection, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::notes::Notes;
 use super::run::send_proxy_line;
-use super::scan::{Greeting, Reply};
+use super::scan::{Greeting, Reply, ScanFacts};
 use super::tcp::Manner;
 use super::tls::LastFlight;
 use super::verifier::Recorder;
@@ -25,6 +28,9 @@ pub struct Wish<'a> {
     pub protocols: &'a [&'a str],
     /// Send the name, if it is one.
     pub with_name: bool,
+    /// Offer signature schemes, too, that cannot be verified here: a server that has a key for nothing else shows its
+    /// certificate, and then the handshake ends.
+    pub with_every_scheme: bool,
 }
 
 /// What a handshake showed.
@@ -66,7 +72,11 @@ impl Prober {
         let recorder = Arc::new(Recorder::new(handshake.provider.clone(), &unvalidated, handshake.memo.clone()));
         let listener = Arc::new(Listener::default());
         let mut config = handshake.template.clone();
-        config.dangerous().set_certificate_verifier(recorder.clone());
+        if wish.with_every_scheme {
+            config.dangerous().set_certificate_verifier(Arc::new(EveryScheme(recorder.clone())));
+        } else {
+            config.dangerous().set_certificate_verifier(recorder.clone());
+        }
         config.client_auth_cert_resolver = listener.clone();
         config.alpn_protocols = tls::wire_names(wish.protocols);
         config.enable_sni = wish.with_name;
@@ -114,6 +124,42 @@ impl Prober {
         let stream = connect(spec, address, deadline).await?;
         Ok(scan::greet(&stream, greeting, deadline.saturating_duration_since(Instant::now())).await)
     }
+
+    /// Asks the server behind `address` what it would have needed to shake hands; `None` when it cannot be asked.
+    pub async fn scan(&self, spec: &ProbeSpec, address: SocketAddr) -> Option<ScanFacts> {
+        let facts = self.scan_once(spec, address, &scan::EVERY_VERSION).await?;
+        let hides = match facts.flight.hello {
+            Some(hello) => hello.version == scan::EVERY_VERSION[0],
+            None => facts.flight.alert.is_some(),
+        };
+        if !hides || !facts.flight.certificates.is_empty() {
+            return Some(facts);
+        }
+        // TLS 1.3 hides the certificate, or ends before it, though its key may be all that the alert is about; TLS 1.2
+        // shows it.
+        let older = self.scan_once(spec, address, &scan::EVERY_VERSION[1..]).await;
+        let shown = older.map(|older| older.flight.certificates).unwrap_or_default();
+        if !shown.is_empty() || facts.flight.hello.is_none() {
+            return Some(facts.with_certificates(shown));
+        }
+        let tls = spec.tls.as_ref()?;
+        let wish = Wish { protocols: spec.protocol.row().alpn, with_name: true, with_every_scheme: true };
+        let whole = Box::pin(self.explore(spec, tls, wish, address, spec.timeout)).await.ok();
+        Some(facts.with_certificates(whole.map(|whole| whole.facts.chain.to_vec()).unwrap_or_default()))
+    }
+
+    async fn scan_once(&self, spec: &ProbeSpec, address: SocketAddr, versions: &[u16]) -> Option<ScanFacts> {
+        let tls = spec.tls.as_ref()?;
+        let now = Instant::now();
+        let mut notes = Notes::new(now, now + spec.timeout);
+        let addresses = [address.ip()];
+        let connect = tcp::connect(&addresses, address.port(), &mut notes);
+        let stream = tokio::time::timeout(spec.timeout, connect).await.ok()?.ok()?;
+        if spec.proxy_protocol {
+            send_proxy_line(&stream).await.ok()?;
+        }
+        Some(scan::scan(&stream, tls, spec.protocol.row().alpn, versions, spec.timeout).await)
+    }
 }
 
 async fn connect(spec: &ProbeSpec, address: SocketAddr, deadline: Instant) -> Result<TcpStream, ConnectFault> {
@@ -128,6 +174,47 @@ async fn connect(spec: &ProbeSpec, address: SocketAddr, deadline: Instant) -> Re
         send_proxy_line(&stream).await.map_err(|_| ConnectFault::Reset)?;
     }
     Ok(stream)
+}
+
+/// A recorder that offers more than it can verify.
+#[derive(Debug)]
+struct EveryScheme(Arc<Recorder>);
+
+impl ServerCertVerifier for EveryScheme {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let ours = self.0.supported_verify_schemes();
+        let others = scan::SCHEMES.map(SignatureScheme::from).into_iter().filter(|scheme| !ours.contains(scheme));
+        ours.iter().copied().chain(others).collect()
+    }
 }
 
 /// Has no client certificate; writes down which ones would be welcome.

@@ -14,12 +14,14 @@ use super::clock::seconds;
 /// A revocation list, and until when its issuer promised that it would be the newest.
 pub(super) struct RevocationList {
     pub(super) list: CertRevocationList<'static>,
+    /// Its place among the lists as they were given.
+    pub(super) place: usize,
     issued: u64,
     next_update: Option<u64>,
 }
 
 impl RevocationList {
-    pub(super) fn read(der: &CertificateRevocationListDer<'_>) -> Result<Self, UnusableMaterial> {
+    pub(super) fn read(place: usize, der: &CertificateRevocationListDer<'_>) -> Result<Self, UnusableMaterial> {
         let list = OwnedCertRevocationList::from_der(der).map(CertRevocationList::from).map_err(unusable)?;
         let Ok((_, read)) = CertificateRevocationList::from_der(der) else {
             return Err(unusable(webpki::Error::BadDer));
@@ -32,7 +34,7 @@ impl RevocationList {
             }
             None => return Err(UnusableMaterial("this revocation list has no number (CRL Number)".to_owned())),
         }
-        Ok(Self { list, issued: seconds(read.last_update()), next_update: read.next_update().map(seconds) })
+        Ok(Self { list, place, issued: seconds(read.last_update()), next_update: read.next_update().map(seconds) })
     }
 
     /// The newest first: webpki asks the first one of each issuer, and an old file left beside a new one must not hide
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_newest_list_comes_first_and_is_stale_after_its_next_update() {
-        let lists = [2024, 2026, 2025].map(|year| RevocationList::read(&list(year)).expect("usable"));
+        let lists = [2024, 2026, 2025].map(|year| RevocationList::read(0, &list(year)).expect("usable"));
         let sorted = RevocationList::newest_first(lists.into());
         let year = |year: i32| {
             let seconds = rcgen::date_time_ymd(year, 1, 1).unix_timestamp().unsigned_abs();
@@ -112,7 +114,7 @@ mod tests {
         let number = [0x06, 3, 0x55, 0x1d, 0x14];
         let place = list.windows(number.len()).position(|window| window == number).expect("rcgen numbers its lists");
         list[place + 4] = 0x63;
-        let refused = RevocationList::read(&list.into()).err();
+        let refused = RevocationList::read(0, &list.into()).err();
         assert_eq!(refused, Some(UnusableMaterial("this revocation list has no number (CRL Number)".to_owned())));
     }
 }

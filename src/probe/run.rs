@@ -1,6 +1,5 @@
 //! Runs the stages of a probe in their order, under one deadline that no backend can stretch.
 
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +10,10 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::lateness::{Late, Lateness};
 use super::notes::{Notes, Phase, Transcript};
-use super::scan::ScanFacts;
 use super::tls::{Handshake, LastFlight};
 use super::{
     AfterProxyLine, Clock, ConnectFault, FailedAddress, Fault, HttpFault, LocalFault, MAX_KEPT_BYTES, Observation,
-    ProbeSpec, Request, TlsFault, TlsSpec, dns, http, scan, tcp,
+    ProbeSpec, Request, TlsFault, TlsSpec, dns, http, tcp,
 };
 use crate::resolver::Resolver;
 
@@ -114,37 +112,6 @@ impl Prober {
             scan: None,
         };
         (observation, transcript)
-    }
-
-    /// Asks the server behind `address` what it would have needed to shake hands; `None` when it cannot be asked.
-    pub async fn scan(&self, spec: &ProbeSpec, address: SocketAddr) -> Option<ScanFacts> {
-        let facts = self.scan_once(spec, address, &scan::EVERY_VERSION).await?;
-        let hides = match facts.flight.hello {
-            Some(hello) => hello.version == scan::EVERY_VERSION[0],
-            None => facts.flight.alert.is_some(),
-        };
-        if !hides || !facts.flight.certificates.is_empty() {
-            return Some(facts);
-        }
-        // TLS 1.3 hides the certificate, or ends before it, though its key may be all that the alert is about; TLS 1.2
-        // shows it.
-        match self.scan_once(spec, address, &scan::EVERY_VERSION[1..]).await {
-            Some(older) => Some(facts.with_certificates_of(older)),
-            None => Some(facts),
-        }
-    }
-
-    async fn scan_once(&self, spec: &ProbeSpec, address: SocketAddr, versions: &[u16]) -> Option<ScanFacts> {
-        let tls = spec.tls.as_ref()?;
-        let now = Instant::now();
-        let mut notes = Notes::new(now, now + spec.timeout);
-        let addresses = [address.ip()];
-        let connect = tcp::connect(&addresses, address.port(), &mut notes);
-        let stream = tokio::time::timeout(spec.timeout, connect).await.ok()?.ok()?;
-        if spec.proxy_protocol {
-            send_proxy_line(&stream).await.ok()?;
-        }
-        Some(scan::scan(&stream, tls, spec.protocol.row().alpn, versions, spec.timeout).await)
     }
 
     async fn stages(&self, spec: &ProbeSpec, notes: &mut Notes) -> Result<(), Fault> {

@@ -1,7 +1,8 @@
 //! One extra ClientHello after a handshake that ended in an alert which explains nothing: it offers every version, suite
 //! and group that there is, so that the server's choice tells what it would have needed. Nothing is decrypted; TLS up to
 //! 1.2 shows version, suite, group and certificates in clear, TLS 1.3 shows suite and group in its HelloRetryRequest; who
-//! answers with that, or with an alert again, is asked once more without TLS 1.3, for the certificates.
+//! answers with that, or with an alert again, is asked once more without TLS 1.3, for the certificates, and who has no other
+//! version in a whole handshake that offers every signature scheme.
 
 pub mod flight;
 mod hello;
@@ -9,10 +10,12 @@ mod hello;
 use std::io;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use self::flight::Flight;
+pub(super) use self::hello::SCHEMES;
 use super::{TlsSpec, VerifiedName};
 
 /// Most of an answer that is read, in bytes: more than a flight with the largest sensible chain.
@@ -33,8 +36,8 @@ pub(super) const EVERY_VERSION: [u16; 4] = [0x0304, 0x0303, 0x0302, 0x0301];
 
 impl ScanFacts {
     /// With the certificates that another answer showed.
-    pub(super) fn with_certificates_of(self, other: Self) -> Self {
-        Self { flight: Flight { certificates: other.flight.certificates, ..self.flight } }
+    pub(super) fn with_certificates(self, certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self { flight: Flight { certificates, ..self.flight } }
     }
 }
 

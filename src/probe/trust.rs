@@ -41,6 +41,8 @@ pub struct Trust {
     /// The roots that may not issue certificates: index and subject.
     powerless: Vec<(usize, Vec<u8>)>,
     revocation_lists: Vec<RevocationList>,
+    /// The file that each list stands in, in the order in which they were given; likewise none.
+    list_files: Vec<Arc<str>>,
     digest: [u8; 32],
 }
 
@@ -97,7 +99,8 @@ impl Trust {
             }
         }
         let digest = content_digest(mode, &roots, &revocation_lists);
-        let lists = revocation_lists.into_iter().map(|list| RevocationList::read(&list)).collect::<Result<_, _>>()?;
+        let lists = revocation_lists.into_iter().enumerate().map(|(place, list)| RevocationList::read(place, &list));
+        let lists = lists.collect::<Result<_, _>>()?;
         let revocation_lists = RevocationList::newest_first(lists);
         Ok(Self {
             mode,
@@ -108,6 +111,7 @@ impl Trust {
             sources,
             powerless,
             revocation_lists,
+            list_files: Vec::new(),
             digest,
         })
     }
@@ -116,6 +120,18 @@ impl Trust {
     #[must_use]
     pub fn named(self, files: Vec<Arc<str>>) -> Self {
         Self { files, ..self }
+    }
+
+    /// The same for the files of the revocation lists.
+    #[must_use]
+    pub fn with_list_files(self, list_files: Vec<Arc<str>>) -> Self {
+        Self { list_files, ..self }
+    }
+
+    /// The file of the newest revocation list that `is_it`.
+    pub fn list_file(&self, is_it: impl Fn(&CertRevocationList<'static>) -> bool) -> Option<&str> {
+        let list = self.revocation_lists.iter().find(|list| is_it(&list.list))?;
+        self.list_files.get(list.place).map(AsRef::as_ref)
     }
 
     /// The file that a root stands in, by its index.
@@ -137,7 +153,7 @@ impl Trust {
     /// # Errors
     /// When it cannot be read; says why.
     pub fn check_revocation_list(list: &CertificateRevocationListDer<'_>) -> Result<(), UnusableMaterial> {
-        RevocationList::read(list).map(|_| ())
+        RevocationList::read(0, list).map(|_| ())
     }
 
     #[must_use]
@@ -266,8 +282,18 @@ impl Eq for Trust {}
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mode, roots, files: _, dates: _, anchors, sources: _, powerless: _, revocation_lists, digest } =
-            self;
+        let Self {
+            mode,
+            roots,
+            files: _,
+            dates: _,
+            anchors,
+            sources: _,
+            powerless: _,
+            revocation_lists,
+            list_files: _,
+            digest,
+        } = self;
         f.debug_struct("Trust")
             .field("mode", mode)
             .field("roots", &roots.len())
@@ -283,6 +309,8 @@ impl fmt::Debug for Trust {
 #[derive(Clone)]
 pub struct ClientCertificate {
     certified_key: Arc<CertifiedKey>,
+    /// The names of the files that certificate and key came from.
+    files: Option<[Arc<str>; 2]>,
     digest: [u8; 32],
 }
 
@@ -294,7 +322,7 @@ impl ClientCertificate {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, UnusableMaterial> {
         let digest = sha256_of_parts(chain.iter().map(AsRef::as_ref));
         match CertifiedKey::from_der(chain, key, &default_provider()) {
-            Ok(certified_key) => Ok(Self { certified_key: Arc::new(certified_key), digest }),
+            Ok(certified_key) => Ok(Self { certified_key: Arc::new(certified_key), files: None, digest }),
             Err(rustls::Error::NoCertificatesPresented) => {
                 Err(UnusableMaterial("there is no certificate for the private key".to_owned()))
             }
@@ -311,6 +339,18 @@ impl ClientCertificate {
                     .to_owned(),
             )),
         }
+    }
+
+    /// The same, with the names of the files that the certificate and its key stand in, as the settings write them.
+    #[must_use]
+    pub fn named(self, certificate: &str, private_key: &str) -> Self {
+        Self { files: Some([certificate.into(), private_key.into()]), ..self }
+    }
+
+    /// The names of the files of the certificate and of its key.
+    #[must_use]
+    pub fn files(&self) -> Option<[&str; 2]> {
+        self.files.as_ref().map(|[certificate, private_key]| [&**certificate, &**private_key])
     }
 
     #[must_use]

@@ -129,7 +129,7 @@ impl Explorer<'_> {
 
     async fn shake(&self, protocols: &[&str], with_name: bool) -> Result<Exploration, ConnectFault> {
         let patience = self.patience().ok_or(ConnectFault::Timeout)?;
-        let wish = Wish { protocols, with_name };
+        let wish = Wish { protocols, with_name, with_every_scheme: false };
         self.prober.explore(self.spec, self.tls, wish, self.address, patience).await
     }
 

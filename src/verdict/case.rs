@@ -69,6 +69,13 @@ cases! {
             Server "Install the private key that belongs to {subject}. `openssl x509 -noout -pubkey` of the certificate's file and `openssl pkey -pubout` of the key's file must print the same.",
             Server "If the certificate was renewed with a new key, install both files, and reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
         ]
+    InvalidNames of Cause CertInvalid Server
+        "A CA of the chain may not issue for a name of the server's certificate (name constraints)."
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
+        [
+            Server "Have the server's certificate issued by a CA that may issue for all its names, or reissued without those that are not permitted; the detail says which.",
+            Server "If the CA that the detail names should be allowed to, have its certificate reissued with constraints that permit these names.",
+        ]
     InvalidForUs of Cause CertInvalid Gateway
         "The chain needs something that this exporter cannot verify: the limit is ours, other clients may accept it."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts -verify_return_error </dev/null"
@@ -80,10 +87,10 @@ cases! {
         ]
     InvalidList of Cause CertInvalid Gateway
         "A revocation list of the settings cannot be believed: the issuer whose name it bears did not sign it, or may not."
-        shown by "openssl crl -noout -issuer -lastupdate -nextupdate -in LIST_FILE"
+        shown by "openssl crl -noout -issuer -lastupdate -nextupdate -in {list_file}"
         [
             Gateway "Fetch the current list of {issuer} from the CA, and replace its file in `certificate_revocation_lists` of the backend setting `{setting}`."
-                in general "If it names a revocation list, replace the file in `certificate_revocation_lists` by the CA's current list.",
+                in general "If it names a revocation list, replace the file in `certificate_revocation_lists` with the CA's current list.",
             Server "If the list is the right one, ask the CA: its certificate must have the key usage cRLSign, and the key that signs the list.",
         ]
 
@@ -91,7 +98,7 @@ cases! {
         "An intermediate certificate that the server sends has expired; its own certificate has not."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Replace the intermediate {subject} in the server's certificate file by the current one of that name from the CA. The server's own certificate can stay.",
+            Server "Replace the intermediate {subject} in the server's certificate file with the CA's current one of that name. The server's own certificate can stay.",
             Server "The CA offers its certificate at {issuer_url}",
             Server "Reload the server, so that it reads the file: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
             Server "If the CA has no newer one under that name and key, have the server's own certificate reissued, and install it with its intermediates.",
@@ -101,7 +108,7 @@ cases! {
         "A certificate that this exporter's settings trust has expired; the server is fine."
         shown by "openssl x509 -noout -subject -dates -fingerprint -sha256 -in {root_file}"
         [
-            Gateway "Replace {subject} (SHA-256 {fingerprint}, ended {not_after}) in `trusted_root_certificates` of the backend setting `{setting}` by the CA's current root."
+            Gateway "Replace {subject} (SHA-256 {fingerprint}, ended {not_after}) in `trusted_root_certificates` of the backend setting `{setting}` with the CA's current root."
                 or "Trust the CA's current root in place of {subject} (SHA-256 {fingerprint}), which ended {not_after}."
                 in general "Replace the trusted certificate that has ended (the detail names it) in `trusted_root_certificates` of the backend setting with the CA's current root.",
             Server "If the CA's new root has another key, install certificates that lead to it.",
@@ -111,7 +118,8 @@ cases! {
         "The well-known root at the end of the chain has expired."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
-            Server "Install the chain that the CA offers now, which leads to a root newer than {subject} (ended {not_after}).",
+            Server "Install the chain that the CA offers now, which leads to a root newer than {subject} (ended {not_after})."
+                in general "Install the chain that the CA offers now, which leads to a newer root than the one that the detail names.",
             Exporter "If other hosts accept the chain, the store of the exporter's host is old: update `ca-certificates`, then reload the exporter's configuration.",
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
         ]
@@ -119,7 +127,8 @@ cases! {
         "The server's own certificate, which the settings trust directly, has expired."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
-            Server "Renew {subject} (ended {not_after}), install it, and reload the server.",
+            Server "Renew {subject} (ended {not_after}), install it, and reload the server."
+                in general "Renew the server's certificate, install it, and reload the server.",
             Gateway "Then put the new file in place of the old one in `trusted_root_certificates` of the backend setting `{setting}`: the old copy does not vouch for the new certificate."
                 or "Then trust the new file in place of the old one.",
             Exporter "If these dates are right, the exporter's clock is wrong: `timedatectl`",
@@ -138,7 +147,7 @@ cases! {
         "The server's certificate is self-signed and was renewed; the copy in the settings is an older one with the same name."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
-            Gateway "Replace the old copy in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
+            Gateway "Replace the old copy in `trusted_root_certificates` of the backend setting `{setting}` with the server's present certificate. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
                 or "Trust the server's present certificate in place of the old copy. It must have the SHA-256 fingerprint {fingerprint}: ask whoever runs the server."
                 in general "Replace the old copy in `trusted_root_certificates` of the backend setting with the server's present certificate. Ask whoever runs the server for its SHA-256 fingerprint.",
             Server "If nobody renewed it, find out who answers there under the server's name.",
@@ -157,8 +166,9 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Gateway "List the root of {issuer} in `trusted_root_certificates` of the backend setting `{setting}`, in place of the old copy of {subject}: then the next renewal needs no change here."
-                or "Trust the root of {issuer} in place of the old copy of {subject}.",
-            Gateway "Or replace the copy by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+                or "Trust the root of {issuer} in place of the old copy of {subject}."
+                in general "List the root of the CA in `trusted_root_certificates` of the backend setting, in place of the old copy of the server's certificate: then the next renewal needs no change here.",
+            Gateway "Or replace the copy with the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
                 or "Or trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}.",
         ]
     RootMismatchPinned of Cause CertRootMismatch Gateway
@@ -166,15 +176,16 @@ cases! {
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
             Gateway "List the root of {issuer} in `trusted_root_certificates` of the backend setting `{setting}`, in place of the old copy of {subject}: then the next renewal needs no change here."
-                or "Trust the root of {issuer} in place of the old copy of {subject}.",
-            Gateway "Or replace the copy by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+                or "Trust the root of {issuer} in place of the old copy of {subject}."
+                in general "List the root of the CA in `trusted_root_certificates` of the backend setting, in place of the old copy of the server's certificate: then the next renewal needs no change here.",
+            Gateway "Or replace the copy with the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
                 or "Or trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}.",
         ]
     IntermediatePinned of Cause CertIntermediateMissing Gateway
         "The settings trust a copy of the server's own certificate, and the server has a new one, without intermediates."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -dates -fingerprint -sha256"
         [
-            Gateway "Replace the old copy of {subject} in `trusted_root_certificates` of the backend setting `{setting}` by the server's present certificate, with the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
+            Gateway "Replace the old copy of {subject} in `trusted_root_certificates` of the backend setting `{setting}` with the server's present certificate, which has the SHA-256 fingerprint {fingerprint}; that is to be done again at each renewal."
                 or "Trust the server's present certificate, with the SHA-256 fingerprint {fingerprint}, in place of the old copy of {subject}."
                 in general "Replace the old copy of the server's certificate in `trusted_root_certificates` of the backend setting with the present one; that is to be done again at each renewal.",
             Gateway "Or list the root of {issuer} there, once the server sends its intermediates: then a renewal needs no change here."
@@ -202,7 +213,8 @@ cases! {
         "A certificate with the issuer's name was sent, but it writes the name in another string type, which does not count as the same name."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | openssl x509 -noout -issuer -nameopt multiline,show_type"
         [
-            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate.",
+            Server "Have {subject} reissued with the issuer's name byte for byte as in that CA's own certificate: the CA's software copies it, when it is given the right certificate."
+                in general "Have the certificate reissued with the issuer's name byte for byte as in that CA's own certificate.",
         ]
 
     RequiredLate of Cause TlsClientCertificateRequired Gateway
@@ -212,6 +224,14 @@ cases! {
             Gateway "Set a `path` in the probe for which the server wants no client certificate: it asks for one only after it has read the request."
                 or "Ask for a path for which the server wants no client certificate: it asks for one only after it has read the request.",
             Server "Or let the server ask in the handshake: Apache `SSLVerifyClient` for the whole virtual host, not in `<Location>` or `<Directory>`; IIS and http.sys `clientcertnegotiation=enable` in the binding (`netsh http show sslcert`). Then set `client_certificate` in the backend setting `{setting}`.",
+        ]
+    UnrecognizedWithoutName of Cause TlsUnrecognizedName Gateway
+        "The server answers only who sends the name of one of its sites (SNI), and none was sent, because an IP address is not a name."
+        shown by "openssl s_client -connect {endpoint} {servername} </dev/null"
+        [
+            Gateway "Set the name that the server has a certificate for: `sni_name` or `host_name` in the backend setting `{setting}`, or `host` in its probe."
+                or "Send the name that the server has a certificate for: the flag `--sni`.",
+            Server "Or let the server answer who sends no name: nginx a `default_server` without `ssl_reject_handshake on;`, HAProxy no `strict-sni`, Apache no `SSLStrictSNIVHostCheck on`.",
         ]
     AlertName of Cause TlsAlert Gateway
         "The server refused the handshake without saying why, whatever was offered: the name that was sent is what is left to look at first."
@@ -282,7 +302,8 @@ cases! {
         "The server wants a login (401, 407)."
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Let the health check in without a login, or offer a path for it that needs none: {path} is answered with {received}.",
+            Server "Let the health check in without a login, or offer a path for it that needs none: {path} is answered with {received}."
+                in general "Let the health check in without a login, or offer a path for it that needs none.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
         ]
     StatusForbidden of Cause HttpStatusMismatch Server
@@ -308,7 +329,8 @@ cases! {
         "The server answers, but does not take the request (4xx)."
         shown by "curl -gvk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
-            Server "Read the server's log for why {path} with the host {host} is answered with {received}: 400 and 421 are often about the host, 405 about the method, 406 about the kind of answer.",
+            Server "Read the server's log for why {path} with the host {host} is answered with {received}: 400 and 421 are often about the host, 405 about the method, 406 about the kind of answer."
+                in general "Read the server's log for why it does not take the request: 400 and 421 are often about the host, 405 about the method, 406 about the kind of answer.",
             Gateway "Correct `host` ({host}) or `path` ({path}) in the probe to what the server expects."
                 or "Ask with the host and path that the server expects.",
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
@@ -359,7 +381,7 @@ cases! {
         "The certificate has the name that we expect only as its Common Name, which does not count (RFC 9525)."
         shown by "openssl s_client -connect {endpoint} {servername} </dev/null | openssl x509 -noout -subject -ext subjectAltName {check_name}"
         [
-            Server "Have the certificate reissued with {name} among its subject alternative names: with openssl `-addext subjectAltName=DNS:NAME`."
+            Server "Have the certificate reissued with {name} among its subject alternative names: with openssl `-addext subjectAltName={alt_name}`."
                 in general "Have the certificate reissued with the expected name among its subject alternative names, exactly as the detail writes it, letter for letter; the Common Name does not count.",
             Gateway "If that cannot be, set `validate_sni: false` in the backend setting `{setting}`: then nobody checks whose certificate it is.",
         ]
@@ -376,7 +398,8 @@ cases! {
         "An intermediate certificate that the server sends expires soon."
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Replace the intermediate {subject} in the server's certificate file by the CA's current one before {not_after}, and reload the server. If the CA has none for the same key, have the server's own certificate reissued.",
+            Server "Replace the intermediate {subject} in the server's certificate file with the CA's current one before {not_after}, and reload the server. If the CA has none for the same key, have the server's own certificate reissued."
+                in general "Replace the intermediate that the detail names in the server's certificate file with the CA's current one before it ends, and reload the server.",
             Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
         ]
     SoonConfigured of Notice CertExpiresSoon Gateway

@@ -202,7 +202,7 @@ table! {
                 or "Check the spelling of {server}, and use the full name with its domain."
                 in general "Check the spelling of the server's name in its pool, and use the full name with its domain.",
             Gateway "If the machine is gone for good, remove it from the pool.",
-            Exporter "If only a private resolver knows the name, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. Compare with `dig @RESOLVER {server} A`",
+            Exporter "If only a private resolver knows the name, point the exporter at it: `/etc/resolv.conf` of its host, or the flag `--dns.nameserver`. To ask another resolver by hand, write its address with an @ before it into `dig {server} A`.",
             Network "If the name should exist, have its A or AAAA record restored in its zone.",
         ]
     DnsNoAddress "dns_no_address" Dns Gateway
@@ -329,7 +329,7 @@ table! {
             Gateway "If TLS is on another port, set `port` in the backend setting or in its probe; it is {port} now."
                 or "If TLS is on another port, use that one; it is {port} now.",
             Gateway "If the protocol starts in plain text and switches to TLS later (STARTTLS), use a port with TLS from the first byte, or `protocol: tcp`.",
-            Server "Or turn TLS on for port {port}: nginx `listen {port} ssl;`, HAProxy `bind :{port} ssl crt FILE`, Apache `SSLEngine on`, IIS a binding of type https.",
+            Server "Or turn TLS on for port {port}: nginx `listen {port} ssl;`, HAProxy `bind :{port} ssl` with a `crt`, Apache `SSLEngine on`, IIS a binding of type https.",
         ]
     TlsVersionMismatch "tls_version_mismatch" Tls Server
         "No common TLS version"
@@ -368,9 +368,9 @@ table! {
         "Client certificate rejected"
         "The server did not accept the client certificate of the backend setting."
         marked [ClientCertificate "the server refused it", Line "client certificate refused"]
-        shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert CERTIFICATE_FILE -key KEY_FILE"
+        shown by "sleep 1 | openssl s_client -connect {endpoint} {servername} -cert {client_file} -key {client_key_file}"
         [
-            Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in CERTIFICATE_FILE`. It must be within its dates and allowed for SSL clients."
+            Gateway "Look at the file in `client_certificate` of the backend setting `{setting}`: `openssl x509 -noout -subject -issuer -dates -purpose -in {client_file}`. It must be within its dates and allowed for SSL clients."
                 in general "Look at the file in `client_certificate` of the backend setting: it must be within its dates, allowed for SSL clients, and followed by its intermediates.",
             Gateway "Put its intermediates into the same file, after it."
                 or "Put its intermediates into the same file, after it, and look at its dates and its usage: it must be allowed for SSL clients.",
@@ -396,7 +396,7 @@ table! {
         [
             Server "Read the server's TLS log at the time of the probe for the alert {alert}."
                 in general "Read the server's TLS log at the time of the probe for the alert that the detail names.",
-            Server "internal_error: look for a key or certificate that the server cannot load, or none for {name}: `nginx -t`, `haproxy -c -f FILE`, `apachectl configtest`",
+            Server "internal_error: look for a key or certificate that the server cannot load, or none for {name}: `nginx -t`, `haproxy -c -f /etc/haproxy/haproxy.cfg`, `apachectl configtest`",
             Server "no_application_protocol: allow http/1.1 in ALPN (HAProxy `alpn h2,http/1.1`).",
             Gateway "Check that {name} is the name that the server expects; it comes from {name_source}.",
         ]
@@ -496,7 +496,7 @@ table! {
         [
             Server "Add the certificate of {issuer} to the server's certificate file, right after {subject} (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities."
                 in general "Add the issuer's certificate to the server's certificate file, right after the one that it issued (nginx `ssl_certificate`, HAProxy `crt`, Apache `SSLCertificateFile`; often shipped as `fullchain.pem`). In Windows and IIS, import it into the store of intermediate certification authorities.",
-            Server "Get the missing certificate from {issuer_url}; if that is binary, `openssl x509 -inform DER -in FILE -out intermediate.pem` makes it PEM.",
+            Server "Get the missing certificate from {issuer_url}; if that is binary (DER), `openssl x509 -inform DER` makes it PEM.",
             Server "Reload the server: `nginx -s reload`, `systemctl reload haproxy`, `apachectl graceful`",
             Gateway "If {issuer} is your own root, add it to `trusted_root_certificates` of the backend setting `{setting}`.",
         ]
@@ -541,7 +541,7 @@ table! {
         "Another root than configured"
         "The root that the server sent is not among the backend setting's trusted_root_certificates."
         marked [Trust "the root that was sent is not among them", Certificate "this is not a root that is trusted here"]
-        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts{ca_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the files in `trusted_root_certificates` of the backend setting `{setting}`: `openssl x509 -noout -subject -fingerprint -sha256 -in {root_file}`"
                 or "Compare the root that the server sent, {subject} (SHA-256 {fingerprint}), with the one that was given with the flag `--ca`."
@@ -553,7 +553,7 @@ table! {
         "Not from a configured root"
         "None of the backend setting's trusted_root_certificates signed the last certificate that the server sent."
         marked [Trust "none of them signed the last certificate", Certificate "not issued by a root that is trusted here"]
-        shown by "openssl s_client -connect {endpoint} {servername} -showcerts -CAfile {root_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
+        shown by "openssl s_client -connect {endpoint} {servername} -showcerts{ca_file} </dev/null | grep -E '^ *([0-9]+ s|i):'"
         [
             Gateway "Find the root that {issuer} belongs to, and add it to `trusted_root_certificates` of the backend setting `{setting}`; leave the others as long as servers need them."
                 or "Find the root that {issuer} belongs to, and trust it: the flag `--ca`."
@@ -566,12 +566,12 @@ table! {
         "Certificate revoked"
         "A certificate of the chain is on a configured revocation list."
         marked [Certificate "revoked by its issuer"]
-        shown by "openssl s_client -connect {endpoint} {servername} -CAfile {root_file} -CRL CRL_FILE -crl_check </dev/null"
+        shown by "openssl s_client -connect {endpoint} {servername}{ca_file} -CRL {list_file} -crl_check </dev/null"
         [
             Server "Replace {subject} (serial {serial}): have a new certificate issued for a new key, install it, reload the server."
                 in general "Replace the revoked certificate: have a new one issued for a new key, install it, reload the server.",
             Server "Ask {issuer} why it was revoked. If the key leaked, treat the server as compromised.",
-            Gateway "If the list is wrong or old, replace its file in `certificate_revocation_lists` of the backend setting `{setting}`: `openssl crl -noout -issuer -lastupdate -nextupdate -in CRL_FILE`",
+            Gateway "If the list is wrong or old, replace its file in `certificate_revocation_lists` of the backend setting `{setting}`: `openssl crl -noout -issuer -lastupdate -nextupdate -in {list_file}`",
         ]
     CertNameMismatch "cert_name_mismatch" Tls Gateway
         "Certificate is for another name"
@@ -668,7 +668,8 @@ table! {
         marked [Certificate Dates]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Renew {subject} (serial {serial}) before {not_after}, install it with its intermediates, and reload the server.",
+            Server "Renew {subject} (serial {serial}) before {not_after}, install it with its intermediates, and reload the server."
+                in general "Renew the certificate before it ends, install it with its intermediates, and reload the server.",
             Server "If it should have renewed automatically, find out why it did not: `systemctl list-timers`, `certbot renew --dry-run`, in Kubernetes `kubectl describe certificate`",
             Gateway "To be warned earlier or later, set `certificate_expiry_warning` (default `21d`).",
         ]
@@ -678,7 +679,8 @@ table! {
         marked [Lookup "failed; a remembered address is in use"]
         shown by "dig {server} A"
         [
-            Network "Find out why the lookup fails before the remembered addresses are forgotten: `dig {server} A`",
+            Network "Find out why the lookup fails before the remembered addresses are forgotten: `dig {server} A`"
+                in general "Find out why the lookup fails before the remembered addresses are forgotten: ask for the name with `dig`.",
             Exporter "They are kept for as long as the flag `--dns.last-known-good` says (default `1h`).",
         ]
     AddressFailed "address_failed" Tcp Network
@@ -688,7 +690,8 @@ table! {
         marked [Connection "another address of this name failed"]
         shown by "nc -vz -w 5 {address} {port}"
         [
-            Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; with IPv6 the reason is often a missing route or firewall rule.",
+            Network "Check the way to {address}: `nc -vz -w 5 {address} {port}`. Clients that try only one address fail on it; with IPv6 the reason is often a missing route or firewall rule."
+                in general "Check the way to the address that the detail names. Clients that try only one address fail on it; with IPv6 the reason is often a missing route or firewall rule.",
             Network "If nothing should answer there, remove that A or AAAA record of {server}.",
             Server "If the address belongs to the server, make the service listen on it: `ss -ltn sport = :{port}`",
         ]
@@ -698,7 +701,8 @@ table! {
         marked [Certificate "not needed, and outside its dates"]
         shown by "openssl s_client -connect {endpoint} {servername} -showcerts </dev/null | grep -E '^ *[0-9]+ s:|NotAfter'"
         [
-            Server "Remove {subject} (valid from {not_before} to {not_after}) from the server's certificate file, and reload the server: some clients refuse the chain because of it.",
+            Server "Remove {subject} (valid from {not_before} to {not_after}) from the server's certificate file, and reload the server: some clients refuse the chain because of it."
+                in general "Remove the certificate that the detail names from the server's certificate file, and reload the server: some clients refuse the chain because of it.",
         ]
     ChainOutOfOrder "chain_out_of_order" Tls Server
         "Chain out of order"
@@ -734,7 +738,7 @@ table! {
         "Revocation list out of date"
         "A configured revocation list is past its next update; it is still used, but newer revocations are not on it."
         marked [Trust "a revocation list is out of date"]
-        shown by "openssl crl -in LIST_FILE -noout -issuer -lastupdate -nextupdate"
+        shown by "openssl crl -in {list_file} -noout -issuer -lastupdate -nextupdate"
         [
             Gateway "Fetch the issuer's newest list into the file that `certificate_revocation_lists` of the backend setting {setting} names; it is reloaded automatically.",
         ]

@@ -47,6 +47,7 @@ pub(super) fn of(
         let issued_by = |certificate: &Certificate<'_>| certificate.names_as_issuer(list.issuer());
         if let Some(child) = path.iter().map(|index| &reading.sent[*index].certificate).find(|child| issued_by(child)) {
             let issuer = child.issuer_title();
+            let file = spec.trust.list_file(|other| other.issuer() == list.issuer()).unwrap_or_default();
             add(
                 Notice::RevocationListStale,
                 format!(
@@ -54,7 +55,7 @@ pub(super) fn of(
                     rfc3339(since),
                     rough(at.duration_since(since).unwrap_or_default())
                 ),
-                Facts::default().with(Slot::Issuer, issuer),
+                Facts::default().with(Slot::Issuer, issuer).with(Slot::ListFile, file),
             );
         }
     }

@@ -96,7 +96,10 @@ impl Diagnosis {
             path
         });
         if faults.is_empty() {
-            faults.push(unexplained(refusal, leaf, &sent[leaf].certificate.title()));
+            let fault = unexplained(refusal, leaf, &sent[leaf].certificate.title());
+            let mut on_path = path.iter().flat_map(|path| &path.links).map(|index| &sent[*index].certificate);
+            let file = on_path.find_map(|certificate| list_file(trust, certificate));
+            faults.push(fault.with(Facts::default().with(Slot::ListFile, file.unwrap_or_default())));
         }
         Self { path_faults: in_order(faults), leaf: Some(leaf), path, ..Self::default() }
     }
@@ -286,9 +289,15 @@ fn revocations(trust: &Trust, reading: &Reading<'_>, path: &Path) -> Vec<Fault> 
             let serial = certificate.serial();
             let (subject, issuer) = (certificate.title(), certificate.issuer_title());
             let detail = format!("{subject} (serial {}) is on the revocation list of {issuer}", shown(&serial));
-            Fault::new(Cause::CertRevoked, detail, Some(*index))
+            let facts = Facts::default().with(Slot::ListFile, list_file(trust, certificate).unwrap_or_default());
+            Fault::new(Cause::CertRevoked, detail, Some(*index)).with(facts)
         })
         .collect()
+}
+
+/// The file of the revocation list that counts for a certificate.
+fn list_file<'a>(trust: &'a Trust, certificate: &Certificate<'_>) -> Option<&'a str> {
+    trust.list_file(|list| certificate.names_as_issuer(list.issuer()))
 }
 
 /// webpki refuses, and our reading finds nothing: its word counts, and the report says that they differ.

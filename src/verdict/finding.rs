@@ -128,7 +128,7 @@ impl Facts {
 }
 
 macro_rules! slots {
-    ($(#[doc = $doc:literal] $variant:ident $key:literal $word:literal)+) => {
+    ($(#[doc = $doc:literal] $variant:ident $key:literal $example:literal)+) => {
         /// A value that a text of the cause table has a place for, written `{server}`. The set is closed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Slot { $(#[doc = $doc] $variant),+ }
@@ -142,10 +142,10 @@ macro_rules! slots {
                 match self { $(Self::$variant => $key),+ }
             }
 
-            /// What stands there when the value is not known.
+            /// Of the server that the documentation's steps and commands are written for.
             #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+            pub fn example(self) -> &'static str {
+                match self { $(Self::$variant => $example),+ }
             }
         }
     };
@@ -153,67 +153,71 @@ macro_rules! slots {
 
 slots! {
     /// As written in the pool.
-    Server "server" "SERVER"
+    Server "server" "app.example.com"
     /// The IP address that was probed.
-    Address "address" "ADDRESS"
+    Address "address" "10.0.0.4"
     /// The port that was probed.
-    Port "port" "PORT"
+    Port "port" "8443"
     /// Address and port, an IPv6 address in brackets.
-    Endpoint "endpoint" "ADDRESS:PORT"
+    Endpoint "endpoint" "10.0.0.4:8443"
     /// The pool's name.
-    Pool "pool" "POOL"
+    Pool "pool" "web"
     /// The backend setting's name.
-    Setting "setting" "SETTING"
+    Setting "setting" "https-8443"
     /// The Host header.
-    Host "host" "HOST"
+    Host "host" "app.example.com"
     /// The path of the request.
-    Path "path" "PATH"
+    Path "path" "/healthz"
     /// What curl is to fetch.
-    Url "url" "URL"
+    Url "url" "https://app.example.com:8443/healthz"
     /// What the certificate must be for.
-    Name "name" "NAME"
+    Name "name" "app.example.com"
     /// The key of our configuration that the name comes from.
-    NameSource "name_source" "NAME_SOURCE"
+    NameSource "name_source" "host of the probe"
     /// openssl's option that sends the name, or sends none.
-    Servername "servername" "-servername NAME"
+    Servername "servername" "app.example.com"
     /// openssl's option that checks the name, or the address.
-    CheckName "check_name" "-checkhost NAME"
+    CheckName "check_name" "app.example.com"
+    /// The name, or the address, as openssl's configuration has an alternative name.
+    AltName "alt_name" "DNS:app.example.com"
     /// The probe's timeout.
-    ProbeTimeout "probe_timeout" "PROBE_TIMEOUT"
+    ProbeTimeout "probe_timeout" "30s"
     /// Of the certificate at fault, as all dates and names that follow.
-    Subject "subject" "SUBJECT"
+    Subject "subject" "CN=app.example.com"
     /// Who issued it.
-    Issuer "issuer" "ISSUER"
+    Issuer "issuer" "CN=Example CA"
     /// Its serial number, in hexadecimal.
-    Serial "serial" "SERIAL"
+    Serial "serial" "5f3a9c01"
     /// Its SHA-256, in hexadecimal.
-    Fingerprint "fingerprint" "FINGERPRINT"
+    Fingerprint "fingerprint" "d1b9f2a37c4e5806d1b9f2a37c4e5806d1b9f2a37c4e5806d1b9f2a37c4e5806"
     /// When it begins.
-    NotBefore "not_before" "NOT_BEFORE"
+    NotBefore "not_before" "2026-09-01T00:00:00Z"
     /// When it ends.
-    NotAfter "not_after" "NOT_AFTER"
+    NotAfter "not_after" "2026-12-01T00:00:00Z"
     /// Where it says that its issuer's certificate can be had.
-    IssuerUrl "issuer_url" "ISSUER_URL"
+    IssuerUrl "issuer_url" "http://ca.example.com/ca.crt"
     /// What would have been right.
-    Expected "expected" "EXPECTED"
+    Expected "expected" "200-399"
     /// What came instead.
-    Received "received" "RECEIVED"
+    Received "received" "404"
     /// The file of ours that holds the trusted certificate at fault.
-    RootFile "root_file" "ROOT_FILE"
+    RootFile "root_file" "corp-root.pem"
+    /// openssl's option that trusts that file; nothing where the well-known CAs are trusted.
+    CaFile "ca_file" "corp-root.pem"
+    /// The file of ours that holds the revocation list at fault.
+    ListFile "list_file" "corp.crl"
+    /// The file of ours that holds the client certificate.
+    ClientFile "client_file" "client.pem"
+    /// The file of ours that holds its private key.
+    ClientKeyFile "client_key_file" "client.key"
     /// Name and number of the TLS alert.
-    Alert "alert" "ALERT"
+    Alert "alert" "handshake_failure (40)"
 }
 
 impl Slot {
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|slot| slot.key() == key)
-    }
-
-    /// Whether a step without this value says nothing, and is left out.
-    #[must_use]
-    pub fn is_essential(self) -> bool {
-        matches!(self, Self::IssuerUrl | Self::Alert)
     }
 }
 
@@ -292,7 +296,7 @@ mod tests {
     fn every_slot_is_found_by_its_key() {
         for slot in Slot::ALL {
             assert_eq!(Slot::parse(slot.key()), Some(*slot));
-            assert!(slot.word().contains(|letter: char| letter.is_ascii_uppercase()), "{slot:?}");
+            assert!(!slot.example().is_empty(), "{slot:?}");
         }
         assert_eq!(Slot::parse("SERVER"), None);
     }

@@ -298,7 +298,8 @@ fn constrained(authority: &Certificate<'_>, element: Option<usize>, sent: &[Sent
         let culprit = sent[*index].certificate.title();
         let what = format!("{} is constrained: {culprit} is for {}", authority.title(), names.join("; and for "));
         let flaw = Flaw::new(element.or(Some(*index)), what);
-        (!names.is_empty()).then(|| if is_our_limit { flaw.in_case(Case::InvalidForUs) } else { flaw })
+        let case = if is_our_limit { Case::InvalidForUs } else { Case::InvalidNames };
+        (!names.is_empty()).then(|| flaw.in_case(case))
     };
     below.iter().filter_map(of_one).collect()
 }

@@ -173,6 +173,7 @@ pub(super) fn case(cause: Cause, spec: &TlsSpec, facts: &TlsFacts, fault: &TlsFa
             Some(Case::AlertWithoutName)
         }
         (Cause::TlsAlert, Some(AlertDescription::HandshakeFailure)) => Some(Case::AlertName),
+        (Cause::TlsUnrecognizedName, _) if has_no_name => Some(Case::UnrecognizedWithoutName),
         (Cause::TlsClosed, None) if has_no_name && is_first_answer => Some(Case::ClosedWithoutName),
         (_, _) => None,
     }

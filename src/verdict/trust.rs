@@ -70,7 +70,7 @@ fn of_end(trust: &Trust, sent: &[Sent<'_>], path: &Path) -> Option<Fault> {
             let why = if root.is_ca {
                 "a CA certificate whose key usage lacks keyCertSign, so that it may not issue any"
             } else {
-                "which is no CA certificate"
+                "which is not a CA certificate"
             };
             let detail = format!("{} was issued by the trusted {}, {why}", last.title(), root.title());
             let facts = Facts::default().with(Slot::RootFile, trust.file(index_of_root).unwrap_or_default());

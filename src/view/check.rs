@@ -22,7 +22,7 @@ pub use self::section::{Block, Cell, Form, Mark, Section};
 pub use self::text::text;
 use crate::target::Target;
 use crate::troubleshoot::{ConnectionStatus, Connects, Examination, InsightKind, Latency, Severity, State};
-use crate::verdict::{Code, Finding, IssueType, Side, Stage};
+use crate::verdict::{Code, Finding, IssueType, Side, Stage, Verdict};
 use crate::view::report::{Links, Problem, words as report_words};
 use crate::words::{seconds, visible_json};
 
@@ -229,7 +229,23 @@ fn sections(examination: &Examination) -> Vec<Section> {
         tls::section(examination),
         http::section(examination),
     ];
-    sections.into_iter().flatten().collect()
+    sections.into_iter().flatten().map(|section| as_the_probe_saw_it(section, &examination.verdict)).collect()
+}
+
+/// Good is what held to the end. What is tried beside the probe may come through where the probe did not: another moment,
+/// nothing sent, nothing waited for.
+fn as_the_probe_saw_it(section: Section, verdict: &Verdict) -> Section {
+    let stage = Stage::ALL.iter().find(|stage| stage.as_str() == section.id).copied();
+    // Routes are all that is looked at of this host.
+    let stage = if section.id == "route" { Some(Stage::Local) } else { stage };
+    let mut findings = verdict.cause.iter().chain(&verdict.also);
+    match findings.find(|finding| Some(finding.code.stage()) == stage) {
+        Some(finding) if section.mark == Mark::Good => {
+            let outcome = format!("{}; but the probe: {}", section.outcome, finding.words().title);
+            Section { mark: Mark::Odd, outcome, ..section }
+        }
+        _ => section,
+    }
 }
 
 fn issues(examination: &Examination) -> Vec<Issue> {

@@ -11,10 +11,12 @@ use crate::target::{NameSource, Target, VerifiedName};
 use crate::verdict::{Code, Facts, Finding, Side, Slot, Step, Words};
 use crate::words::{self, one_line};
 
-/// The texts of a cause or notice, with what is known for their slots.
+/// The texts of a cause or notice, with what is known for their slots. A text without a value for one of its slots is not
+/// shown: nobody can do anything with a gap.
 #[derive(Clone, Copy, Debug)]
 pub struct Remedy<'a> {
     words: &'static Words,
+    /// `None`: the example of the documentation.
     values: Option<Values<'a>>,
 }
 
@@ -33,9 +35,9 @@ impl<'a> Remedy<'a> {
         Self { words: finding.words(), values: Some(values) }
     }
 
-    /// For anybody: a word in upper case stands in each slot.
+    /// For the server that the documentation takes as its example.
     #[must_use]
-    pub fn generic(words: &'static Words) -> Self {
+    pub fn example(words: &'static Words) -> Self {
         Self { words, values: None }
     }
 
@@ -43,64 +45,61 @@ impl<'a> Remedy<'a> {
     /// side. Code stands between backticks.
     #[must_use]
     pub fn steps(&self) -> Vec<String> {
-        let steps: Vec<(Side, &'static str)> = self.fitting().collect();
+        let steps: Vec<(Side, String)> = self.fitting().collect();
         let sides_differ = steps.iter().any(|(side, _)| *side != self.words.side);
         steps
             .into_iter()
-            .map(|(side, text)| {
-                let text = self.filled(text);
-                if sides_differ { format!("{}: {text}", name(side)) } else { text }
-            })
+            .map(|(side, text)| if sides_differ { format!("{}: {text}", name(side)) } else { text })
             .collect()
     }
 
     /// The first thing to do, for where the cause's side stands beside it already.
     #[must_use]
     pub fn first_step(&self) -> Option<String> {
-        let mut own = self.fitting().filter(|(side, _)| *side == self.words.side);
-        own.next().map(|(_, text)| self.filled(text))
+        self.fitting().find(|(side, _)| *side == self.words.side).map(|(_, text)| text)
     }
 
     /// What the cause's own side can do first whatever the row: nothing of a row is named.
     #[must_use]
     pub fn first_step_in_general(words: &Words) -> Option<String> {
         let step = words.remedy.iter().find(|step| step.side == words.side)?;
-        // What the key is called that has no value follows the word for it, and can go.
-        let unnamed = |text: &str| text.replace(" `{setting}`", "").replace(" `{pool}`", "");
         Some(step.general.map_or_else(|| unnamed(step.text), str::to_owned))
     }
 
     /// The steps that say something here: each one's side and text.
-    fn fitting(&self) -> impl Iterator<Item = (Side, &'static str)> {
-        let steps = self.words.remedy.iter();
-        steps.filter_map(|step| Some((step.side, self.text(step)?))).filter(|(_, text)| self.says_something(text))
+    fn fitting(&self) -> impl Iterator<Item = (Side, String)> {
+        self.words.remedy.iter().filter_map(|step| Some((step.side, self.text(step)?)))
     }
 
     /// For a target that stands in no configuration, there is nothing to change in one.
-    fn text(&self, step: &'static Step) -> Option<&'static str> {
+    fn text(&self, step: &'static Step) -> Option<String> {
         let alone = self.values.as_ref().is_some_and(|values| values.target.pool.is_empty());
+        if !alone {
+            return self.filled_or_general(step);
+        }
         let is_of_settings =
             step.side == Side::Gateway || step.text.contains("{setting}") || step.text.contains("{pool}");
-        if alone { step.alone.or((!is_of_settings).then_some(step.text)) } else { Some(step.text) }
+        match step.alone {
+            Some(alone) => self.filled(alone),
+            None if is_of_settings => None,
+            None => self.filled_or_general(step),
+        }
     }
 
-    /// The shell command that shows the same.
+    fn filled_or_general(&self, step: &'static Step) -> Option<String> {
+        let filled = self.filled(step.text).or_else(|| step.general.map(str::to_owned));
+        filled.or_else(|| self.filled(&unnamed(step.text)))
+    }
+
+    /// The shell command that shows the same; `None` too when a value of it is not known, or is none for a shell.
     #[must_use]
     pub fn reproduce(&self) -> Option<String> {
-        self.words.reproduce.map(|template| {
-            let mut command = String::new();
-            self.fill(template, Place::Code, &mut command);
-            command
-        })
+        let mut command = String::new();
+        self.fill(self.words.reproduce?, Place::Code, &mut command)?;
+        Some(command)
     }
 
-    fn says_something(&self, text: &str) -> bool {
-        let Some(values) = &self.values else { return true };
-        let mut missing = Slot::ALL.iter().filter(|slot| slot.is_essential() && values.get(**slot).is_none());
-        missing.all(|slot| !text.contains(&format!("{{{}}}", slot.key())))
-    }
-
-    fn filled(&self, template: &str) -> String {
+    fn filled(&self, template: &str) -> Option<String> {
         let mut text = String::with_capacity(template.len());
         for (index, part) in template.split('`').enumerate() {
             if index > 0 {
@@ -112,33 +111,37 @@ impl<'a> Remedy<'a> {
                 _ if is_name => Place::Name,
                 _ => Place::Code,
             };
-            self.fill(part, place, &mut text);
+            self.fill(part, place, &mut text)?;
         }
-        text
+        Some(text)
     }
 
-    fn fill(&self, template: &str, place: Place, text: &mut String) {
+    fn fill(&self, template: &str, place: Place, text: &mut String) -> Option<()> {
         let mut rest = template;
         while let Some((before, slot, after)) = next_slot(rest) {
             text.push_str(before);
-            text.push_str(&self.value(slot, place));
+            text.push_str(&self.value(slot, place)?);
             rest = after;
         }
         text.push_str(rest);
+        Some(())
     }
 
-    fn value(&self, slot: Slot, place: Place) -> String {
-        let value = self.values.as_ref().and_then(|values| values.get(slot));
-        let value = value.and_then(|value| match place {
-            Place::Sentence => Some(plain(&value)),
-            Place::Name => is_harmless(&value).then_some(value),
-            Place::Code => shell_word(&value).map(|word| format!("{}{word}", self.option(slot))),
-        });
-        match (slot, value) {
+    fn value(&self, slot: Slot, place: Place) -> Option<String> {
+        let value = match &self.values {
+            Some(values) => values.get(slot),
+            None => Some(slot.example().to_owned()),
+        };
+        match slot {
             // An address is never sent as SNI.
-            (Slot::Servername, Some(_)) if self.is_for_an_address() => "-noservername".to_owned(),
-            (_, Some(value)) => value,
-            (_, None) => slot.word().to_owned(),
+            Slot::Servername if self.is_for_an_address() => return Some("-noservername".to_owned()),
+            Slot::CaFile if value.is_none() => return Some(String::new()),
+            _ => {}
+        }
+        match place {
+            Place::Sentence => Some(plain(&value?)),
+            Place::Name => value.filter(|value| is_harmless(value)),
+            Place::Code => shell_word(&value?).map(|word| format!("{}{word}", self.option(slot))),
         }
     }
 
@@ -148,6 +151,7 @@ impl<'a> Remedy<'a> {
             Slot::Servername => "-servername ",
             Slot::CheckName if self.is_for_an_address() => "-checkip ",
             Slot::CheckName => "-checkhost ",
+            Slot::CaFile => " -CAfile ",
             _ => "",
         }
     }
@@ -178,7 +182,17 @@ impl Values<'_> {
             Slot::Name | Slot::Servername | Slot::CheckName => self.name(),
             Slot::NameSource => self.name_source(),
             Slot::ProbeTimeout => Some(words::setting(target.probe.timeout)),
+            Slot::AltName => target.verified_name().map(|name| match name {
+                VerifiedName::Dns(name) => format!("DNS:{name}"),
+                VerifiedName::Ip(address) => format!("IP:{address}"),
+            }),
             Slot::RootFile => target.probe.tls.as_ref().and_then(|tls| tls.trust.file(0)).map(str::to_owned),
+            Slot::CaFile => self.get(Slot::RootFile),
+            Slot::ListFile => {
+                target.probe.tls.as_ref().and_then(|tls| tls.trust.list_file(|_| true)).map(str::to_owned)
+            }
+            Slot::ClientFile => self.client_files().map(|[certificate, _]| certificate.to_owned()),
+            Slot::ClientKeyFile => self.client_files().map(|[_, private_key]| private_key.to_owned()),
             Slot::Subject
             | Slot::Issuer
             | Slot::Serial
@@ -212,6 +226,10 @@ impl Values<'_> {
         }
     }
 
+    fn client_files(&self) -> Option<[&str; 2]> {
+        self.target.probe.tls.as_ref()?.client_certificate.as_ref()?.files()
+    }
+
     fn name(&self) -> Option<String> {
         self.target.verified_name().map(ToString::to_string)
     }
@@ -233,6 +251,11 @@ pub(super) fn name_source(source: NameSource, target: &Target) -> Cow<'static, s
         NameSource::Server if pool.is_empty() => Cow::Borrowed("the target as it was written"),
         NameSource::Server => Cow::Owned(format!("the server's own name in the pool {pool}")),
     }
+}
+
+/// Without the names of pool and setting: they follow the word for it, and can go.
+fn unnamed(text: &str) -> String {
+    text.replace(" `{setting}`", "").replace(" `{pool}`", "")
 }
 
 /// A name; a target of no configuration has none.

@@ -5,6 +5,7 @@ mod table;
 mod hostile;
 mod random;
 mod remembered;
+mod served;
 mod workshop;
 
 use std::net::{IpAddr, Ipv4Addr};

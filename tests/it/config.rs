@@ -355,7 +355,7 @@ fn a_value_of_the_wrong_kind_or_range_says_what_is_right() {
     probe("match: 200", "match", "expected a mapping with the keys status_codes, body, not a single value");
     probe("match: {status_codes: 200}", "match.status_codes", "expected a list, not a single value");
     probe("match: {status_codes: []}", "match.status_codes", "at least one");
-    probe("match: {status_codes: [2xx]}", "match.status_codes[0]", "like 204 or 200-399");
+    probe("match: {status_codes: [2xx]}", "match.status_codes[0]", "like 204, 200-399 or");
     probe("match: {status_codes: [200, 1000]}", "match.status_codes[1]", "from 100 to 999");
     probe("match: {status_codes: [399-200]}", "match.status_codes[0]", "write 200-399");
     probe("match: {body: [a]}", "match.body", "expected a text, not a list");
@@ -939,7 +939,7 @@ fn problems_are_shown_one_a_line_with_file_place_and_key() {
 #[test]
 fn a_configuration_is_described_with_its_effective_values() {
     let config = load(
-        "probes: [{name: p, protocol: http, interval: 90s, match: {status_codes: [200, 300-302], body: ok}}]
+        "probes: [{name: p, protocol: http, interval: 90s, match: {status_codes: ['200,300-302'], body: ok}}]
 backend_settings:
 - {name: s, protocol: http, probe: p, host_name: a.example.com}
 - {name: t, protocol: tls, port: 636, trusted_root_certificates: [certificates/corp-root.pem], validate_sni: false}

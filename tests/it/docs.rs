@@ -83,7 +83,7 @@ fn all_texts() -> Vec<&'static Words> {
 
 /// Every text of a row that has slots.
 fn templates(words: &'static Words) -> Vec<&'static str> {
-    let steps = words.remedy.iter().flat_map(|step| [Some(step.text), step.alone]).flatten();
+    let steps = words.remedy.iter().flat_map(|step| [Some(step.text), step.alone, step.general]).flatten();
     steps.chain(words.reproduce).collect()
 }
 
@@ -188,7 +188,7 @@ const OF_THE_FINDING: &[Slot] = &[
 #[test]
 fn every_command_is_one_that_a_shell_can_read() {
     for words in all_texts() {
-        if let Some(command) = Remedy::generic(words).reproduce() {
+        if let Some(command) = Remedy::example(words).reproduce() {
             assert_shell_reads(&command);
         }
     }
@@ -270,7 +270,7 @@ fn the_address_at_fault_stands_before_the_one_that_answered() {
 #[test]
 fn steps_say_whose_they_are_only_when_sides_differ() {
     fn check(cause: Cause, expected: &[&str]) {
-        let steps = Remedy::generic(cause.words()).steps();
+        let steps = Remedy::example(cause.words()).steps();
         let sides: Vec<&str> = steps
             .iter()
             .map(|step| step.split_once(": ").map_or("", |(side, _)| side))
@@ -284,20 +284,22 @@ fn steps_say_whose_they_are_only_when_sides_differ() {
 }
 
 #[test]
-fn a_step_that_says_nothing_without_its_value_is_left_out() {
-    fn check(cause: Cause, slot: Slot, value: &str) {
-        let Row { target, .. } = sample::new_row("p", "s", "10.0.0.1", Protocol::Tls);
-        let (without, with) = (Finding::new(cause, ""), Facts::default().with(slot, value));
-        let with = Finding::new(cause, "").with(with);
-        let all = Remedy::generic(cause.words()).steps().len();
-        let shown = Remedy::of(&with, &target, None).steps();
-        assert_eq!(shown.len(), all);
+fn a_step_without_one_of_its_values_is_put_in_general_or_left_out() {
+    fn check(cause: Cause, slot: Slot, value: &str, in_general: Option<&str>) {
+        let target = secure_target("10.0.0.1", VerifiedName::of(&"app.example.com".into()), "h", "/");
+        let all = Slot::ALL.iter().filter(|known| **known != slot);
+        let facts = all.fold(Facts::default(), |facts, slot| facts.with(*slot, slot.example()));
+        let (without, with) = (facts.clone(), facts.with(slot, value));
+        let steps = |facts: Facts| Remedy::of(&Finding::new(cause, "").with(facts), &target, None).steps();
+        let (shown, shown_without) = (steps(with), steps(without));
         assert_eq!(shown.iter().filter(|step| step.contains(value)).count(), 1, "{shown:#?}");
-        assert_eq!(Remedy::of(&without, &target, None).steps().len(), all - 1);
+        let missing = usize::from(in_general.is_none());
+        assert_eq!(shown_without.len(), shown.len() - missing, "{shown_without:#?}");
+        assert!(in_general.is_none_or(|words| shown_without[0].contains(words)), "{shown_without:#?}");
     }
-    check(Cause::CertIntermediateMissing, Slot::IssuerUrl, "http://ca.example.com/issuing.der");
-    check(Cause::TlsAlert, Slot::Alert, "internal_error (80)");
-    check(Cause::TlsClientCertificateRejected, Slot::Alert, "unknown_ca (48)");
+    check(Cause::CertIntermediateMissing, Slot::IssuerUrl, "http://ca.example.com/issuing.der", None);
+    check(Cause::TlsAlert, Slot::Alert, "internal_error (80)", Some("the alert that the detail names"));
+    check(Cause::TlsClientCertificateRejected, Slot::Alert, "unknown_ca (48)", None);
 }
 
 /// What an attacker would put into a certificate, a response or a redirect.
@@ -324,21 +326,23 @@ fn hostile_values_stay_inert_in_commands_and_sentences() {
             let code = code_of(words);
             let finding = Finding::new(code, "").with(facts.clone());
             let remedy = Remedy::of(&finding, &target, None);
-            if let Some(command) = remedy.reproduce() {
-                assert_eq!(Some(&command), Remedy::generic(words).reproduce().as_ref(), "as if nothing were known");
-            }
-            let generic = Remedy::generic(words).steps();
-            let steps = remedy.steps();
-            assert_eq!(steps.len(), generic.len());
-            for (step, generic) in steps.iter().zip(&generic) {
+            assert!(remedy.reproduce().is_none_or(|command| !is_hostile(&command)), "{:?}", remedy.reproduce());
+            for step in remedy.steps() {
                 assert!(!step.contains(char::is_control), "{step:?}");
                 assert!(!step.contains(['\u{202e}', '\u{2066}']), "{step:?}");
                 // What is code and what is not stays the same, and nothing hostile gets into the code.
-                let code = |step: &str| step.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-                assert_eq!(code(step), code(generic), "{step}");
+                assert!(step.matches('`').count() % 2 == 0, "{step}");
+                let mut code = step.split('`').skip(1).step_by(2);
+                assert!(code.all(|code| !is_hostile(code)), "{step}");
             }
         }
     }
+}
+
+/// Whether something of [`HOSTILE`] is in it. Some of its characters stand in our own commands too.
+fn is_hostile(code: &str) -> bool {
+    let signs = ["owned", "script>", "txet", "ProxyCommand", "{address}", "{subject}", "\u{1b}", "\\\\"];
+    signs.iter().any(|sign| code.contains(sign))
 }
 
 #[test]
@@ -376,20 +380,12 @@ fn a_shell_does_nothing_but_the_command_whatever_the_rows_values_are() {
 #[test]
 fn hostile_values_of_a_finding_are_text_on_the_page() {
     let hostile = "</code><script>alert(1)</script>";
-    let facts = Facts::default().with(Slot::Subject, hostile).with(Slot::Serial, hostile);
+    let facts = Facts::default().with(Slot::Subject, hostile).with(Slot::Serial, hostile).with(Slot::NotAfter, hostile);
     let finding = Finding::new(Cause::CertExpired, "ended").with(facts);
     let row = sample::unhealthy_row("p", "s", "10.0.0.1", Protocol::Https, Cause::CertExpired, "ended");
     let page = sample::page(vec![Row { cause: Some(Arc::new(finding)), ..row }]);
     assert_eq!(page.matches("<script").count(), 1, "our own: {page}");
     assert!(page.matches("&lt;/code&gt;&lt;script&gt;").count() >= 2, "{page}");
-}
-
-/// Whole words in upper case that stand for a slot without a value.
-fn unfilled(text: &str) -> Vec<&str> {
-    let words: BTreeSet<&str> =
-        Slot::ALL.iter().flat_map(|slot| slot.word().split([' ', ':'])).filter(|word| !word.starts_with('-')).collect();
-    let found = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    found.filter(|word| words.contains(word)).collect()
 }
 
 /// Every row of the demo with its verdict, which is the expected one.
@@ -452,13 +448,6 @@ async fn the_commands_for_tls_show_the_same_fault() {
         let code = finding.code.code();
         let command = Remedy::of(&finding, &target, verdict.evidence.address).reproduce().unwrap();
         let Some((_, signs)) = SIGNS.iter().find(|(of, _)| *of == code) else { continue };
-        // What a person puts in.
-        let file = |name: &str| directory.join(name).display().to_string();
-        let command = command
-            .replace("CERTIFICATE_FILE", &file("lab-client.pem"))
-            .replace("KEY_FILE", &file("lab-client.key"))
-            .replace("ROOT_FILE", &file("lab-root.pem"))
-            .replace("CRL_FILE", &file("lab-intermediate.crl"));
         let run = Command::new("timeout").current_dir(&directory).args(["20", "sh", "-c", &command]).output().unwrap();
         let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
         assert!(signs.iter().any(|sign| said.contains(sign)), "{code}: {command}\n{said}");
@@ -493,7 +482,7 @@ const SIGNS: &[(&str, &[&str])] = &[
     ("tls_protocol_error", &["length mismatch", "decode_error"]),
     ("cert_leaf_missing", &[" 0 s:O = Lab, CN = Lab Intermediate CA", " 0 s:O=Lab, CN=Lab Intermediate CA"]),
     ("cert_leaf_not_first", &[" 0 s:O = Lab, CN = Lab Intermediate CA", " 0 s:O=Lab, CN=Lab Intermediate CA"]),
-    ("cert_invalid", &["SSL server : No"]),
+    ("cert_invalid", &["SSL server : No", "1024 (bit)"]),
     ("cert_expired", &["NotAfter: "]),
     ("cert_not_yet_valid", &["certificate is not yet valid"]),
     ("cert_intermediate_missing", &["unable to verify the first certificate"]),
@@ -525,7 +514,6 @@ fn check_remedy(code: Code, remedy: &Remedy<'_>, facts: &Facts) {
     let words = code.words();
     let steps = remedy.steps();
     for text in steps.iter().cloned().chain(remedy.reproduce()) {
-        assert_eq!(unfilled(&text), [""; 0], "{}: {text}", words.code);
         assert!(!text.contains(['{', '}']), "{}: {text}", words.code);
     }
     if let Some(command) = remedy.reproduce() {
@@ -608,7 +596,7 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     if !alerts.is_empty() {
         write!(text, "Alerts: {}.\n\n", alerts.join("; ")).unwrap();
     }
-    let generic = Remedy::generic(words);
+    let generic = Remedy::example(words);
     if let Some(command) = generic.reproduce() {
         write!(text, "See it:\n\n```sh\n{command}\n```\n\n").unwrap();
     }
@@ -617,7 +605,7 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
     for case in Case::ALL.iter().map(|case| case.words()).filter(|case| case.code == *code) {
         write!(text, "\n**{}** Side `{}`.", case.explanation, case.side.as_str()).unwrap();
         if let Some(command) =
-            Remedy::generic(case).reproduce().filter(|command| Some(command) != generic.reproduce().as_ref())
+            Remedy::example(case).reproduce().filter(|command| Some(command) != generic.reproduce().as_ref())
         {
             write!(text, " See it:\n\n```sh\n{command}\n```\n").unwrap();
         } else {
@@ -633,7 +621,7 @@ fn section(text: &mut String, words: &'static Words, query: Option<&str>) {
 
 /// What to do, numbered.
 fn steps(text: &mut String, words: &'static Words) {
-    for (number, (step, of)) in (1..).zip(Remedy::generic(words).steps().iter().zip(words.remedy)) {
+    for (number, (step, of)) in (1..).zip(Remedy::example(words).steps().iter().zip(words.remedy)) {
         let side = match of.side {
             Side::Network => "Network",
             Side::Gateway => "Gateway",

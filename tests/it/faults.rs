@@ -7,6 +7,7 @@ mod names;
 mod requests;
 mod responses;
 mod several;
+mod advice;
 mod timing;
 
 use std::fmt::Debug;

@@ -63,6 +63,7 @@ mod table;
 mod history;
 mod page;
 mod row;
+mod remedies;
 mod sample;
 
 // Rules, alerts, routes, and what is said about them.

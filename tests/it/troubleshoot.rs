@@ -3,6 +3,7 @@
 mod alone;
 mod command;
 mod hostile;
+mod marks;
 mod stages;
 
 use std::sync::Arc;
@@ -59,6 +60,8 @@ async fn it_gives_every_lab_backend_the_cause_that_the_exporter_gives_it() {
             let examination = examine(&prober, &question).await;
             let cause = examination.verdict.cause.as_ref().map(|cause| cause.code.code());
             let state = examination.state().as_str();
+            marks::assert_no_contradiction(&examination);
+            marks::assert_certificates_are_shown(&examination);
             (cause != expected.cause || state != expected.state)
                 .then(|| format!("{expected:?}: {state}, {:?}", examination.verdict.cause))
         });

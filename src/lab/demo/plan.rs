@@ -109,6 +109,7 @@ pub(super) static SETTINGS: &[&Setting] = &[
     &SMTP_PROXY,
     &SMTPS_PROXY,
     &PAYMENTS,
+    &APPLIANCE,
     &PARTNERS,
     &WEBSITE,
     &BANKING,
@@ -141,6 +142,14 @@ pub(super) static PAYMENTS: Setting = Setting {
     port: 8443,
     probe: "https-healthz",
     keys: &["host_name: payments.lab.test", TRUST],
+};
+
+pub(super) static APPLIANCE: Setting = Setting {
+    name: "appliance-https",
+    protocol: "https",
+    port: 8443,
+    probe: "https-healthz",
+    keys: &["host_name: appliance.lab.test", "trusted_root_certificates: [lab-appliance.pem]"],
 };
 
 pub(super) static PARTNERS: Setting = Setting {

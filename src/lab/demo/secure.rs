@@ -3,11 +3,11 @@
 use crate::lab::behaviour::{Behaviour, Service};
 use crate::lab::demo::plan::Outcome::{Healthy, Unhealthy};
 use crate::lab::demo::plan::{
-    BANKING, BANKING_WITH_CERTIFICATE, LEGACY, Outcome, PARTNERS, PAYMENTS, Pool, QUEUE, SMTPS_PROXY, STAGING, Server,
-    WEBSITE,
+    APPLIANCE, BANKING, BANKING_WITH_CERTIFICATE, LEGACY, Outcome, PARTNERS, PAYMENTS, Pool, QUEUE, SMTPS_PROXY,
+    STAGING, Server, WEBSITE,
 };
 use crate::lab::tls::{
-    Chain, ClientAuthentication, Credential, Identity, Offer, Pki, Profile, ServerTls, Terms, Versions,
+    Chain, ClientAuthentication, Credential, Identity, Offer, Pki, Profile, ServerTls, Terms, Validity, Versions,
 };
 use crate::lab::{http, tcp, tls};
 
@@ -19,6 +19,8 @@ pub(super) struct Material {
     client: Credential,
     /// A server's certificate that stands on the intermediate's revocation list.
     revoked: Credential,
+    /// Self-signed; the configuration has a copy of it.
+    appliance: Credential,
 }
 
 impl Material {
@@ -26,7 +28,9 @@ impl Material {
         let pki = Pki::new()?;
         let client = pki.root.issue(&Profile::client("Lab Gateway"))?;
         let revoked = pki.intermediate.issue(&Profile::server("partners.lab.test"))?;
-        Ok(Self { pki, client, revoked })
+        let validity = Validity::days(-300, 65);
+        let appliance = Credential::self_signed(&Profile { validity, ..Profile::server(APPLIANCE_HOST) })?;
+        Ok(Self { pki, client, revoked, appliance })
     }
 
     /// The files that the configuration names, with their content.
@@ -35,6 +39,7 @@ impl Material {
             ("lab-root.pem", self.pki.root.pem().into_bytes()),
             ("lab-root.crl", self.pki.root.revocation_list(&[])?.to_vec()),
             ("lab-intermediate.crl", self.pki.intermediate.revocation_list(&[&self.revoked])?.to_vec()),
+            ("lab-appliance.pem", self.appliance.pem().into_bytes()),
             ("lab-client.pem", self.client.pem().into_bytes()),
             ("lab-client.key", self.client.key_pem().into_bytes()),
         ])
@@ -58,6 +63,7 @@ pub(super) fn pools(material: &Material) -> anyhow::Result<Vec<Pool>> {
     Ok(vec![
         mail_secure(material)?,
         payments(material)?,
+        appliance(material)?,
         partners(material)?,
         website(material)?,
         banking(material)?,
@@ -112,8 +118,29 @@ fn payments(material: &Material) -> anyhow::Result<Pool> {
         server("127.20.6.11", "sends CA certificates only", Chain::LeafMissing, Unhealthy("cert_leaf_missing"))?,
         server("127.20.6.12", "for another name", Chain::WrongName, Unhealthy("cert_name_mismatch"))?,
         server("127.20.6.13", "a certificate for clients", Chain::ClientUsageOnly, Unhealthy("cert_invalid"))?,
+        server("127.20.6.14", "an RSA key of 1024 bits", Chain::WeakKey, Unhealthy("cert_invalid"))?,
+        server("127.20.6.15", "the root before the intermediate", Chain::RootBeforeIntermediate, Healthy)?,
+        server("127.20.6.16", "an old certificate too many", Chain::GoodWithExpiredExtra, Healthy)?,
     ];
     Ok(Pool { name: "payments", purpose: "What goes wrong with certificates.", settings: vec![&PAYMENTS], servers })
+}
+
+fn appliance(material: &Material) -> anyhow::Result<Pool> {
+    let tls = |credential| -> anyhow::Result<Service> {
+        Ok(Service::tls(&ServerTls::new(&Identity::new(credential, &[]))?, http::ok()))
+    };
+    let renewed = material.appliance.renewed(&Profile::server(APPLIANCE_HOST))?;
+    let servers = vec![
+        Server::at("127.20.13.1", "its own certificate, which is trusted", tls(&material.appliance)?, [Healthy]),
+        Server::at(
+            "127.20.13.2",
+            "renewed, and the old copy is trusted",
+            tls(&renewed)?,
+            [Unhealthy("cert_self_signed")],
+        ),
+    ];
+    let purpose = "Self-signed, and trusted by a copy of the certificate.";
+    Ok(Pool { name: "appliance", purpose, settings: vec![&APPLIANCE], servers })
 }
 
 fn partners(material: &Material) -> anyhow::Result<Pool> {
@@ -212,3 +239,5 @@ fn staging(material: &Material) -> anyhow::Result<Pool> {
     )];
     Ok(Pool { name: "staging", purpose: "Validation is switched off.", settings: vec![&STAGING], servers })
 }
+
+const APPLIANCE_HOST: &str = "appliance.lab.test";

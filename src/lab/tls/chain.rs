@@ -18,6 +18,8 @@ pub enum Chain {
     Good,
     /// With the root as well, which is allowed and needless.
     GoodWithRoot,
+    /// With the root, and that before the intermediate.
+    RootBeforeIntermediate,
     /// With an unneeded intermediate that has expired.
     GoodWithExpiredExtra,
     /// 10 days are left.
@@ -49,6 +51,8 @@ pub enum Chain {
     Tampered,
     /// Good, but the handshake is signed with another key.
     ForeignKey,
+    /// The leaf has a key that is too weak, RSA with 1024 bits; the handshake is signed with another.
+    WeakKey,
     /// The intermediate may issue for `elsewhere.test` only.
     NameConstraint,
     /// The intermediate issued another intermediate, which it may not.
@@ -57,6 +61,37 @@ pub enum Chain {
     CriticalExtension,
     /// The leaf was issued by another server's certificate.
     IssuerNotAuthority,
+}
+
+impl Chain {
+    /// Every one of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Good,
+        Self::GoodWithRoot,
+        Self::RootBeforeIntermediate,
+        Self::GoodWithExpiredExtra,
+        Self::ExpiresSoon,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::ExpiredIntermediate,
+        Self::IntermediateMissing,
+        Self::SelfSigned,
+        Self::SelfSignedAuthority,
+        Self::StrangeRootSent,
+        Self::StrangeRootNotSent,
+        Self::LeafNotFirst,
+        Self::LeafMissing,
+        Self::WrongName,
+        Self::CommonNameOnly,
+        Self::ClientUsageOnly,
+        Self::Tampered,
+        Self::ForeignKey,
+        Self::WeakKey,
+        Self::NameConstraint,
+        Self::PathLength,
+        Self::CriticalExtension,
+        Self::IssuerNotAuthority,
+    ];
 }
 
 impl Pki {
@@ -88,6 +123,9 @@ impl Pki {
             Chain::Good => usual(&profile),
             Chain::GoodWithRoot => {
                 Ok(Identity::new(&self.intermediate.issue(&profile)?, &[&self.intermediate, &self.root]))
+            }
+            Chain::RootBeforeIntermediate => {
+                Ok(Identity::new(&self.intermediate.issue(&profile)?, &[&self.root, &self.intermediate]))
             }
             Chain::GoodWithExpiredExtra => {
                 let old = self.root.issue(&expired(Profile::authority("Lab Intermediate CA of old")))?;
@@ -135,6 +173,11 @@ impl Pki {
             Chain::ForeignKey => {
                 let other = Credential::self_signed(&profile)?;
                 Ok(Identity { key: other.key_der(), ..usual(&profile)? })
+            }
+            Chain::WeakKey => {
+                let Identity { mut chain, key } = usual(&profile)?;
+                chain[0] = self.intermediate.issue_for_weak_key(&profile)?;
+                Ok(Identity { chain, key })
             }
             Chain::NameConstraint => {
                 let role = Role::Authority { path_length: None, permitted_names: vec!["elsewhere.test".to_owned()] };

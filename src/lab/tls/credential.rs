@@ -7,7 +7,7 @@ use anyhow::Context;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
-    RevocationReason, RevokedCertParams, RsaKeySize, SanType, SerialNumber,
+    PublicKeyData, RevocationReason, RevokedCertParams, RsaKeySize, SanType, SerialNumber, SignatureAlgorithm,
 };
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
@@ -90,6 +90,26 @@ impl Credential {
         let (params, serial, key) = profile.draft()?;
         let certificate = params.signed_by(&key, &self.issuer())?;
         Ok(Self { certificate, params, serial, key })
+    }
+
+    /// A certificate with this one's key, signed by that key, as when a self-signed one is renewed.
+    ///
+    /// # Errors
+    /// When a host is no name, or the key cannot be read again.
+    pub fn renewed(&self, profile: &Profile) -> anyhow::Result<Self> {
+        let (params, serial, _) = profile.draft()?;
+        let key = KeyPair::from_pem(&self.key.serialize_pem())?;
+        let certificate = params.self_signed(&key)?;
+        Ok(Self { certificate, params, serial, key })
+    }
+
+    /// A certificate that is signed by this one's key, for a key that is too weak: RSA with 1024 bits, which nobody has.
+    ///
+    /// # Errors
+    /// When a host is no name.
+    pub fn issue_for_weak_key(&self, profile: &Profile) -> anyhow::Result<CertificateDer<'static>> {
+        let (params, _, _) = profile.draft()?;
+        Ok(params.signed_by(&WeakKey::new(), &self.issuer())?.der().clone())
     }
 
     /// A list of these certificates, revoked since an hour ago (RFC 5280, section 5), valid for a week.
@@ -249,6 +269,29 @@ impl Usage {
             Self::Server => ExtendedKeyUsagePurpose::ServerAuth,
             Self::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }
+    }
+}
+
+/// The public half of an RSA key with 1024 bits.
+struct WeakKey(Vec<u8>);
+
+impl WeakKey {
+    fn new() -> Self {
+        // RSAPublicKey (RFC 8017, appendix A.1.1): the modulus, any odd number of that length, and the exponent 65537.
+        let mut key = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0];
+        key.extend([0xc3; 128]);
+        key.extend([0x02, 3, 1, 0, 1]);
+        Self(key)
+    }
+}
+
+impl PublicKeyData for WeakKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
     }
 }
 

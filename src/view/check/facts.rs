@@ -11,7 +11,7 @@ use crate::troubleshoot::{
     Answer, ConnectFault, Connects, Data, Examination, Exploration, Hop, HopAnswer, Outcome, Outlook, PathFacts,
     PathMtu, Route, Said, Support, Survey, Trace, VersionFacts,
 };
-use crate::verdict::{RightLink, Verdict, of_local_fault, of_obstacle, of_trouble, version_name};
+use crate::verdict::{Cause, RightLink, Verdict, of_local_fault, of_obstacle, of_trouble, version_name};
 use crate::view::report::CertificateView;
 use crate::words::seconds;
 
@@ -185,6 +185,8 @@ struct Handshake {
     completed: bool,
     /// Why not.
     detail: Option<String>,
+    /// The cause of the probe that the server refused after a handshake like this one.
+    refused_later: Option<&'static str>,
     protocol: Option<String>,
     client_certificate_requested: Option<bool>,
     client_certificate_authorities: Vec<String>,
@@ -412,7 +414,10 @@ impl<'a> Tls<'a> {
         Some(Self {
             address: Some(handshakes.address),
             versions: handshakes.versions.iter().map(VersionView::of).collect(),
-            handshake: Some(Handshake::of(&handshakes.usual)),
+            handshake: Some(Handshake {
+                refused_later: tls::refused_later(&examination.verdict).map(Cause::code),
+                ..Handshake::of(&handshakes.usual)
+            }),
             without_sni: handshakes.without_name.as_ref().map(Handshake::of),
             sni: Some(tls::sni(handshakes)),
             with_h2_and_http_1_1: Some(Handshake::of(&handshakes.with_protocols)),
@@ -448,6 +453,7 @@ impl Handshake {
             Ok(exploration) => Self {
                 completed: exploration.fault.is_none(),
                 detail: exploration.fault.as_ref().map(words::of_tls_fault),
+                refused_later: None,
                 protocol: exploration.protocol.as_ref().map(|name| String::from_utf8_lossy(name).into_owned()),
                 client_certificate_requested: Some(exploration.facts.client_certificate_requested),
                 client_certificate_authorities: tls::authorities(exploration),

@@ -3,17 +3,18 @@
 use super::section::{Block, Cell, Mark, Section};
 use super::words;
 use crate::troubleshoot::{Examination, Exploration, Handshakes, Support, VersionFacts};
-use crate::verdict::{PresentedCertificate, RightLink, Stage, name_of_der, version_name};
+use crate::verdict::{Cause, Code, PresentedCertificate, RightLink, Stage, Verdict, name_of_der, version_name};
 use crate::words::{age, readable, rough, took};
 
 /// `None` where no TLS is meant.
 pub(super) fn section(examination: &Examination) -> Option<Section> {
     examination.target.probe.tls.as_ref()?;
     let verdict = &examination.verdict;
-    let cause = verdict.cause.as_ref().filter(|cause| cause.code.stage() == Stage::Tls);
+    let all = || verdict.cause.iter().chain(&verdict.also);
+    let cause = all().find(|finding| finding.code.stage() == Stage::Tls);
     let (mark, outcome) = match (cause, &verdict.evidence.tls) {
         (Some(cause), _) => (Mark::Bad, cause.code.words().title.to_owned()),
-        (None, Some(session)) => (Mark::Good, format!("{}, {}", session.version, session.cipher)),
+        (None, Some(session)) => (mark_of(verdict), format!("{}, {}", session.version, session.cipher)),
         (None, None) => (Mark::None, "not reached".to_owned()),
     };
     let mut blocks = Vec::new();
@@ -27,11 +28,18 @@ pub(super) fn section(examination: &Examination) -> Option<Section> {
                 let right = handshakes.right_chain.iter().map(|link| of_link(link, examination));
                 blocks.push(Block::list("As they should be", right.collect()));
             }
-            blocks.extend(abilities(handshakes));
+            blocks.extend(abilities(handshakes, examination));
         }
         None => blocks.push(Block::lines(vec![Cell::from("Nothing was tried, because no connection opened.")])),
     }
     Some(Section { id: "tls", title: "TLS", mark, outcome, blocks })
+}
+
+/// Of a handshake that ended well. Good is what held to the end: a server that resets the connection after it may mean
+/// the handshake.
+fn mark_of(verdict: &Verdict) -> Mark {
+    let is_broken_off = verdict.cause.as_ref().is_some_and(|cause| cause.code.stage() == Stage::Tcp);
+    if is_broken_off { Mark::None } else { Mark::Good }
 }
 
 fn of_certificate(certificate: &PresentedCertificate, examination: &Examination) -> Cell {
@@ -84,23 +92,41 @@ fn of_link(link: &RightLink, examination: &Examination) -> Cell {
     Cell::new(mark, words)
 }
 
-fn abilities(handshakes: &Handshakes) -> [Block; 2] {
+fn abilities(handshakes: &Handshakes, examination: &Examination) -> [Block; 2] {
     let title = format!("What {} can do: each version by itself, suites in the server's own order", handshakes.address);
     let rows = handshakes.versions.iter().map(of_version).collect();
     let mut lines = vec![match &handshakes.usual {
         Err(fault) => Cell::new(Mark::Bad, words::of_connect_fault(fault)),
-        Ok(usual) => match &usual.fault {
-            Some(fault) => Cell::new(Mark::Bad, words::of_tls_fault(fault)),
-            None => Cell::new(Mark::Good, format!("completed in {}", took(usual.took))),
-        },
+        Ok(Exploration { fault: Some(fault), .. }) => Cell::new(Mark::Bad, words::of_tls_fault(fault)),
+        Ok(usual) => completed(usual, &examination.verdict),
     }];
-    lines[0].text.insert_str(0, "handshake without a client certificate: ");
+    lines[0].text.insert_str(0, "handshake without a client certificate, whatever the server's certificate: ");
     if let Ok(usual) = &handshakes.usual {
         lines.push(client_certificate(usual, handshakes));
     }
     lines.push(format!("server name (SNI): {}", sni(handshakes)).into());
     lines.push(format!("application protocol (ALPN): {}", alpn(handshakes)).into());
     [Block::table(title, &["Version", "Answer", "Suites"], rows), Block::lines(lines)]
+}
+
+/// A handshake that came to its end, as far as anybody saw: it sends nothing and waits for nothing more.
+fn completed(usual: &Exploration, verdict: &Verdict) -> Cell {
+    let words = format!("completed in {}", took(usual.took));
+    let ended_tls = verdict.cause.iter().chain(&verdict.also).any(|finding| finding.code.stage() == Stage::Tls);
+    match refused_later(verdict) {
+        Some(code) => Cell::new(Mark::Odd, format!("{words}, and refused later: {}", code.words().title)),
+        None if ended_tls => words.into(),
+        None => Cell::new(mark_of(verdict), words),
+    }
+}
+
+/// What the server refused when the handshake itself was over, as it does with client certificates in TLS 1.3 (RFC 8446,
+/// section 4.6.2), by renegotiation, or with a status. An exploring handshake ends before that.
+pub(super) fn refused_later(verdict: &Verdict) -> Option<Cause> {
+    let is_of_certificates = |cause: Cause| Code::Cause(cause).is_about_certificates();
+    verdict.evidence.tls?;
+    let code = verdict.cause.as_ref()?.code;
+    (code.stage() == Stage::Tls && !is_of_certificates(code)).then_some(code)
 }
 
 fn of_version(facts: &VersionFacts) -> Vec<Cell> {

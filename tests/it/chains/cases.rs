@@ -313,7 +313,7 @@ fn what_trusted_certificates_may_is_told() {
     let server = Draft::server(2, &intermediate);
     let silent = Draft { key_usages: vec![KeyUsagePurpose::CrlSign], ..root.clone() };
     is_refused("a root", &of(configured(&[&silent]), &[&server, &intermediate]), &[lacks]);
-    let none = (Cause::CertIssuerMismatch, Side::Gateway, "which is no CA certificate", "List the root");
+    let none = (Cause::CertIssuerMismatch, Side::Gateway, "which is not a CA certificate", "List the root");
     let no_authority = Draft { authority: None, ..root.clone() };
     is_refused("no CA", &of(configured(&[&no_authority]), &[&server, &intermediate]), &[none]);
 
@@ -374,6 +374,28 @@ fn what_cannot_be_seen_of_a_name_is_said() {
     let verdict = super::verdict(&tls(trust, "app.test"), &chain, then());
     let cause = verdict.cause.unwrap();
     assert!(cause.detail.contains("U+0430") || cause.detail.contains("\\u{430}"), "{cause:#?}");
+    assert_eq!(cause.side(), Side::Server);
+    // Letters of other alphabets, one that cannot be seen, and one that looks like nothing.
+    let greek = (Cause::CertNameMismatch, Side::Server, "a Greek letter (U+03BF), not o", "letter for letter");
+    is_refused("Greek", &named_in_bytes("zzrg.test", "\u{3bf}rg.test", "org.test"), &[greek]);
+    let wide = (Cause::CertNameMismatch, Side::Server, "another character (U+FF41), not a", "letter for letter");
+    is_refused("wide", &named_in_bytes("zzzpp.test", "\u{ff41}pp.test", "app.test"), &[wide]);
+    let unseen = (Cause::CertNameMismatch, Side::Server, "cannot be seen (U+200B)", "letter for letter");
+    is_refused("unseen", &named_in_bytes("appzzz.test", "app\u{200b}.test", "app.test"), &[unseen]);
+    let other = (Cause::CertNameMismatch, Side::Gateway, "we expect app.test", "is the wrong name");
+    is_refused("another letter", &named_in_bytes("zzpp.test", "\u{431}pp.test", "app.test"), &[other]);
+}
+
+/// A self-signed certificate that is trusted as it stands, for a name that no tool writes: the bytes of `placeholder` are
+/// made into those of `name`, and nobody looks at its signature.
+fn named_in_bytes(placeholder: &str, name: &str, expected: &str) -> Verdict {
+    assert_eq!(placeholder.len(), name.len());
+    let mut made = Draft { names: vec![placeholder.to_owned()], ..own(2) }.made().to_vec();
+    let place = made.windows(name.len()).position(|bytes| bytes == placeholder.as_bytes()).expect("the name is there");
+    made[place..place + name.len()].copy_from_slice(name.as_bytes());
+    let made = CertificateDer::from(made);
+    let trust = Trust::new(TrustMode::Configured, vec![made.clone()], Vec::new()).unwrap();
+    verdict(&tls(trust, expected), &[made], now())
 }
 
 #[test]

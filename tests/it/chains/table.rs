@@ -309,7 +309,7 @@ fn untrusted_ends_say_whose_trust_is_asked_for() {
             "the trusted one is no CA",
             configured(&[&Draft { authority: None, ..root.clone() }]),
             sent(&[&server, &intermediate]),
-            &[(issuer_mismatch, Some(1), "which is no CA certificate")],
+            &[(issuer_mismatch, Some(1), "which is not a CA certificate")],
         ),
     ] {
         check(what, trust, &chain, wanted);

@@ -187,7 +187,7 @@ pub fn by_openssl(directory: &Path, commands: &[&str]) -> CertificateDer<'static
     CertificateDer::from_pem_file(directory.join("cert.pem")).unwrap()
 }
 
-fn key(index: usize) -> &'static KeyPair {
+pub fn key(index: usize) -> &'static KeyPair {
     static KEYS: OnceLock<Vec<KeyPair>> = OnceLock::new();
     let keys = KEYS.get_or_init(|| (0..KEYS_MADE).map(|_| KeyPair::generate().unwrap()).collect());
     &keys[index % KEYS_MADE]

@@ -28,7 +28,13 @@ async fn check(pki: &Pki, chain: Chain, host: &str, wanted: Result<(), &str>) {
 async fn a_client_that_trusts_the_root_says_what_is_wrong_with_each_chain() {
     let pki = Pki::new().expect("a PKI");
     let host = "app.lab.test";
-    for chain in [Chain::Good, Chain::GoodWithRoot, Chain::GoodWithExpiredExtra, Chain::ExpiresSoon] {
+    for chain in [
+        Chain::Good,
+        Chain::GoodWithRoot,
+        Chain::RootBeforeIntermediate,
+        Chain::GoodWithExpiredExtra,
+        Chain::ExpiresSoon,
+    ] {
         check(&pki, chain, host, Ok(())).await;
     }
     check(&pki, Chain::Good, "127.0.0.1", Ok(())).await;

@@ -270,7 +270,7 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                 key(
                     "status_codes",
                     "`[\"200-399\"]`",
-                    "codes and ranges from 100 to 999",
+                    "codes and ranges from 100 to 999, several in one text with commas: `200-399,401`",
                     "Status codes that count as healthy.",
                     &["[200]", "[\"100-999\"]", "[200, 301-302]"],
                     &["[99]", "[1000]", "[\"399-200\"]", "[ok]", "[]"],
