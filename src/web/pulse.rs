@@ -442,6 +442,7 @@ mod tests {
     async fn a_client_that_does_not_read_is_cut_even_in_a_request() {
         let start = Instant::now();
         let pulse = Arc::new(Pulse::new(Version::Http1, start));
+        pulse.read(1, start);
         let running = pulse.request();
         pulse.write_blocked(start);
         pulse.write_blocked(start + 19 * SECOND);
@@ -455,6 +456,7 @@ mod tests {
     async fn a_client_that_has_closed_its_side_gets_its_answer_when_it_comes_soon() {
         let start = Instant::now();
         let pulse = Arc::new(Pulse::new(Version::Http1, start));
+        pulse.read(1, start);
         assert!(!pulse.ended(start), "it has asked nothing");
         let running = pulse.request();
         assert!(!pulse.ended(start), "its request is not whole");
