@@ -268,7 +268,7 @@ fn line(change: &Transition, snapshot: &Snapshot, place: Place<'_>) -> Markup {
                 span class=(to.label()) { (shape(*to)) " " (to.as_str()) } " " small { "was " (from.as_str()) }
             }
             th role="rowheader" scope="row" { a href=(of_row) { bdi { (endpoint(&one_line(&target.server), target.port())) } } }
-            td role="cell" { bdi { (one_line(&target.pool)) } small { bdi { (one_line(&target.setting)) } } }
+            td role="cell" { bdi { (one_line(&target.pool)) } " " small { bdi { (one_line(&target.setting)) } } }
             td role="cell" {
                 @if let Some(cause) = cause {
                     a href={ (place.root) "/?cause=" (cause.code.code()) } { (cause.words().title) }

@@ -18,11 +18,12 @@ pub(super) fn hours(hours: &[(SystemTime, [usize; 3])], link: impl Fn(SystemTime
     html! {
         div.plot {
             p.plot-most { "at most " (most) " an hour" }
-            svg.bars viewBox={ "0 0 " (hours.len() * 10) " 100" } preserveAspectRatio="none" role="img" aria-label="Changes by hour; the table below has the numbers" {
+            svg.bars viewBox={ "0 0 " (hours.len() * 10) " 100" } preserveAspectRatio="none" role="group" aria-label="Changes by hour; the table below has the numbers" {
                 @for (place, (hour, counts)) in bars {
                     // By keys the table is the shorter way.
-                    a href=(link(*hour)) tabindex="-1" {
-                        title { (day(*hour)) ", " (hour_of(*hour)) ": " (words(*counts)) }
+                    @let says = format!("{}, {}: {}", day(*hour), hour_of(*hour), words(*counts));
+                    a href=(link(*hour)) tabindex="-1" aria-label=(says) {
+                        title { (says) }
                         rect.reach x=(place * 10) width="10" height="100" {}
                         @for (state, from, high) in stacked(*counts, most) {
                             rect class=(state.label()) x=(place * 10 + 1) width="8" y=(format!("{:.1}", 100.0 - from - high)) height=(format!("{high:.1}")) {}
