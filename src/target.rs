@@ -179,6 +179,11 @@ impl Target {
         normal.unhealthy_threshold = self.unhealthy_threshold;
         normal.min_servers = self.min_servers;
         normal.probe.timeout = self.probe.timeout;
+        if let (Some(theirs), Some(ours)) = (&mut normal.probe.request, &self.probe.request)
+            && ours.ask.asks_the_same_as(&theirs.ask)
+        {
+            theirs.ask = ours.ask.clone();
+        }
         if let (Some(theirs), Some(ours)) = (&mut normal.probe.tls, &self.probe.tls) {
             theirs.trust = ours.trust.clone();
             theirs.client_certificate.clone_from(&ours.client_certificate);

@@ -16,6 +16,7 @@ mod offer;
 mod judge;
 mod links;
 mod malformed;
+mod matching;
 mod memory;
 mod name;
 mod nearly;

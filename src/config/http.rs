@@ -7,8 +7,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, header};
 use rustls::ClientConfig;
@@ -17,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 
 use super::decode::{Field, Section, text, truth};
+use super::login::login;
 use super::reader::{Reader, trimmed};
 use super::value::{cut_key, quote};
 use super::yaml::{KeyPath, Node};
@@ -68,7 +67,7 @@ impl HttpConfig {
     /// What the keys among those of `section` come to. `None` only when something was reported.
     pub(super) fn of(reader: &mut Reader, section: &Section<'_>) -> Option<Self> {
         let mut headers = headers(reader, section);
-        if let Some(login) = login(reader, section) {
+        if let Some(login) = login(reader, section).and_then(|login| sensitive(&login.sent())) {
             headers.insert(header::AUTHORIZATION, login);
         }
         let proxy = section.field("proxy_url", &mut reader.report, proxy).into_value();
@@ -96,8 +95,6 @@ impl fmt::Debug for HttpConfig {
     }
 }
 
-const BASIC_AUTH: &[&str] = &["username", "username_file", "password", "password_file"];
-const AUTHORIZATION: &[&str] = &["type", "credentials", "credentials_file"];
 const HTTP_HEADER: &[&str] = &["values", "secrets", "files"];
 const TLS: &[&str] = &[
     "ca",
@@ -111,56 +108,6 @@ const TLS: &[&str] = &[
     "min_version",
     "max_version",
 ];
-
-/// The value of `Authorization`.
-fn login(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
-    let basic = reader.section(section, "basic_auth", BASIC_AUTH, basic).flatten();
-    let authorization = reader.section(section, "authorization", AUTHORIZATION, authorization).flatten();
-    if section.is_given("basic_auth")
-        && let Some(second) = section.node("authorization").filter(|_| section.is_given("authorization"))
-    {
-        reader.wrong(section, second.place, "authorization", "there is basic_auth already; keep one of them");
-    }
-    basic.or(authorization)
-}
-
-fn basic(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
-    let name = reader.secret(section, ["username", "username_file"]);
-    let password = reader.secret(section, ["password", "password_file"]);
-    let (name, password) = (name.ok()?.unwrap_or_default(), password.ok()?.unwrap_or_default());
-    if name.contains(':') {
-        let message = "a user's name has no colon in it: what follows would be taken for the password";
-        reader.wrong(section, section.place(), "username", message);
-        return None;
-    }
-    secret_header(reader, section, &format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}"))))
-}
-
-fn authorization(reader: &mut Reader, section: &Section<'_>) -> Option<HeaderValue> {
-    let kind = section.field("type", &mut reader.report, |node| match text(node)?.trim() {
-        "" => Ok("Bearer".to_owned()),
-        kind if kind.eq_ignore_ascii_case("basic") => {
-            Err("a name and password are given by basic_auth: {username: ..., password_file: ...}".to_owned())
-        }
-        kind => Ok(kind.to_owned()),
-    });
-    let credentials = reader.secret(section, ["credentials", "credentials_file"]).ok()?;
-    let Some(credentials) = credentials else {
-        reader.wrong(section, section.place(), "credentials", "missing: give credentials or credentials_file");
-        return None;
-    };
-    let kind = kind.into_value().unwrap_or_else(|| "Bearer".to_owned());
-    secret_header(reader, section, &format!("{kind} {credentials}"))
-}
-
-fn secret_header(reader: &mut Reader, section: &Section<'_>, value: &str) -> Option<HeaderValue> {
-    let value = sensitive(value);
-    if value.is_none() {
-        let message = "it cannot be sent in a header, which has one line of visible characters";
-        reader.report.error(Some(section.place()), section.path(), message);
-    }
-    value
-}
 
 fn sensitive(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;

@@ -8,6 +8,7 @@ use super::decode::{Field, Items};
 use super::material::Material;
 use super::names::{Names, POOLS, PROBES, SETTINGS};
 use super::probe::{Item, Misfit};
+use super::reader::Reader;
 use super::report::{Place, Report};
 use super::value::quote;
 use super::{Azure, BackendSettings, Config, HealthProbe, Problems, raw, yaml};
@@ -18,13 +19,13 @@ use crate::probe::{ClientCertificate, Feature, Protocol, Trust};
 /// # Errors
 /// Everything that is wrong with it.
 pub(super) fn load(path: &Path, text: &str) -> Result<Config, Problems> {
-    let mut report = Report::new(path.display().to_string());
-    let file = yaml::parse(text, &mut report).and_then(|root| raw::File::read(&root, &mut report));
+    let mut reader = Reader::new(path);
+    let file = yaml::parse(text, &mut reader.report).and_then(|root| raw::File::read(&root, &mut reader));
+    let Reader { report, material } = reader;
     let Some(file) = file else {
         return Err(report.into_problems());
     };
-    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut loader = Loader { report, material: Material::new(directory) };
+    let mut loader = Loader { report, material };
 
     let mut known_probes =
         Names::of(&PROBES, &mut loader.report, file.probes.iter().map(|probe| (probe.index, &probe.name)));

@@ -135,6 +135,11 @@ impl Material {
         (self.files.into_values().collect(), self.well_known.and_then(|well_known| well_known.fallback))
     }
 
+    /// The path of a file that the configuration names, for commands that people run elsewhere.
+    pub(super) fn shown_path(&self, name: &str) -> Arc<str> {
+        self.directory.join(name).display().to_string().into()
+    }
+
     /// The content of a file that the configuration names.
     pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>, String> {
         self.read_path(self.directory.join(name))

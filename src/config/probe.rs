@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::decode::{Field, Items, Section, duration, number, text, truth};
 use super::describe::count;
 use super::item::{host, name, port, protocol};
+use super::reader::Reader;
 use super::report::{Place, Report};
 use super::value::quote;
 use super::yaml::{KeyPath, Node, Value};
-use super::{HealthProbe, value};
-use crate::probe::{Ask, Expectation, Feature, Protocol};
+use super::{HealthProbe, asking, matching, value};
+use crate::probe::{Expectation, Feature, Method, Protocol};
 use crate::words::{self, setting};
 
 /// The keys of an item of `probes`.
@@ -31,10 +32,17 @@ pub(super) const PROBE: &[&str] = &[
     PICK,
     "match",
     PROXY_LINE,
+    "method",
+    "headers",
+    "header_files",
+    "body",
+    "body_file",
+    "basic_auth",
+    "authorization",
 ];
 
 /// The keys of a probe's `match`.
-pub(super) const MATCH: &[&str] = &["status_codes", "body"];
+pub(super) const MATCH: &[&str] = &["status_codes", "body", "body_regex", "body_not_regex", "json", "headers"];
 
 pub(super) const PICK: &str = "pick_host_name_from_backend_settings";
 pub(super) const PROXY_LINE: &str = "enable_probe_proxy_protocol_header";
@@ -73,12 +81,12 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) fn read(index: usize, node: &Node, path: &KeyPath<'_>, report: &mut Report) -> Option<Self> {
-        let section = Section::open(node, path, PROBE, report)?;
-        let name = section.required("name", report, name);
-        let protocol = section.required("protocol", report, protocol).into_value();
+    pub(super) fn read(index: usize, node: &Node, path: &KeyPath<'_>, reader: &mut Reader) -> Option<Self> {
+        let section = Section::open(node, path, PROBE, &mut reader.report)?;
+        let name = section.required("name", &mut reader.report, name);
+        let protocol = section.required("protocol", &mut reader.report, protocol).into_value();
         let own = HealthProbe { name: name.value().cloned(), ..HealthProbe::default() };
-        let probe = Arc::new(over(&own, &section, protocol, Tone::File, report));
+        let probe = Arc::new(over(&own, &section, protocol, Tone::File, reader));
         Some(Self { index, name, protocol, probe })
     }
 }
@@ -97,14 +105,14 @@ pub(super) fn over(
     section: &Section<'_>,
     protocol: Option<Protocol>,
     tone: Tone,
-    report: &mut Report,
+    reader: &mut Reader,
 ) -> HealthProbe {
     let match_path = section.path_of("match");
     let matching = section
         .node("match")
         .filter(|node| !matches!(node.value, Value::Null))
-        .and_then(|node| Section::open(node, &match_path, MATCH, report));
-    let mut keys = Keys { section, matching: matching.as_ref(), protocol, tone, report };
+        .and_then(|node| Section::open(node, &match_path, MATCH, &mut reader.report));
+    let mut keys = Keys { section, matching: matching.as_ref(), protocol, tone, report: &mut reader.report };
 
     let picks = keys.of(Feature::Name, PICK, truth, |picks| *picks).value().copied().unwrap_or(false);
     let host = keys.of(Feature::Name, "host", host, |_| true);
@@ -134,7 +142,26 @@ pub(super) fn over(
     let body = keys.of(Feature::Request, "match.body", body, |body| !body.is_empty());
     let proxy_line = keys.of(Feature::ProxyLine, PROXY_LINE, truth, |first| *first);
     let status_codes = keys.status_codes(&own.expectation);
-    let report = keys.report;
+    let body_regex = keys.of(Feature::Request, "match.body_regex", matching::pattern, |_| true);
+    let body_not_regex = keys.of(Feature::Request, "match.body_not_regex", matching::pattern, |_| true);
+    keys.only_for_requests(&REQUEST);
+    let json = matching.as_ref().and_then(|section| matching::json(section, &mut reader.report));
+    let headers = matching.as_ref().and_then(|section| matching::headers(section, &mut reader.report));
+    let ask = asking::ask(reader, section, path.into_value(), &own.ask);
+    let expectation = Expectation {
+        status_codes: status_codes.unwrap_or_else(|| own.expectation.status_codes.clone()),
+        body: body.into_value().unwrap_or_else(|| own.expectation.body.clone()),
+        body_regex: body_regex.into_value().or_else(|| own.expectation.body_regex.clone()),
+        body_not_regex: body_not_regex.into_value().or_else(|| own.expectation.body_not_regex.clone()),
+        json: json.unwrap_or_else(|| own.expectation.json.clone()),
+        headers: headers.unwrap_or_else(|| own.expectation.headers.clone()),
+    };
+    let report = &mut reader.report;
+    if let (Method::Head, true, Some(section)) = (ask.method, expectation.looks_at_the_body(), &matching) {
+        let message =
+            "the answer to HEAD has no body to look at; use another `method`, or match status and headers only";
+        report.error(Some(section.place()), section.path(), message);
+    }
     HealthProbe {
         name: own.name.clone(),
         host: host.into_value().or_else(|| own.host.clone().filter(|_| !picks)),
@@ -154,14 +181,24 @@ pub(super) fn over(
             .into_value()
             .or(own.unhealthy_interval),
         pick_host_name_from_backend_settings: picks || own.pick_host_name_from_backend_settings,
-        ask: Arc::new(Ask { path: path.into_value().unwrap_or_else(|| own.ask.path.clone()) }),
-        expectation: Arc::new(Expectation {
-            status_codes: status_codes.unwrap_or_else(|| own.expectation.status_codes.clone()),
-            body: body.into_value().unwrap_or_else(|| own.expectation.body.clone()),
-        }),
+        ask,
+        expectation: Arc::new(expectation),
         enable_probe_proxy_protocol_header: proxy_line.into_value().unwrap_or(own.enable_probe_proxy_protocol_header),
     }
 }
+
+/// Keys that say what is asked over HTTP, and of `match` what has to come back, beside those that are read one by one.
+const REQUEST: [&str; 9] = [
+    "method",
+    "headers",
+    "header_files",
+    "body",
+    "body_file",
+    "basic_auth",
+    "authorization",
+    "match.json",
+    "match.headers",
+];
 
 /// Reads keys that not every protocol has a use for.
 struct Keys<'s, 'r> {
@@ -192,6 +229,21 @@ impl Keys<'_, '_> {
             self.check_use(feature, section, name, given.place);
         }
         field
+    }
+
+    /// Says of these keys that they have no use, if they are there and have none.
+    fn only_for_requests(&mut self, keys: &[&'static str]) {
+        for key in keys {
+            let (section, name) = match key.strip_prefix("match.") {
+                None => (Some(self.section), *key),
+                Some(name) => (self.matching, name),
+            };
+            if let Some(section) = section.filter(|section| section.is_given(name))
+                && let Some(node) = section.node(name)
+            {
+                self.check_use(Feature::Request, section, name, node.place);
+            }
+        }
     }
 
     fn status_codes(&mut self, own: &Expectation) -> Option<Vec<(u16, u16)>> {
@@ -272,11 +324,8 @@ impl HealthProbe {
             words.push(format!("healthy again after {}", count(self.healthy_threshold as usize, "success")));
         }
         if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
-            words.push(format!("path {}", self.ask.path));
-            words.push(format!("expects status {}", codes_in_words(&self.expectation)));
-            if !self.expectation.body.is_empty() {
-                words.push(format!("expects {:?} in the body", self.expectation.body));
-            }
+            words.extend(self.ask.in_words());
+            words.extend(self.expectation.in_words().into_iter().map(|expected| format!("expects {expected}")));
         }
         words.extend(self.host.as_ref().map(|host| format!("host {host}")));
         if self.pick_host_name_from_backend_settings {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::decode::{Field, Items, Located, Section, duration, number, text, truth};
 use super::item::{host, name, port, protocol};
 use super::probe::Item;
+use super::reader::Reader;
 use super::report::{Place, Report};
 use super::value;
 use super::yaml::{KeyPath, Node, Value};
@@ -101,7 +102,8 @@ pub(super) struct AzureNames {
 
 impl File {
     /// Reads the tree of a file; `None`, reported, when it is no mapping at all.
-    pub(super) fn read(root: &Node, report: &mut Report) -> Option<Self> {
+    pub(super) fn read(root: &Node, reader: &mut Reader) -> Option<Self> {
+        let report = &mut reader.report;
         if matches!(root.value, Value::Null) {
             let message = "the file is empty; it needs at least `backend_pools` and `backend_settings`";
             report.error(None, "", message);
@@ -112,14 +114,18 @@ impl File {
             report.error(Some(section.place()), "", "missing required key `backend_pools`");
         }
         Some(Self {
-            probes: each(&section, "probes", report, Item::read),
-            settings: each(&section, "backend_settings", report, Setting::read),
-            pools: each(&section, "backend_pools", report, Pool::read),
+            probes: each(&section, "probes", reader, Item::read),
+            settings: each(&section, "backend_settings", reader, |index, node, path, reader| {
+                Setting::read(index, node, path, &mut reader.report)
+            }),
+            pools: each(&section, "backend_pools", reader, |index, node, path, reader| {
+                Pool::read(index, node, path, &mut reader.report)
+            }),
             certificate_expiry_warning: section
-                .field("certificate_expiry_warning", report, |node| duration(node, EXPIRY_WARNING)),
+                .field("certificate_expiry_warning", &mut reader.report, |node| duration(node, EXPIRY_WARNING)),
             azure: section.node("azure").filter(|node| !matches!(node.value, Value::Null)).and_then(|node| {
                 let path = section.path_of("azure");
-                AzureNames::read(&Section::open(node, &path, AZURE, report)?, report).into()
+                AzureNames::read(&Section::open(node, &path, AZURE, &mut reader.report)?, &mut reader.report).into()
             }),
         })
     }
@@ -129,16 +135,16 @@ impl File {
 fn each<T>(
     section: &Section<'_>,
     key: &str,
-    report: &mut Report,
-    read: fn(usize, &Node, &KeyPath<'_>, &mut Report) -> Option<T>,
+    reader: &mut Reader,
+    read: fn(usize, &Node, &KeyPath<'_>, &mut Reader) -> Option<T>,
 ) -> Vec<T> {
-    let list = section.list(key, report);
+    let list = section.list(key, &mut reader.report);
     let path = section.path_of(key);
     let items = list.value().copied().unwrap_or_default();
     items
         .iter()
         .enumerate()
-        .filter_map(|(index, node)| read(index, node, &KeyPath::Item(&path, index), report))
+        .filter_map(|(index, node)| read(index, node, &KeyPath::Item(&path, index), reader))
         .collect()
 }
 
@@ -218,6 +224,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::login::{AUTHORIZATION, BASIC_AUTH};
+    use crate::config::matching::{HEADERS, JSON};
     use crate::config::probe::{MATCH, PROBE};
     use crate::config::yaml::parse;
 
@@ -242,17 +250,28 @@ mod tests {
             ("", FILE),
             ("probes.", PROBE),
             ("probes.match.", MATCH),
+            ("probes.match.json.", JSON),
+            ("probes.match.headers.", HEADERS),
+            ("probes.basic_auth.", BASIC_AUTH),
+            ("probes.authorization.", AUTHORIZATION),
             ("backend_settings.", SETTING),
             ("backend_settings.client_certificate.", CLIENT_CERTIFICATE),
             ("azure.", AZURE),
             ("backend_pools.", POOL),
         ];
-        let known: BTreeSet<String> =
-            tables.iter().flat_map(|(above, keys)| keys.iter().map(move |key| format!("{above}{key}"))).collect();
+        let known = tables.iter().flat_map(|(above, keys)| keys.iter().map(move |key| format!("{above}{key}")));
+        // One of two keys stands there, and names the other.
+        let said = |key: &str| {
+            let name = key.rsplit('.').next().unwrap_or_default();
+            include_str!("../../config/full.yml").lines().any(|line| line.trim_end().ends_with(&format!("or {name}")))
+        };
+        let known: BTreeSet<String> = known.filter(|key| !said(key)).collect();
         let text = include_str!("../../config/full.yml");
         let root = parse(text, &mut Report::new("full.yml".to_owned())).expect("a tree");
         let mut found = BTreeSet::new();
         keys(&root, "", &mut found);
+        // Names of headers are no keys.
+        found.retain(|key| !key.starts_with("probes.headers.") && !key.starts_with("probes.header_files."));
         assert_eq!(found, known);
     }
 
@@ -260,10 +279,10 @@ mod tests {
     fn every_known_key_is_read() {
         let check = |before: &str, path: &str, keys: &[&str], after: &str| {
             for key in keys {
-                let text = format!("{before}{key}: {{nonsense: 1}}{after}");
-                let mut report = Report::new(String::new());
-                parse(&text, &mut report).and_then(|root| File::read(&root, &mut report)).expect("a file");
-                let problems = report.into_problems();
+                let text = format!("{before}{key}: {{\"no name\": 1}}{after}");
+                let mut reader = Reader::new(std::path::Path::new(""));
+                parse(&text, &mut reader.report).and_then(|root| File::read(&root, &mut reader)).expect("a file");
+                let problems = reader.report.into_problems();
                 let wanted = format!("{path}{key}");
                 assert!(
                     problems.as_slice().iter().any(|problem| problem.key.starts_with(&wanted)),

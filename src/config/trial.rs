@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::decode::Section;
 use super::probe::{Misfit, PICK, PROBE, PROXY_LINE, Tone, over};
-use super::report::{Place, Report};
+use super::reader::Reader;
+use super::report::Place;
 use super::yaml::{Entry, KeyPath, Node, Value};
 use super::{BackendSettings, value};
 
@@ -46,11 +47,13 @@ impl BackendSettings {
         if let Some(seconds) = trial.timeout_seconds.filter(|seconds| !(1..=MAX_TIMEOUT_SECONDS).contains(seconds)) {
             return Err(wrong("timeout", format!("{seconds} is not between 1 and {MAX_TIMEOUT_SECONDS} seconds")));
         }
-        let mut report = Report::new(String::new());
+        let mut reader = Reader::new(std::path::Path::new(""));
         let keys = trial.keys();
-        let Some(section) = Section::open(&keys, &KeyPath::Root, PROBE, &mut report) else { return Ok(self.clone()) };
-        let probe = over(&self.probe, &section, Some(self.protocol), Tone::OnDemand, &mut report);
-        if let Err(problems) = report.finish() {
+        let Some(section) = Section::open(&keys, &KeyPath::Root, PROBE, &mut reader.report) else {
+            return Ok(self.clone());
+        };
+        let probe = over(&self.probe, &section, Some(self.protocol), Tone::OnDemand, &mut reader);
+        if let Err(problems) = reader.report.finish() {
             let problem = problems.as_slice().first().map(|problem| (problem.key.as_str(), problem.message.clone()));
             let (key, message) = problem.unwrap_or_default();
             // Of a list, the whole.

@@ -3,9 +3,10 @@
 //! What curl and browsers take is taken, and written down; what one of them refuses is refused, by the field's name.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::body::Framing;
-use super::{Coding, HttpFault, OddField, Response};
+use super::{Coding, HttpFault, OddField, Response, Rule};
 
 /// Odd fields of one head that are kept.
 const MAX_ODD_FIELDS: usize = 8;
@@ -39,15 +40,15 @@ pub(super) fn may_be_http(buffer: &[u8]) -> bool {
 }
 
 /// Reads a whole head: the response without its body, and how its body is framed (RFC 9112, section 6.3).
-pub(super) fn parse(head: &[u8]) -> Result<(Response, Framing), HttpFault> {
+pub(super) fn parse(head: &[u8], wanted: &[Rule<Arc<str>>]) -> Result<(Response, Framing), HttpFault> {
     let mut odd_fields = Vec::new();
     let head = tolerate(head, &mut odd_fields)?;
     let mut few = [httparse::EMPTY_HEADER; 64];
-    let parsed = match parse_with(&mut few, &head, &mut odd_fields) {
+    let parsed = match parse_with(&mut few, &head, wanted, &mut odd_fields) {
         // A field takes four bytes at least: this is room for whatever fits into a head.
         Err(Parse::TooManyFields) => {
             let mut many = vec![httparse::EMPTY_HEADER; head.len() / 4 + 1];
-            parse_with(&mut many, &head, &mut odd_fields)
+            parse_with(&mut many, &head, wanted, &mut odd_fields)
         }
         other => other,
     };
@@ -173,6 +174,7 @@ enum Parse {
 fn parse_with<'h>(
     fields: &mut [httparse::Header<'h>],
     head: &'h [u8],
+    wanted: &[Rule<Arc<str>>],
     odd_fields: &mut Vec<OddField>,
 ) -> Result<(Response, Framing), Parse> {
     let mut parsed = httparse::Response::new(fields);
@@ -206,7 +208,12 @@ fn parse_with<'h>(
     let text = |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(256)]).into_owned();
     let location = (300..400).contains(&status).then(|| values("location").next()).flatten().map(text);
     let upgrade = values("upgrade").next().map(text);
-    Ok((Response { status, version, location, upgrade, coding, odd_fields: Vec::new(), body: Vec::new() }, framing))
+    let rule_for = |name: &str| wanted.iter().find(|rule| rule.at.eq_ignore_ascii_case(name));
+    let wanted =
+        parsed.headers.iter().filter_map(|field| Some((rule_for(field.name)?.at.clone(), field.value.to_vec())));
+    let wanted = wanted.collect();
+    let (odd_fields, body) = (Vec::new(), Vec::new());
+    Ok((Response { status, version, location, upgrade, wanted, coding, odd_fields, body }, framing))
 }
 
 /// How long the body is (RFC 9112, section 6.3). Framing that two readers could understand in two ways is refused.
@@ -265,7 +272,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<(Response, Framing), HttpFault> {
-        parse(text.replace('\n', "\r\n").as_bytes())
+        parse(text.replace('\n', "\r\n").as_bytes(), &[])
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! One GET over an open connection, and a bounded reader of the answer.
+//! One request over an open connection, and a bounded reader of the answer.
 //!
 //! At most 64 KiB of heads are read and 64 KiB of body are kept; a longer body counts as received.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,20 +11,58 @@ use super::body::{Body, Framing};
 use super::connection::Connection;
 use super::head::{end_of_head, may_be_http, parse};
 use super::notes::{Notes, Phase};
-use super::{Fault, HttpFault, MAX_KEPT_BYTES, Request, Response, ResponseProgress};
+use super::{Fault, HttpFault, MAX_KEPT_BYTES, Method, Request, Response, ResponseProgress, Rule};
 
 /// Interim responses (1xx) that are borne before the real one.
 const MAX_INTERIM_RESPONSES: usize = 16;
 
-/// Asks and reads the answer to its end; redirects are answers like any other.
-pub(super) async fn exchange(connection: &mut Connection, request: &Request, notes: &mut Notes) -> Result<(), Fault> {
-    let text = request.text();
-    if let Some(transcript) = &mut notes.transcript {
-        transcript.sent = text.clone().into_bytes();
+/// Asks and reads the answer to its end; redirects are answers like any other. What a server sends back of our secrets
+/// is made unreadable.
+pub(super) async fn exchange(
+    connection: &mut Connection,
+    request: &Request,
+    wanted: &[Rule<Arc<str>>],
+    notes: &mut Notes,
+) -> Result<(), Fault> {
+    let ended = ask(connection, request, wanted, notes).await;
+    let hide = |bytes: &mut [u8]| request.ask.hide_secrets(bytes);
+    if let Some(response) = &mut notes.response {
+        hide(&mut response.body);
+        response.wanted.iter_mut().for_each(|(_, value)| hide(value));
+        for text in [&mut response.location, &mut response.upgrade].into_iter().flatten() {
+            let mut bytes = std::mem::take(text).into_bytes();
+            hide(&mut bytes);
+            *text = String::from_utf8_lossy(&bytes).into_owned();
+        }
     }
-    connection.send(text.as_bytes()).await;
+    if let Some(transcript) = &mut notes.transcript {
+        hide(&mut transcript.received);
+    }
+    ended.map_err(|mut fault| {
+        match &mut fault {
+            Fault::Http(HttpFault::NotHttp(bytes)) => hide(bytes),
+            Fault::Http(HttpFault::BadField(odd)) => hide(&mut odd.field),
+            _ => {}
+        }
+        fault
+    })
+}
+
+async fn ask(
+    connection: &mut Connection,
+    request: &Request,
+    wanted: &[Rule<Arc<str>>],
+    notes: &mut Notes,
+) -> Result<(), Fault> {
+    let bytes = request.bytes(None);
+    if let Some(transcript) = &mut notes.transcript {
+        transcript.sent = request.shown();
+    }
+    connection.send(&bytes).await;
     let mut input = Input { connection, buffer: Vec::new() };
-    let (response, framing) = read_head(&mut input, notes).await?;
+    let (response, framing) = read_head(&mut input, wanted, notes).await?;
+    // Whatever the head announces of one (RFC 9110, section 9.3.2).
+    let framing = if request.ask.method == Method::Head { Framing::Empty } else { framing };
     notes.response = Some(Box::new(response));
     let mut body = Body::new(framing);
     let ended = read_body(&mut input, &mut body, notes).await;
@@ -90,7 +129,11 @@ const TELLING: usize = 24;
 const MOMENT: Duration = Duration::from_millis(250);
 
 /// Reads heads until one is final.
-async fn read_head(input: &mut Input<'_>, notes: &mut Notes) -> Result<(Response, Framing), Fault> {
+async fn read_head(
+    input: &mut Input<'_>,
+    wanted: &[Rule<Arc<str>>],
+    notes: &mut Notes,
+) -> Result<(Response, Framing), Fault> {
     let mut head_bytes = 0;
     let mut interim_responses = 0;
     // A head is looked at when its end may be there, so that a server that drips cannot make us parse for each byte.
@@ -104,7 +147,7 @@ async fn read_head(input: &mut Input<'_>, notes: &mut Notes) -> Result<(Response
             if head_bytes > MAX_KEPT_BYTES {
                 return Err(Fault::Http(HttpFault::HeadTooLarge));
             }
-            let (response, framing) = parse(&input.buffer[..end]).map_err(Fault::Http)?;
+            let (response, framing) = parse(&input.buffer[..end], wanted).map_err(Fault::Http)?;
             input.buffer.drain(..end);
             seen = 0;
             if !(100..200).contains(&response.status) || response.status == 101 {

@@ -75,6 +75,8 @@ pub struct Response {
     pub location: Option<String>,
     /// What it would rather speak, at most 256 bytes.
     pub upgrade: Option<String>,
+    /// The headers that the probe has rules for, with their values, as they came.
+    pub wanted: Vec<(Arc<str>, Vec<u8>)>,
     /// What was around the body.
     pub coding: Coding,
     /// Fields that were taken although they are not as they should be, at most 8.

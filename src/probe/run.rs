@@ -135,7 +135,7 @@ impl Prober {
             (None, None) => Ok(()),
             (None, Some(request)) => {
                 notes.enter(Phase::FirstByte);
-                http::exchange(&mut Connection::plain(stream), request, notes).await
+                http::exchange(&mut Connection::plain(stream), request, &spec.expectation.headers, notes).await
             }
             (Some(tls), request) => Box::pin(self.over_tls(stream, spec, tls, request.as_ref(), notes)).await,
         }
@@ -166,7 +166,7 @@ impl Prober {
         let ended = match request {
             Some(request) => {
                 notes.enter(Phase::FirstByte);
-                http::exchange(&mut connection, request, notes).await
+                http::exchange(&mut connection, request, &spec.expectation.headers, notes).await
             }
             None if client_certificate_in_question => {
                 notes.enter(Phase::Watch);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 
+use super::expectation::Expectation;
 use super::protocol::Protocol;
 use super::request::Request;
 use super::trust::{ClientCertificate, Trust};
@@ -43,21 +44,6 @@ impl ProbeSpec {
             proxy_protocol: false,
             tls: None,
         }
-    }
-}
-
-/// What a response must be like to count as healthy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expectation {
-    /// Inclusive ranges of status codes, in the order written.
-    pub status_codes: Vec<(u16, u16)>,
-    /// A substring of the body's first 64 KiB; empty: any body.
-    pub body: String,
-}
-
-impl Default for Expectation {
-    fn default() -> Self {
-        Self { status_codes: vec![(200, 399)], body: String::new() }
     }
 }
 

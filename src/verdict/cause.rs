@@ -613,15 +613,37 @@ table! {
             Gateway "If {received} is a good answer, add it to `match.status_codes` of the probe: it expects {expected}.",
         ]
     HttpBodyMismatch "http_body_mismatch" Http Server
-        "Expected text not found"
-        "The response's body does not contain the text that the probe expects."
+        "Unexpected body"
+        "The response's body is not as the probe expects: a text or a pattern is missing, or one is there that must not be."
         azure ContentValidationFailed
-        marked [Response "without the expected text", Line "wrong body"]
+        marked [Response "not the expected body", Line "wrong body"]
         shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
         [
             Server "Look at what comes back instead: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. A page for maintenance or login, or another virtual host, may answer with a good status too."
                 in general "Look with `curl` at what comes back instead. A page for maintenance or login, or another virtual host, may answer with a good status too.",
-            Gateway "If the answer is right, correct `match.body` in the probe. It expects {expected}: plain text, case-sensitive, within the first 64 KiB.",
+            Gateway "If the answer is right, correct `match` in the probe: in the first 64 KiB of the body it expects {expected}. Upper and lower case differ.",
+        ]
+    HttpHeaderMismatch "http_header_mismatch" Http Server
+        "Unexpected header"
+        "A header of the response is not as the probe expects, or is missing, or is there although it must not be."
+        azure ContentValidationFailed
+        marked [Response "a header is not as expected", Line "wrong header"]
+        shown by "curl -gskD - -o /dev/null --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Find out why the service answers like this: {received}. A health endpoint sets such a header to say that it drains or is not ready; a proxy in front may drop it."
+                in general "Look at the headers that come back with `curl -gskD -`. A health endpoint sets such a header to say that it drains or is not ready; a proxy in front may drop it.",
+            Gateway "If the answer is right, correct `match.headers` in the probe: it expects {expected}.",
+        ]
+    HttpJsonMismatch "http_json_mismatch" Http Server
+        "Unexpected JSON"
+        "The response's body is not JSON, or a value in it is not as the probe expects."
+        azure ContentValidationFailed
+        marked [Response "the JSON is not as expected", Line "wrong JSON"]
+        shown by "curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}"
+        [
+            Server "Read what the service reports of itself: `curl -gsk --http1.1 --connect-to ::{endpoint} -H Host:{host} {url}`. Repair the part that it calls down, or what that part depends on."
+                in general "Read with `curl` what the service reports of itself. Repair the part that it calls down, or what that part depends on.",
+            Gateway "If the answer is right, correct `match.json` in the probe: it expects {expected}.",
         ]
     HttpMalformed "http_malformed" Http Server
         "Response is not valid HTTP"

@@ -2,9 +2,9 @@
 
 use super::handshake::{NO_RENEGOTIATION, alert_name};
 use super::text::quoted;
-use super::{Case, Cause, Facts, Finding, Notice, Slot};
+use super::{Case, Cause, Facts, Finding, Notice, Slot, matching};
 use crate::probe::{
-    BodyEnd, Coding, HttpFault, ProbeSpec, Response, ResponseProgress, TlsFacts, alert_in_clear, looks_like_tls,
+    BodyEnd, HttpFault, ProbeSpec, Response, ResponseProgress, TlsFacts, alert_in_clear, looks_like_tls,
 };
 use crate::words::{status_codes, took};
 
@@ -157,7 +157,7 @@ pub(super) fn of_response(
             return findings;
         }
     }
-    findings.extend(is_complete.then(|| of_body(spec, response)).flatten());
+    findings.extend(matching::findings(spec, response, is_complete));
     findings
 }
 
@@ -305,36 +305,6 @@ impl Said {
         ];
         self.says(PHRASES)
     }
-}
-
-/// The text that is looked for is not there.
-fn of_body(spec: &ProbeSpec, response: &Response) -> Option<Finding<Cause>> {
-    let wanted = spec.expectation.body.as_bytes();
-    if contains(&response.body, wanted) {
-        return None;
-    }
-    let (wanted, length) = (quoted(wanted), response.body.len());
-    let came = match &response.coding {
-        Coding::Plain => format!("received {length} bytes without it"),
-        Coding::Decoded { name, encoded } => {
-            format!("received {length} bytes without it ({encoded} before {} was decoded)", quoted(name.as_bytes()))
-        }
-        Coding::Encoded { name } => format!(
-            "received {length} bytes with the coding {}, which is not decoded here, so that no text is found in them",
-            quoted(name.as_bytes())
-        ),
-        Coding::Broken { name } => {
-            format!("received {length} bytes without it, which are not {}, as the head says", quoted(name.as_bytes()))
-        }
-    };
-    let facts = Facts::default().with(Slot::Expected, wanted.clone());
-    let is_coded = matches!(response.coding, Coding::Encoded { .. } | Coding::Broken { .. });
-    let finding = Finding::new(Cause::HttpBodyMismatch, format!("expected {wanted} in the body, {came}"));
-    Some(finding.with(facts).in_case(is_coded.then_some(Case::BodyCoded)))
-}
-
-fn contains(body: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// What was taken of a response although it is not as it should be.

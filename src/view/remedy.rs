@@ -4,6 +4,8 @@
 //! quoted where a shell needs it; elsewhere they lose what could move, hide or end the text around them. Markup is for
 //! the caller to escape.
 
+mod curl;
+
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
@@ -141,7 +143,19 @@ impl<'a> Remedy<'a> {
         match place {
             Place::Sentence => Some(plain(&value?)),
             Place::Name => value.filter(|value| is_harmless(value)),
-            Place::Code => shell_word(&value?).map(|word| format!("{}{word}", self.option(slot))),
+            Place::Code => shell_word(&value?).map(|word| self.with_options(slot, &word)),
+        }
+    }
+
+    /// A value as it stands in a command, with the options that belong to it.
+    fn with_options(&self, slot: Slot, word: &str) -> String {
+        let request = self.values.as_ref().and_then(|values| values.target.probe.request.as_ref());
+        match request.filter(|_| slot == Slot::Url) {
+            Some(request) => {
+                let (options, missing) = curl::options(&request.ask);
+                format!("{options}{word}{missing}")
+            }
+            None => format!("{}{word}", self.option(slot)),
         }
     }
 

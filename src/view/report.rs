@@ -183,6 +183,12 @@ pub struct Question<'a> {
     pub expected_status_codes: Vec<String>,
     /// What the body must contain; empty: anything.
     pub expected_body: Cow<'a, str>,
+    /// What is sent, part by part, in words that show no secret; http and https only.
+    #[serde(default)]
+    pub sends: Vec<String>,
+    /// All that has to come back, part by part, in words; http and https only.
+    #[serde(default)]
+    pub expects: Vec<String>,
     /// The name that the certificate must be for; https and tls only.
     pub name: Option<String>,
     /// Where that name comes from.

@@ -41,7 +41,8 @@ fn row(text: &mut String, target: &Target) {
     let (protocol, port) = (target.protocol(), target.port());
     let _ = write!(text, "{pool} / {setting} / {server}: {protocol} on port {port} every {every}");
     if let Some(request) = &target.probe.request {
-        let _ = write!(text, ", GET {} with Host {}", request.ask.path, request.host);
+        let (method, path) = (request.ask.method.as_str(), &request.ask.path);
+        let _ = write!(text, ", {method} {path} with Host {}", request.host);
     }
     let _ = match target.verified_name() {
         Some(VerifiedName::Dns(name)) => write!(text, ", SNI {name}"),

@@ -36,7 +36,7 @@ pub fn tls(trust: Trust, name: &str) -> TlsSpec {
 /// A TLS probe of a port of this host.
 pub fn probe(tls: TlsSpec, port: u16) -> ProbeSpec {
     ProbeSpec {
-        expectation: Arc::new(Expectation { status_codes: Vec::new(), body: String::new() }),
+        expectation: Arc::new(Expectation { status_codes: Vec::new(), ..Expectation::default() }),
         tls: Some(tls),
         ..ProbeSpec::new(Protocol::Tls, Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)), port, Duration::from_secs(20))
     }

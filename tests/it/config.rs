@@ -251,14 +251,14 @@ fn wrong_keys_say_which_would_be_right() {
     protocol: http
     intervall: 30s
     unhealthyThreshold: 3
-    method: HEAD
+    verb: HEAD
 backend_pool: []
 backend_settings: [{name: s, protocol: http, probe: p}]",
         &[
             ("1:1", "", "missing required key `backend_pools`"),
             ("4:5", "probes[0].intervall", "unknown key `intervall`; did you mean `interval`?"),
             ("5:5", "probes[0].unhealthyThreshold", "did you mean `unhealthy_threshold`?"),
-            ("6:5", "probes[0].method", "known here are name, protocol, host, path, "),
+            ("6:5", "probes[0].verb", "known here are name, protocol, host, path, "),
             ("7:1", "backend_pool", "did you mean `backend_pools`?"),
         ],
     );
@@ -352,7 +352,11 @@ fn a_value_of_the_wrong_kind_or_range_says_what_is_right() {
     probe("host: https://a.example.com/", "host", "more than a host name");
     probe("host: \"a\\r\\nX: y\"", "host", "neither a host name nor an IP address");
     probe("host: \"\"", "host", "must not be empty");
-    probe("match: 200", "match", "expected a mapping with the keys status_codes, body, not a single value");
+    probe(
+        "match: 200",
+        "match",
+        "expected a mapping with the keys status_codes, body, body_regex, body_not_regex, json, headers, not a single value",
+    );
     probe("match: {status_codes: 200}", "match.status_codes", "expected a list, not a single value");
     probe("match: {status_codes: []}", "match.status_codes", "at least one");
     probe("match: {status_codes: [2xx]}", "match.status_codes[0]", "like 204, 200-399 or");

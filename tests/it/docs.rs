@@ -65,6 +65,8 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("http_timeout", "http", "server"),
     ("http_status_mismatch", "http", "server"),
     ("http_body_mismatch", "http", "server"),
+    ("http_header_mismatch", "http", "server"),
+    ("http_json_mismatch", "http", "server"),
     ("http_malformed", "http", "server"),
     ("http_to_tls_port", "http", "gateway"),
     ("http_version_mismatch", "http", "gateway"),

@@ -2,6 +2,7 @@
 
 mod alerting;
 mod api;
+mod asking;
 mod azure;
 mod clients;
 mod dampening;

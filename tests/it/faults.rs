@@ -70,7 +70,8 @@ impl Probe {
     }
 
     fn wanting(self, status_codes: &[(u16, u16)], body: &str) -> Self {
-        let expectation = Expectation { status_codes: status_codes.to_vec(), body: body.to_owned() };
+        let (status_codes, body) = (status_codes.to_vec(), body.to_owned());
+        let expectation = Expectation { status_codes, body, ..Expectation::default() };
         Self { spec: ProbeSpec { expectation: Arc::new(expectation), ..self.spec } }
     }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::lab::behaviour::Behaviour;
 use crate::lab::demo::plan::Outcome::{Healthy, Unhealthy, Unknown};
-use crate::lab::demo::plan::{DATABASE, HTTP, Pool, SMTP_PROXY, Server};
+use crate::lab::demo::plan::{DATABASE, HTTP, ORDERS, Pool, SMTP_PROXY, Server};
 use crate::lab::dns::{Answer, Zone};
 use crate::lab::{http, tcp};
 
 /// The pools, in the order of the configuration.
 pub(super) fn pools() -> Vec<Pool> {
-    vec![shop(), inventory(), services(), database(), mail()]
+    vec![shop(), orders(), inventory(), services(), database(), mail()]
 }
 
 fn shop() -> Pool {
@@ -45,6 +45,25 @@ fn shop() -> Pool {
         Server::at("127.20.1.12", "takes HTTP/2 only", http::wants_http2(), [Unhealthy("http_version_mismatch")]),
     ];
     Pool { name: "shop", purpose: "The web shop: what goes wrong in an application.", settings: vec![&HTTP], servers }
+}
+
+fn orders() -> Pool {
+    let says = |headers: &[(&str, &str)], body: &str| {
+        let json = [&[("Content-Type", "application/json")], headers].concat();
+        http::answer(http::response(200, &json, body))
+    };
+    let up = r#"{"status": "UP"}"#;
+    let servers = vec![
+        Server::at("127.20.13.1", "in order, and says so", says(&[], up), [Healthy]),
+        Server::at(
+            "127.20.13.2",
+            "calls itself down, with 200",
+            says(&[], r#"{"status": "DOWN", "components": {"db": {"status": "DOWN"}}}"#),
+            [Unhealthy("http_json_mismatch")],
+        ),
+        Server::at("127.20.13.3", "drains", says(&[("X-Draining", "true")], up), [Unhealthy("http_header_mismatch")]),
+    ];
+    Pool { name: "orders", purpose: "A service that reports its own health as JSON.", settings: vec![&ORDERS], servers }
 }
 
 fn inventory() -> Pool {

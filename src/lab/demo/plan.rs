@@ -105,6 +105,7 @@ impl Outcome {
 /// Every setting, in the order of the configuration.
 pub(super) static SETTINGS: &[&Setting] = &[
     &HTTP,
+    &ORDERS,
     &DATABASE,
     &SMTP_PROXY,
     &SMTPS_PROXY,
@@ -121,6 +122,9 @@ pub(super) static SETTINGS: &[&Setting] = &[
 
 pub(super) static HTTP: Setting =
     Setting { name: "http", protocol: "http", port: 8080, probe: "http-ready", keys: &["host_name: www.lab.test"] };
+
+pub(super) static ORDERS: Setting =
+    Setting { name: "orders-http", protocol: "http", port: 8080, probe: "service-health", keys: &[] };
 
 pub(super) static DATABASE: Setting =
     Setting { name: "database-tcp", protocol: "tcp", port: 5432, probe: "tcp-open", keys: &[] };

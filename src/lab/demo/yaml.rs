@@ -44,6 +44,17 @@ probes:
     timeout: 1s
     unhealthy_threshold: 2
     match: {status_codes: ["200-399"], body: ready}
+  - name: service-health
+    protocol: http
+    path: /actuator/health
+    headers: {X-Probe: demo}
+    interval: 2s
+    unhealthy_interval: 1s
+    timeout: 1s
+    unhealthy_threshold: 2
+    match:
+      json: [{path: $.status, equals: UP}]
+      headers: [{name: X-Draining, exists: false}]
   - name: https-healthz
     protocol: https
     path: /healthz

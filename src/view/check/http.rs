@@ -3,7 +3,7 @@
 use super::section::{Block, Cell, Mark, Section};
 use super::words;
 use crate::troubleshoot::Examination;
-use crate::verdict::{Cause, Stage};
+use crate::verdict::Stage;
 use crate::words::took;
 
 /// `None` where no request is meant.
@@ -29,14 +29,9 @@ pub(super) fn section(examination: &Examination) -> Option<Section> {
     };
     let codes = words::of_codes(&spec.expectation.status_codes).join(", ");
     let mut facts = vec![Cell::from(format!("expected status {codes}; came: {came}"))];
-    if !spec.expectation.body.is_empty() {
-        let found = match cause.map(|cause| cause.code) {
-            None => "it is there",
-            Some(Cause::HttpBodyMismatch) => "it is not there",
-            Some(_) => "not looked for",
-        };
-        facts.push(format!("expected in the body: \"{}\": {found}", spec.expectation.body).into());
-    }
+    // The status stands above; of the rest the verdict says what does not hold.
+    let rest = spec.expectation.in_words().into_iter().skip(1);
+    facts.extend(rest.map(|expected| Cell::from(format!("expected, too: {expected}"))));
     let phases = verdict.evidence.phases;
     let [dns, connect, tls, first, transfer] =
         [phases.dns, phases.connect, phases.tls, phases.first_byte, phases.transfer].map(took);

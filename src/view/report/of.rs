@@ -253,6 +253,8 @@ impl<'a> Question<'a> {
             timeout_seconds: seconds(probe.timeout),
             expected_status_codes: codes.iter().filter(|_| is_http).map(range).collect(),
             expected_body: Cow::Borrowed(&probe.expectation.body),
+            sends: probe.request.as_ref().map(|request| request.ask.in_words()).unwrap_or_default(),
+            expects: if is_http { probe.expectation.in_words() } else { Vec::new() },
             name: tls.map(|tls| tls.name.to_string()),
             name_source: tls.map(|tls| name_source(tls.name_source, target)),
             trust: tls.map(|tls| TrustView {

@@ -62,6 +62,35 @@ const MATCH: Section = Section {
     frame: "probes: [{name: p, protocol: http, match: {@}}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
             backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
 };
+const JSON: Section = Section {
+    keys: "JSON",
+    heading: "`probes[].match.json[]`",
+    about: "One value in the body. Exactly one of `equals`, `regex` and `exists`.",
+    frame: "probes: [{name: p, protocol: http, match: {json: [{@, exists: true}]}}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
+            backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
+};
+const HEADERS: Section = Section {
+    keys: "HEADERS",
+    heading: "`probes[].match.headers[]`",
+    about: "One header of the response; of several with the same name one that fits is enough. Exactly one of `equals`, `regex` and \
+            `exists`.",
+    frame: "probes: [{name: p, protocol: http, match: {headers: [{@, exists: true}]}}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
+            backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
+};
+const BASIC_AUTH: Section = Section {
+    keys: "BASIC_AUTH",
+    heading: "`probes[].basic_auth`",
+    about: "The keys of Prometheus' `http_config`. Secrets are shown nowhere; files are read again when they change.",
+    frame: "probes: [{name: p, protocol: http, basic_auth: {@}}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
+            backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
+};
+const AUTHORIZATION: Section = Section {
+    keys: "AUTHORIZATION",
+    heading: "`probes[].authorization`",
+    about: "Likewise.",
+    frame: "probes: [{name: p, protocol: http, authorization: {@}}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
+            backend_pools: [{name: w, settings: [s], servers: [a.test]}]",
+};
 const SETTING: Section = Section {
     keys: "SETTING",
     heading: "`backend_settings[]`",
@@ -105,6 +134,17 @@ const PROBE_OF: &str = "probes: [{name: p, @}]\nbackend_settings: [{name: s, pro
                         backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
 const TCP_PROBE: &str = "probes: [{name: p, protocol: tcp, @}]\nbackend_settings: [{name: s, protocol: tcp, port: 25, probe: p}]\n\
                          backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
+const POST_PROBE: &str = "probes: [{name: p, protocol: http, method: POST, @}]\nbackend_settings: [{name: s, protocol: http, probe: p}]\n\
+                          backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
+const JSON_RULE: &str = "probes: [{name: p, protocol: http, match: {json: [{path: $.a, @}]}}]\n\
+                         backend_settings: [{name: s, protocol: http, probe: p}]\n\
+                         backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
+const HEADER_RULE: &str = "probes: [{name: p, protocol: http, match: {headers: [{name: X, @}]}}]\n\
+                           backend_settings: [{name: s, protocol: http, probe: p}]\n\
+                           backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
+const AUTHORIZED: &str = "probes: [{name: p, protocol: http, authorization: {credentials: a, @}}]\n\
+                          backend_settings: [{name: s, protocol: http, probe: p}]\n\
+                          backend_pools: [{name: w, settings: [s], servers: [a.test]}]";
 const WITHOUT_POOLS: &str = "backend_settings: [{name: s, protocol: http}]\n@";
 
 /// Every section with its keys, in the order in which they are shown.
@@ -251,6 +291,81 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     &["{}", "{body: ok}"],
                     &["ok", "[200]"],
                 ),
+                key(
+                    "method",
+                    "`GET`",
+                    "`GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`; http and https",
+                    "How to ask.",
+                    &["HEAD", "post"],
+                    &["TRACE", "\"\""],
+                ),
+                key(
+                    "headers",
+                    "none",
+                    "names to values; not Host, Connection, Content-Length, Transfer-Encoding; http and https",
+                    "Sent as written, in this order. A value is shown unless its name says that it is a login (`Authorization`, `Cookie`, \
+                     `...Token`, `...Secret`, `...Api-Key`).",
+                    &["{X-Probe: \"1\"}", "{User-Agent: probe}", "{}"],
+                    &[
+                        "{Host: a.test}",
+                        "{Connection: close}",
+                        "{\"X Y\": a}",
+                        "{X-A: \"a\\nb\"}",
+                        "{X-A: 1, x-a: 2}",
+                        "[X]",
+                    ],
+                ),
+                key(
+                    "header_files",
+                    "none",
+                    "names to files; as above",
+                    "The value is the file's text without its last line end. It is never shown, and read again when it changes.",
+                    &["{X-Api-Key: secrets/api-key.txt}"],
+                    &["{X-Api-Key: missing.txt}", "{Host: secrets/api-key.txt}", "{X-A: certificates/corp-root.pem}"],
+                ),
+                in_frame(
+                    POST_PROBE,
+                    key(
+                        "body",
+                        "none",
+                        "text of at most 64 KiB, with a `method` that has a body; http and https",
+                        "Sent after the head.",
+                        &["\"{}\"", "\"\""],
+                        &["[a]", "a, body_file: secrets/api-key.txt"],
+                    ),
+                ),
+                in_frame(
+                    POST_PROBE,
+                    key(
+                        "body_file",
+                        "none",
+                        "a file; as above",
+                        "The body from a file, which is read again when it changes. It is never shown.",
+                        &["secrets/api-key.txt"],
+                        &["missing.json"],
+                    ),
+                ),
+                key(
+                    "basic_auth",
+                    "none",
+                    "a mapping; http and https; not with `authorization`",
+                    "Logs in with a name and a password.",
+                    &["{username: probe, password_file: secrets/password.txt}", "{username: probe, password: open}"],
+                    &[
+                        "{username: \"a:b\", password: open}",
+                        "{username: a, password: b, password_file: secrets/password.txt}",
+                        "{username: a, password: b}, authorization: {credentials: c}",
+                        "probe",
+                    ],
+                ),
+                key(
+                    "authorization",
+                    "none",
+                    "a mapping; http and https; not with `basic_auth`",
+                    "Logs in with a token.",
+                    &["{credentials_file: secrets/token.txt}", "{type: Token, credentials: open}"],
+                    &["{}", "{type: Basic, credentials: a}", "{credentials_file: missing.txt}"],
+                ),
                 in_frame(
                     TCP_PROBE,
                     key(
@@ -282,6 +397,164 @@ fn reference() -> Vec<(Section, Vec<Key>)> {
                     "Text that the first 64 KiB of the body must contain; compared byte by byte.",
                     &["ok", "\"\""],
                     &["[ok]"],
+                ),
+                key(
+                    "body_regex",
+                    "any",
+                    "a regular expression of the Rust crate `regex`, unanchored",
+                    "What the same part of the body must match; decoded first when the server sent it with gzip or deflate.",
+                    &["\"^(ok|ready)\"", "ready"],
+                    &["\"(\"", "\"a(?=b)\"", "\"\""],
+                ),
+                key(
+                    "body_not_regex",
+                    "none",
+                    "as above",
+                    "What it must not match.",
+                    &["\"(?i)maintenance\""],
+                    &["\"[\""],
+                ),
+                key(
+                    "json",
+                    "none",
+                    "a list; see below",
+                    "What the body says as JSON; every entry must hold.",
+                    &["[{path: $.status, equals: UP}]", "[]"],
+                    &["[{path: status, equals: UP}]", "[{path: $.a}]", "[{equals: 1}]", "{path: $.a, equals: 1}"],
+                ),
+                key(
+                    "headers",
+                    "none",
+                    "a list; see below",
+                    "What the response's headers say; every entry must hold.",
+                    &["[{name: X-Ready, regex: \"^yes$\"}]", "[{name: X-Draining, exists: false}]"],
+                    &["[{name: \"X Y\", exists: true}]", "[{name: X, exists: true, regex: a}]", "[{exists: true}]"],
+                ),
+            ],
+        ),
+        (
+            JSON,
+            vec![
+                key(
+                    "path",
+                    "required",
+                    "a JSONPath (RFC 9535), with `..` at most twice, and neither `$` nor `..` within a filter",
+                    "Selects values. Of several one that fits is enough.",
+                    &["$.status", "\"$.components[?@.name == 'db'].status\""],
+                    &["status", "\"$..*..*..*\"", "\"$[?$..a]\""],
+                ),
+                in_frame(
+                    JSON_RULE,
+                    key(
+                        "equals",
+                        "one of the three",
+                        "a text, a number, `true`, `false` or `null`",
+                        "The value, of the same type.",
+                        &["UP", "1", "\"1\"", "true", "null"],
+                        &["[1]", "UP, exists: true"],
+                    ),
+                ),
+                in_frame(
+                    JSON_RULE,
+                    key(
+                        "regex",
+                        "one of the three",
+                        "a regular expression",
+                        "What a text must match.",
+                        &["^UP"],
+                        &["\"(\""],
+                    ),
+                ),
+                in_frame(
+                    JSON_RULE,
+                    key(
+                        "exists",
+                        "one of the three",
+                        "`true` or `false`",
+                        "Whether there must be one.",
+                        &["true", "false"],
+                        &["maybe"],
+                    ),
+                ),
+            ],
+        ),
+        (
+            HEADERS,
+            vec![
+                key(
+                    "name",
+                    "required",
+                    "the name of a header",
+                    "Upper and lower case are the same.",
+                    &["X-Ready"],
+                    &["\"X Y\""],
+                ),
+                in_frame(
+                    HEADER_RULE,
+                    key("equals", "one of the three", "a text", "The value.", &["application/json"], &["[a]"]),
+                ),
+                in_frame(
+                    HEADER_RULE,
+                    key(
+                        "regex",
+                        "one of the three",
+                        "a regular expression",
+                        "What the value must match.",
+                        &["\"^yes$\""],
+                        &["\"(\""],
+                    ),
+                ),
+                in_frame(
+                    HEADER_RULE,
+                    key(
+                        "exists",
+                        "one of the three",
+                        "`true` or `false`",
+                        "Whether it must be there.",
+                        &["true", "false"],
+                        &["maybe"],
+                    ),
+                ),
+            ],
+        ),
+        (
+            BASIC_AUTH,
+            vec![
+                key("username", "empty", "text without a colon", "The name.", &["probe"], &["\"a:b\""]),
+                key(
+                    "username_file",
+                    "none",
+                    "a file",
+                    "The name from a file.",
+                    &["secrets/token.txt"],
+                    &["missing.txt"],
+                ),
+                key("password", "empty", "text", "The password.", &["open"], &["[a]"]),
+                key(
+                    "password_file",
+                    "none",
+                    "a file",
+                    "The password from a file.",
+                    &["secrets/password.txt"],
+                    &["missing.txt"],
+                ),
+            ],
+        ),
+        (
+            AUTHORIZATION,
+            vec![
+                in_frame(
+                    AUTHORIZED,
+                    key("type", "`Bearer`", "text; not `Basic`", "The scheme.", &["Token"], &["Basic"]),
+                ),
+                key("credentials", "one of the two", "text", "What follows the scheme.", &["open"], &["\"\""]),
+                key(
+                    "credentials_file",
+                    "one of the two",
+                    "a file",
+                    "The same from a file.",
+                    &["secrets/token.txt"],
+                    &["missing.txt"],
                 ),
             ],
         ),
@@ -507,7 +780,7 @@ fn the_values_that_the_reference_allows_load_and_the_others_do_not() {
 #[test]
 fn the_reference_has_every_key_and_no_other() {
     let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config").join(file)).unwrap();
-    let mut source = read("raw.rs") + &read("probe.rs");
+    let mut source = read("raw.rs") + &read("probe.rs") + &read("matching.rs") + &read("login.rs");
     // A key that the code speaks of in several places has a name of its own, in the table too.
     for (name, key) in
         source.clone().lines().filter_map(|line| line.strip_prefix("pub(super) const ")?.split_once(": &str = "))

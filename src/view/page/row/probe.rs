@@ -63,6 +63,13 @@ fn list(row: &ReportRow<'_>, probe: &LastProbe<'_>, now: SystemTime) -> Markup {
                 code { bdi { (one_line(url)) } }
                 @if let Some(host) = host { ", Host " code { bdi { (one_line(host)) } } }
                 @if let Some(sni) = sni { ", SNI " code { bdi { (one_line(sni)) } } }
+                @for part in row.probe.sends.iter().filter(|part| !part.starts_with("path ")) {
+                    br; bdi { (one_line(part)) }
+                }
+            }
+            @if row.probe.expects.len() > 1 {
+                dt { "Expected" }
+                dd { @for (index, part) in row.probe.expects.iter().enumerate() { @if index > 0 { br; } bdi { (one_line(part)) } } }
             }
             @if let Some(tls) = tls && let Some(version) = &tls.version {
                 dt { "TLS" }
