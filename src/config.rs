@@ -5,6 +5,7 @@
 
 mod decode;
 mod describe;
+mod habits;
 pub mod http;
 mod item;
 mod load;

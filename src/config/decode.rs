@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::habits::habit;
 use super::report::{Place, Report};
 use super::value::{cut_key, parse_duration, quote};
 use super::yaml::{Entry, KeyPath, Node, Value};
@@ -76,9 +77,10 @@ impl<'a> Section<'a> {
         };
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             report.error_with(Some(entry.place), KeyPath::Key(path, &cut_key(&entry.key)), || {
-                let right = match nearest(&entry.key, known.iter().copied()) {
-                    Some(word) => format!("did you mean `{word}`?"),
-                    None => format!("known here are {}", known.join(", ")),
+                let right = match (habit(&entry.key, known), nearest(&entry.key, known.iter().copied())) {
+                    (Some(right), _) => right.to_owned(),
+                    (None, Some(word)) => format!("did you mean `{word}`?"),
+                    (None, None) => format!("known here are {}", known.join(", ")),
                 };
                 format!("unknown key `{}`; {right}", cut_key(&entry.key))
             });

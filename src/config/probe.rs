@@ -321,7 +321,7 @@ impl HealthProbe {
             words.push(format!("every {} after a failure and until healthy", setting(interval)));
         }
         if self.healthy_threshold > 1 {
-            words.push(format!("healthy again after {}", count(self.healthy_threshold as usize, "success")));
+            words.push(format!("healthy again after {}", count(self.healthy_threshold as usize, "successful probe")));
         }
         if protocols.iter().any(|protocol| protocol.takes(Feature::Request)) {
             words.extend(self.ask.in_words());

@@ -50,6 +50,12 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
     if text.len() > 255 || text.contains(is_hidden) {
         return Err(format!("{} is neither an IP address nor a host name", quote(text)));
     }
+    if let Some((address, length)) = text.split_once('/')
+        && address.parse::<std::net::IpAddr>().is_ok()
+        && length.parse::<u8>().is_ok()
+    {
+        return Err(format!("{} is a range of addresses; write each server by itself", quote(text)));
+    }
     Server::parse(text).map_err(|error| error.to_string())
 }
 

@@ -263,6 +263,28 @@ backend_settings: [{name: s, protocol: http, probe: p}]",
         ],
     );
     refused(
+        "probes:
+  - name: p
+    protocol: http
+    fall: 3
+    rise: 2
+    match: {valid_status_codes: [200]}
+backend_settings: [{name: s, protocol: https, ca_file: a, insecure_skip_verify: true, probe_name: p}]
+backendAddressPools: []
+backend_pools: [{name: w, settings: [s], servers: [10.0.0.0/24], fqdns: [a]}]",
+        &[
+            ("4:5", "probes[0].fall", "HAProxy's `fall` is `unhealthy_threshold`"),
+            ("5:5", "probes[0].rise", "HAProxy's `rise` is `healthy_threshold`"),
+            ("6:13", "probes[0].match.valid_status_codes", "`match: {status_codes: [...]}`"),
+            ("7:47", "backend_settings[0].ca_file", "`trusted_root_certificates: [FILE]`"),
+            ("7:59", "backend_settings[0].insecure_skip_verify", "`validate_sni: false`"),
+            ("7:87", "backend_settings[0].probe_name", "with `probe`"),
+            ("8:1", "backendAddressPools", "`backend_pools`"),
+            ("9:52", "backend_pools[0].servers[0]", "`10.0.0.0/24` is a range of addresses"),
+            ("9:66", "backend_pools[0].fqdns", "`servers`"),
+        ],
+    );
+    refused(
         "backend_pools:\n  - name: a\n    settings: []\n    servers: []\n    name: b\nbackend_pools: []",
         &[
             ("5:5", "backend_pools[0].name", "duplicate key; it already stands at line 2, column 5"),

@@ -47,6 +47,11 @@ pub const DOCS: &[Doc] = &[
         include_str!("../../../docs/configuration.md"),
     ),
     doc(
+        "probing",
+        "Headers, logins, bodies and matches of a probe, and the words of blackbox_exporter and HAProxy for them.",
+        include_str!("../../../docs/probing.md"),
+    ),
+    doc(
         "command-line",
         "The same report in a terminal: filters, JSON and CSV, watching, logins, and exit codes for scripts.",
         include_str!("../../../docs/command-line.md"),
