@@ -54,14 +54,14 @@ fn orders() -> Pool {
     };
     let up = r#"{"status": "UP"}"#;
     let servers = vec![
-        Server::at("127.20.13.1", "in order, and says so", says(&[], up), [Healthy]),
+        Server::at("127.20.14.1", "in order, and says so", says(&[], up), [Healthy]),
         Server::at(
-            "127.20.13.2",
+            "127.20.14.2",
             "calls itself down, with 200",
             says(&[], r#"{"status": "DOWN", "components": {"db": {"status": "DOWN"}}}"#),
             [Unhealthy("http_json_mismatch")],
         ),
-        Server::at("127.20.13.3", "drains", says(&[("X-Draining", "true")], up), [Unhealthy("http_header_mismatch")]),
+        Server::at("127.20.14.3", "drains", says(&[("X-Draining", "true")], up), [Unhealthy("http_header_mismatch")]),
     ];
     Pool { name: "orders", purpose: "A service that reports its own health as JSON.", settings: vec![&ORDERS], servers }
 }
