@@ -286,6 +286,7 @@ fn ten_thousand_rows_are_pages_of_a_hundred() {
 fn rows_with_the_same_fault_are_one_line_with_one_remedy() {
     let certificate = |serial: &str| {
         let facts = Facts::default().with(Slot::Subject, "CN=Corp Issuing CA 2").with(Slot::Fingerprint, serial);
+        let facts = facts.with(Slot::Servername, "app.example.com");
         Arc::new(Finding::new(Cause::CertExpired, "CN=Corp Issuing CA 2 ended 3 days ago").with(facts))
     };
     let down = |server: String, serial| Row {

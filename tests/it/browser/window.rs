@@ -136,11 +136,18 @@ impl Browser {
         }
     }
 
-    /// What the page's console says, the errors of its content security policy among it; each line once.
+    /// What the page's console says, the errors of its content security policy among it; each line once. What the browser
+    /// says of pages of its own, such as the new tab that it begins with on a busy machine, is not the page's.
     pub(crate) async fn console(&self) -> Vec<String> {
         let log = self.driver.post("se/log", json!({ "type": "browser" })).await;
         let entries = log.as_array().cloned().unwrap_or_default();
-        entries.iter().map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
+        let of_the_browser =
+            |entry: &Value| entry["message"].as_str().is_some_and(|message| message.starts_with("chrome://"));
+        entries
+            .iter()
+            .filter(|entry| !of_the_browser(entry))
+            .map(|entry| format!("{}: {}", entry["level"], entry["message"]))
+            .collect()
     }
 
     /// By how many pixels the page is wider than the window.

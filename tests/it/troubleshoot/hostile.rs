@@ -18,8 +18,10 @@ use crate::faults::{LOCALHOST, prober};
 /// ANSI in one and in two characters, a bell, a title, an override, an isolate, a line separator, a zero-width space.
 const POISON: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{200b}\r\u{8}";
 
+/// As it is read: words of code that are kept in one line are the same words.
 fn unescaped(html: &str) -> String {
-    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+    let pairs =
+        [("<span class=\"nb\">", ""), ("</span>", ""), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
     pairs.iter().fold(html.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 

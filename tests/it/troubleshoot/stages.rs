@@ -170,7 +170,7 @@ async fn a_port_is_taken_for_tls_when_it_answers_so() {
     let port = |backend: &Backend| backend.address().port();
     check(format!("localhost:{}", port(&secure)), &trust, "tls", None).await;
     check(format!("127.0.0.1:{}", port(&secure)), &nobody(), "tls", Some("cert_issuer_not_well_known")).await;
-    check(format!("tcp://127.0.0.1:{}", port(&secure)), &trust, "tcp", None).await;
+    check(format!("tcp://127.0.0.1:{}", port(&secure)), &nobody(), "tcp", None).await;
     let plain = Backend::start(HOME, http::ok()).unwrap();
     check(format!("127.0.0.1:{}", port(&plain)), &trust, "tcp", None).await;
     let banner = Backend::start(HOME, tcp::banner("220 mail.lab.test ESMTP\r\n")).unwrap();
