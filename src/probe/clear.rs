@@ -7,7 +7,7 @@ pub(super) const ALERT: u8 = 21;
 #[must_use]
 pub(crate) fn alert_in_clear(first: &[u8]) -> Option<u8> {
     match first {
-        [ALERT, 3, _, 0, 2, 1 | 2, alert, ..] | [ALERT, _, _, 0, 2, 1 | 2, alert] => Some(*alert),
+        [ALERT, _, _, 0, 2, 1 | 2, alert, ..] => Some(*alert),
         _ => None,
     }
 }
