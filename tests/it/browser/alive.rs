@@ -71,6 +71,17 @@ async fn a_hidden_tab_follows_in_title_and_icon_and_says_when_nobody_answers() {
     let browser = Browser::start(Look::default()).await;
     browser.open(&exporter.url("/")).await;
     browser.until("the page is live", LIVE).await;
+    // A refused configuration is told, and when it is right again.
+    let text = std::fs::read_to_string(&config.path).unwrap();
+    config.write_beside("backend_health.yml", text.replace("backend_pools:", "backend_pool:"));
+    assert_eq!(exporter.reload().await.status, 500);
+    let said = "/The changed configuration was refused: .*backend_pool.* is still in use\\./.test(document.getElementById('configuration').innerText)";
+    browser.until("it is refused", said).await;
+    browser.keep_screenshot("refused-configuration").await;
+    config.write_beside("backend_health.yml", text);
+    assert_eq!(exporter.reload().await.status, 200);
+    browser.until("it is right again", "document.getElementById('configuration').innerText.trim() === ''").await;
+
     // Another tab is in front of it.
     browser.driver.chromium("Target.createTarget", json!({ "url": "about:blank" })).await;
     if browser.eval("document.hidden").await != true {
@@ -86,17 +97,6 @@ async fn a_hidden_tab_follows_in_title_and_icon_and_says_when_nobody_answers() {
     browser.until("it counts", &titled("2 Healthy", "healthy")).await;
     drop(second);
     browser.until("it follows", &titled("1 Unhealthy, 1 Healthy", "unhealthy")).await;
-
-    // A refused configuration is told, and when it is right again.
-    let text = std::fs::read_to_string(&config.path).unwrap();
-    config.write_beside("backend_health.yml", text.replace("backend_pools:", "backend_pool:"));
-    assert_eq!(exporter.reload().await.status, 500);
-    let said = "/The changed configuration was refused: .*backend_pool.* is still in use\\./.test(document.getElementById('configuration').innerText)";
-    browser.until("it is refused", said).await;
-    browser.keep_screenshot("refused-configuration").await;
-    config.write_beside("backend_health.yml", text);
-    assert_eq!(exporter.reload().await.status, 200);
-    browser.until("it is right again", "document.getElementById('configuration').innerText.trim() === ''").await;
 
     drop(exporter);
     browser.until("nobody answers", &titled("No answer", "lost")).await;
