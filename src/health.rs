@@ -414,7 +414,7 @@ impl Entry {
         }
         let transition = to.map(|to| self.change(from, to, now));
         let row = Arc::make_mut(&mut self.row);
-        row.uptime = row.timeline.uptime(now);
+        row.advanced_at = Some(now);
         transition
     }
 
@@ -431,6 +431,12 @@ impl Entry {
 }
 
 impl Row {
+    /// As its latest beat left it, so that a report changes with the table and not with the clock.
+    #[must_use]
+    pub fn uptime(&self) -> Uptime {
+        self.advanced_at.map(|at| self.timeline.uptime(at)).unwrap_or_default()
+    }
+
     /// Whether `target`'s series are those of this row.
     fn has_labels_of(&self, target: &Target) -> bool {
         self.target.port() == target.port() && self.target.protocol() == target.protocol()
@@ -454,7 +460,7 @@ impl Row {
             last_probe: None,
             history: Arc::default(),
             timeline: Arc::new(timeline),
-            uptime: Uptime::default(),
+            advanced_at: None,
             presented: None,
         }
     }
@@ -579,8 +585,8 @@ pub struct Row {
     pub last_probe: Option<Arc<Verdict>>,
     pub history: Arc<History>,
     pub timeline: Arc<Timeline>,
-    /// When its latest probe ended.
-    pub uptime: Uptime,
+    /// When its latest beat ended; `None` before the first.
+    pub advanced_at: Option<SystemTime>,
     /// The certificates as last presented, for 24 hours.
     pub presented: Option<Presented>,
 }
@@ -859,7 +865,7 @@ mod tests {
         let numbers: Vec<u64> = table.transitions().map(|change| change.number).collect();
         assert_eq!((numbers.len(), numbers[0]), (REMEMBERED_TRANSITIONS, REMEMBERED_TRANSITIONS as u64 + 1));
         assert!(numbers.is_sorted_by(|a, b| a == &(b + 1)), "each once, the latest first");
-        let uptime = table.row("0000000000000007").map(|(_, row)| row.uptime.day);
+        let uptime = table.row("0000000000000007").map(|(_, row)| row.uptime().day);
         assert!(uptime.flatten().is_some_and(|share| (share - 0.5).abs() < 0.01), "{uptime:?}");
         let week = Timeline::REACH.as_secs();
         table.record(&target, failed(Cause::TcpRefused), at(50_000 + week)).expect("it changes the state");

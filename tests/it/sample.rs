@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use backend_health_exporter::discovery::Server;
-use backend_health_exporter::health::{Configuration, LatencyHistogram, PoolTotals, Row, Snapshot, State, Uptime};
+use backend_health_exporter::health::{Configuration, LatencyHistogram, PoolTotals, Row, Snapshot, State};
 use backend_health_exporter::probe::{ProbeSpec, Protocol, Stage};
 use backend_health_exporter::target::Target;
 use backend_health_exporter::verdict::{
@@ -83,7 +83,7 @@ pub fn new_row(pool: &str, setting: &str, server: &str, protocol: Protocol) -> R
         last_probe: None,
         history: Arc::default(),
         timeline: Arc::default(),
-        uptime: Uptime::default(),
+        advanced_at: None,
         presented: None,
     }
 }

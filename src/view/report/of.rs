@@ -103,7 +103,7 @@ impl<'a> ReportRow<'a> {
             protocol: target.protocol(),
             state: row.state,
             since: row.since,
-            uptime: UptimeView::of(row.uptime),
+            uptime: UptimeView::of(row.uptime()),
             consecutive_failures: row.consecutive_failures,
             consecutive_successes: row.consecutive_successes,
             unhealthy_threshold: target.unhealthy_threshold,
