@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use maud::{Markup, html};
 
+use super::query::{finished, page_number, pairs};
 use super::shell::{Kind, Shell};
-use super::{Answer, Place, doubt, endpoint, plot, row_address, shell, time};
+use super::{Answer, Place, doubt, endpoint, plot, row_address, shell};
 use crate::health::{Row, Snapshot, State};
 use crate::verdict::PresentedCertificate;
 use crate::view::certificates::{Left, Shown, shown};
@@ -15,9 +16,9 @@ use crate::words::{age, day, one_line, rfc3339, rough, short_day};
 /// not accepted, `page`.
 #[must_use]
 pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Answer {
-    let framed = |status, title: &str, state, body: &Markup| {
-        let footer = html! { p id="as-of" data-live { "As of " (time(snapshot.at)) "." } };
-        Answer { status, page: shell::page(Shell { place, kind: Kind::Certificates, title, state }, body, &footer) }
+    let framed = |status, title: &str, state, body: &Markup| Answer {
+        status,
+        page: shell::page(Shell { place, kind: Kind::Certificates, title, state }, body, &shell::as_of(snapshot.at)),
     };
     match Asked::parse(query.unwrap_or_default()) {
         Ok(asked) => {
@@ -31,8 +32,7 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
         }
         Err(why) => {
             let body = html! {
-                h1 { "The address asks for what there is not" }
-                p.doubt role="alert" { (why) "." }
+                (shell::refusal(&why))
                 p { a href={ (place.root) "/certificates" } { "Show all certificates" } }
             };
             framed(400, "No such certificates", None, &body)
@@ -52,16 +52,13 @@ struct Asked {
 impl Asked {
     fn parse(query: &str) -> Result<Self, String> {
         let mut asked = Self::default();
-        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+        for (key, value) in pairs(query) {
             match (&*key, value.trim()) {
                 ("q", words) => asked.words.extend(words.split_whitespace().map(str::to_lowercase)),
                 ("path", "accepted") => asked.refused = false,
                 ("path", "refused") => asked.refused = true,
                 ("path", path) => return Err(format!("path {path:?} is neither accepted nor refused")),
-                ("page", page) => match page.parse::<usize>() {
-                    Ok(number) if number > 0 => asked.page = number - 1,
-                    _ => return Err(format!("page {page:?} is no number from 1 on")),
-                },
+                ("page", page) => asked.page = page_number(page).map_err(|error| error.to_string())?,
                 _ => {}
             }
         }
@@ -77,13 +74,7 @@ impl Asked {
         if *refused {
             query.append_pair("path", "refused");
         }
-        if *page > 0 {
-            query.append_pair("page", &(page + 1).to_string());
-        }
-        match query.finish() {
-            query if query.is_empty() => format!("{root}/certificates"),
-            query => format!("{root}/certificates?{query}"),
-        }
+        finished(query, *page, &format!("{root}/certificates"))
     }
 
     /// Whether all words stand somewhere in its names, or in those of one row.

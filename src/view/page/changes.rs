@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use maud::{Markup, html};
 
+use super::query::{finished, page_number, pairs};
 use super::shell::{Kind, Shell};
 use super::{Answer, Place, doubt, endpoint, plot, row_address, shape, shell, time};
 use crate::health::{Snapshot, State, Timeline, Transition};
@@ -19,9 +20,9 @@ pub fn answer(
     query: Option<&str>,
     place: Place<'_>,
 ) -> Answer {
-    let framed = |status, title: &str, body: &Markup| {
-        let footer = html! { p id="as-of" data-live { "As of " (time(snapshot.at)) "." } };
-        Answer { status, page: shell::page(Shell { place, kind: Kind::Changes, title, state: None }, body, &footer) }
+    let framed = |status, title: &str, body: &Markup| Answer {
+        status,
+        page: shell::page(Shell { place, kind: Kind::Changes, title, state: None }, body, &shell::as_of(snapshot.at)),
     };
     match Asked::parse(query.unwrap_or_default()) {
         Ok(asked) => {
@@ -30,8 +31,7 @@ pub fn answer(
         }
         Err(why) => {
             let body = html! {
-                h1 { "The address asks for what there is not" }
-                p.doubt role="alert" { (why) "." }
+                (shell::refusal(&why))
                 p { a href={ (place.root) "/changes" } { "Show all changes" } }
             };
             framed(400, "No such changes", &body)
@@ -51,7 +51,7 @@ struct Asked {
 impl Asked {
     fn parse(query: &str) -> Result<Self, String> {
         let mut asked = Self { filter: Filter::parse(query).map_err(|error| error.to_string())?, ..Self::default() };
-        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+        for (key, value) in pairs(query) {
             let value = value.trim();
             match &*key {
                 "until" => {
@@ -59,10 +59,7 @@ impl Asked {
                     let wrong = || format!("until {value:?} is no time as 2026-11-22T03:12:05Z is one");
                     asked.until = Some(until.ok_or_else(wrong)?);
                 }
-                "page" => match value.parse::<usize>() {
-                    Ok(number) if number > 0 => asked.page = number - 1,
-                    _ => return Err(format!("page {value:?} is no number from 1 on")),
-                },
+                "page" => asked.page = page_number(value).map_err(|error| error.to_string())?,
                 _ => {}
             }
         }
@@ -75,13 +72,7 @@ impl Asked {
         if let Some(until) = until {
             query.append_pair("until", &rfc3339(*until).to_string());
         }
-        if *page > 0 {
-            query.append_pair("page", &(page + 1).to_string());
-        }
-        match query.finish() {
-            query if query.is_empty() => format!("{root}/changes"),
-            query => format!("{root}/changes?{query}"),
-        }
+        finished(query, *page, &format!("{root}/changes"))
     }
 
     /// What happened in an hour and before it.

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 
-use super::query::Query;
+use super::query::{Query, finished, page_number, pairs};
 use super::shell::{Kind, Shell};
-use super::{Answer, Place, brief_time, doubt, shell, summary, time};
+use super::{Answer, Place, brief_time, doubt, shell, summary};
 use crate::health::Snapshot;
 use crate::view::report::{Filter, Summary};
 use crate::view::standing::{Standing, servers, standings};
@@ -19,8 +19,10 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
     let all = standings(&snapshot.rows);
     let framed = |status, title: &str, body: &Markup| {
         let state = summary::worst(Summary::of(snapshot.rows.iter().map(|row| row.state)));
-        let footer = html! { p id="as-of" data-live { "As of " (time(snapshot.at)) "." } };
-        Answer { status, page: shell::page(Shell { place, kind: Kind::Pools, title, state }, body, &footer) }
+        Answer {
+            status,
+            page: shell::page(Shell { place, kind: Kind::Pools, title, state }, body, &shell::as_of(snapshot.at)),
+        }
     };
     match Asked::parse(query.unwrap_or_default()) {
         Ok(asked) => {
@@ -29,8 +31,7 @@ pub fn answer(snapshot: &Snapshot, query: Option<&str>, place: Place<'_>) -> Ans
         }
         Err(why) => {
             let body = html! {
-                h1 { "The address asks for what there is not" }
-                p.doubt role="alert" { (why) "." }
+                (shell::refusal(&why))
                 p { a href={ (place.root) "/pools" } { "Show all pools" } }
             };
             framed(400, "No such pools", &body)
@@ -74,7 +75,7 @@ impl Sort {
 impl Asked {
     fn parse(query: &str) -> Result<Self, String> {
         let mut asked = Self::default();
-        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+        for (key, value) in pairs(query) {
             let value = value.trim();
             match &*key {
                 "q" => asked.words.extend(value.split_whitespace().map(str::to_lowercase)),
@@ -83,10 +84,7 @@ impl Asked {
                     let words = || Sort::ALL.map(|(_, word, _)| word).join(", ");
                     asked.sort = known.ok_or_else(|| format!("sort {value:?} is none of {}", words()))?.0;
                 }
-                "page" => match value.parse::<usize>() {
-                    Ok(number) if number > 0 => asked.page = number - 1,
-                    _ => return Err(format!("page {value:?} is no number from 1 on")),
-                },
+                "page" => asked.page = page_number(value).map_err(|error| error.to_string())?,
                 _ => {}
             }
         }
@@ -102,13 +100,7 @@ impl Asked {
         if *sort != Sort::Worst {
             query.append_pair("sort", sort.word());
         }
-        if *page > 0 {
-            query.append_pair("page", &(page + 1).to_string());
-        }
-        match query.finish() {
-            query if query.is_empty() => format!("{root}/pools"),
-            query => format!("{root}/pools?{query}"),
-        }
+        finished(query, *page, &format!("{root}/pools"))
     }
 
     fn takes(&self, pool: &Standing<'_>) -> bool {

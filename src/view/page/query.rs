@@ -1,6 +1,9 @@
 //! What the page's address asks for: which rows, in which form, and which part of them. Every link and form of the page
 //! is such an address, so each can be sent to somebody else.
 
+use std::borrow::Cow;
+
+use form_urlencoded::Serializer;
 use thiserror::Error;
 
 use crate::health::State;
@@ -75,16 +78,37 @@ pub(super) enum QueryError {
     Sort(String),
 }
 
+/// What an address asks for, key by key; one without a value asks for nothing.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty())
+}
+
+/// Which part of a long list, from 0; the address counts from 1.
+///
+/// # Errors
+/// When it is no number, or 0.
+pub(super) fn page_number(text: &str) -> Result<usize, QueryError> {
+    text.parse::<usize>().ok().and_then(|number| number.checked_sub(1)).ok_or_else(|| QueryError::Page(text.to_owned()))
+}
+
+/// The address of this part of what `query` asks for at `path`.
+pub(super) fn finished(mut query: Serializer<'_, String>, page: usize, path: &str) -> String {
+    if page > 0 {
+        query.append_pair("page", &(page + 1).to_string());
+    }
+    match query.finish() {
+        query if query.is_empty() => path.to_owned(),
+        query => format!("{path}?{query}"),
+    }
+}
+
 impl Query {
     /// Keys that are not ours are left alone.
     pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
         let mut parsed = Self { filter: Filter::parse(query)?, ..Self::default() };
-        for (key, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.trim().is_empty()) {
+        for (key, value) in pairs(query) {
             match (&*key, value.trim()) {
-                ("page", page) => match page.parse::<usize>() {
-                    Ok(number) if number > 0 => parsed.page = number - 1,
-                    _ => return Err(QueryError::Page(page.to_owned())),
-                },
+                ("page", page) => parsed.page = page_number(page)?,
                 ("view", "faults") => parsed.form = Form::Faults,
                 ("view", "rows") => parsed.form = Form::Rows,
                 ("view", form) => return Err(QueryError::Form(form.to_owned())),
@@ -106,7 +130,7 @@ impl Query {
     /// As a link from the page; `root` as in [`super::Place`].
     pub(super) fn address(&self, root: &str) -> String {
         let Self { filter, form, sort, same, page } = self;
-        let mut query = form_urlencoded::Serializer::new(filter.to_query());
+        let mut query = Serializer::new(filter.to_query());
         match (form, sort) {
             (_, Some(sort)) => {
                 query.append_pair("sort", sort.word());
@@ -119,13 +143,7 @@ impl Query {
         if let Some(same) = same {
             query.append_pair("same", same);
         }
-        if *page > 0 {
-            query.append_pair("page", &(page + 1).to_string());
-        }
-        match query.finish() {
-            query if query.is_empty() => format!("{root}/"),
-            query => format!("{root}/?{query}"),
-        }
+        finished(query, *page, &format!("{root}/"))
     }
 
     pub(super) fn with_filter(&self, filter: Filter) -> Self {

@@ -72,8 +72,7 @@ fn refusal(snapshot: &Snapshot, place: Place<'_>, error: &QueryError) -> String 
     let query = Query::default();
     let body = html! {
         div id="summary" data-live {
-            h1 { "The address asks for what there is not" }
-            p.doubt role="alert" { (error) "." }
+            (shell::refusal(error))
             (summary::tiles(summary, &query, place))
         }
         (form::form(&snapshot.rows, &query, place))

@@ -1,8 +1,11 @@
 //! The frame of every page: head, header with the ways to the other pages, and footer. Pages load our own files only.
 
+use std::fmt;
+use std::time::SystemTime;
+
 use maud::{DOCTYPE, Markup, html};
 
-use super::{assets, shapes};
+use super::{assets, shapes, time};
 use crate::health::State;
 
 /// Where a page stands.
@@ -31,6 +34,19 @@ pub(super) struct Shell<'a> {
 pub struct Answer {
     pub status: u16,
     pub page: String,
+}
+
+/// What an address is answered with that asks for what there is not, before the ways on from there.
+pub(super) fn refusal(why: &dyn fmt::Display) -> Markup {
+    html! {
+        h1 { "The address asks for what there is not" }
+        p.doubt role="alert" { (why.to_string()) "." }
+    }
+}
+
+/// The footer of a page of the table as it was then.
+pub(super) fn as_of(at: SystemTime) -> Markup {
+    html! { p id="as-of" data-live { "As of " (time(at)) "." } }
 }
 
 /// The ways from one part of a long list to the others; `page` counts from 0, and `link` leads to one.
