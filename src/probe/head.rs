@@ -12,7 +12,10 @@ use super::{Coding, HttpFault, OddField, Response, Rule};
 const MAX_ODD_FIELDS: usize = 8;
 
 /// Bytes of a field that are kept to name it.
-const MAX_SHOWN: usize = 64;
+pub(super) const MAX_SHOWN: usize = 64;
+
+/// Bytes of a value that are kept to show it.
+pub(super) const MAX_VALUE: usize = 256;
 
 /// The length of the head, when its last line is there; the first `seen` bytes are known to hold none.
 pub(super) fn end_of_head(buffer: &[u8], seen: usize) -> Option<usize> {
@@ -205,7 +208,7 @@ fn parse_with<'h>(
     }
     // What was put around the body first comes off last: the transfer's coding is the outer one.
     let coding = Coding::announced(values("content-encoding").chain(values("transfer-encoding")));
-    let text = |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(256)]).into_owned();
+    let text = |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(MAX_VALUE)]).into_owned();
     let location = (300..400).contains(&status).then(|| values("location").next()).flatten().map(text);
     let upgrade = values("upgrade").next().map(text);
     let rule_for = |name: &str| wanted.iter().find(|rule| rule.at.eq_ignore_ascii_case(name));

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::body::{Body, Framing};
 use super::connection::Connection;
-use super::head::{end_of_head, may_be_http, parse};
-use super::notes::{Notes, Phase};
+use super::head::{MAX_SHOWN, MAX_VALUE, end_of_head, may_be_http, parse};
+use super::notes::{Notes, Phase, Transcript};
 use super::{Fault, HttpFault, MAX_KEPT_BYTES, Method, Request, Response, ResponseProgress, Rule};
 
 /// Interim responses (1xx) that are borne before the real one.
@@ -25,23 +25,26 @@ pub(super) async fn exchange(
     notes: &mut Notes,
 ) -> Result<(), Fault> {
     let ended = ask(connection, request, wanted, notes).await;
-    let hide = |bytes: &mut [u8]| request.ask.hide_secrets(bytes);
+    if !request.ask.has_secrets() {
+        return ended;
+    }
+    let hide = |bytes: &mut [u8], most| request.ask.hide_secrets(bytes, most);
     if let Some(response) = &mut notes.response {
-        hide(&mut response.body);
-        response.wanted.iter_mut().for_each(|(_, value)| hide(value));
+        hide(&mut response.body, MAX_KEPT_BYTES);
+        response.wanted.iter_mut().for_each(|(_, value)| hide(value, usize::MAX));
         for text in [&mut response.location, &mut response.upgrade].into_iter().flatten() {
             let mut bytes = std::mem::take(text).into_bytes();
-            hide(&mut bytes);
+            hide(&mut bytes, MAX_VALUE);
             *text = String::from_utf8_lossy(&bytes).into_owned();
         }
     }
     if let Some(transcript) = &mut notes.transcript {
-        hide(&mut transcript.received);
+        hide(&mut transcript.received, Transcript::MAX_KEPT);
     }
     ended.map_err(|mut fault| {
         match &mut fault {
-            Fault::Http(HttpFault::NotHttp(bytes)) => hide(bytes),
-            Fault::Http(HttpFault::BadField(odd)) => hide(&mut odd.field),
+            Fault::Http(HttpFault::NotHttp(bytes)) => hide(bytes, MAX_BEGINNING),
+            Fault::Http(HttpFault::BadField(odd)) => hide(&mut odd.field, MAX_SHOWN),
             _ => {}
         }
         fault
@@ -54,7 +57,7 @@ async fn ask(
     wanted: &[Rule<Arc<str>>],
     notes: &mut Notes,
 ) -> Result<(), Fault> {
-    let bytes = request.bytes(None);
+    let bytes = request.bytes();
     if let Some(transcript) = &mut notes.transcript {
         transcript.sent = request.shown();
     }
@@ -118,12 +121,15 @@ impl Input<'_> {
         // What has not come by then is not waited for.
         let patience = MOMENT.min(deadline.saturating_duration_since(Instant::now()) / 2);
         let _ = tokio::time::timeout(patience, reading).await;
-        self.buffer[..self.buffer.len().min(256)].to_vec()
+        self.buffer[..self.buffer.len().min(MAX_BEGINNING)].to_vec()
     }
 }
 
 /// Bytes that tell TLS records, frames of HTTP/2 and banners from each other.
 const TELLING: usize = 24;
+
+/// Bytes that are kept of them.
+const MAX_BEGINNING: usize = 256;
 
 /// How long the rest of them is waited for.
 const MOMENT: Duration = Duration::from_millis(250);

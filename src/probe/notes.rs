@@ -45,7 +45,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    const MAX_KEPT: usize = 16 * 1024;
+    pub(super) const MAX_KEPT: usize = 16 * 1024;
 
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         let room = Self::MAX_KEPT.saturating_sub(self.received.len()).min(bytes.len());

@@ -28,23 +28,16 @@ impl Request {
         Self { host: host.into(), ask: Arc::new(Ask::new(Asked { path: path.into(), ..Asked::default() })) }
     }
 
-    /// As it goes over the connection; `token`: for a login that has one.
-    pub(super) fn bytes(&self, token: Option<&str>) -> Vec<u8> {
-        let Ask { rest, .. } = &*self.ask;
-        let mut text = self.beginning();
-        if let Some(token) = token {
-            text.push_str("Authorization: Bearer ");
-            text.push_str(token);
-            text.push_str("\r\n");
-        }
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(rest);
+    /// As it goes over the connection.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.beginning().into_bytes();
+        bytes.extend_from_slice(&self.ask.rest);
         bytes
     }
 
     /// As it may be shown: with a word in the place of each secret.
     pub(super) fn shown(&self) -> Vec<u8> {
-        let mut text = self.beginning() + &fields(&self.ask, |_| NOT_SHOWN);
+        let mut text = self.beginning() + &fields(&self.ask, true);
         match &self.ask.body {
             Some(Body { bytes, file: None }) => text.push_str(&String::from_utf8_lossy(bytes)),
             Some(Body { bytes, file: Some(file) }) => {
@@ -67,12 +60,8 @@ const NOT_SHOWN: &str = "(not shown)";
 /// A shorter secret would be found in what has nothing to do with it.
 const SHORTEST_SECRET: usize = 4;
 
-/// The headers after Host, and the empty line; what `shown` makes of a secret stands in its place.
-fn fields<'a>(asked: &'a Asked, shown: impl Fn(&'a str) -> &'a str) -> String {
-    let value = |value: &'a Value| match value {
-        Value::Open(text) => &**text,
-        Value::Secret { text, .. } => shown(text),
-    };
+/// The headers after Host, and the empty line; with a word in the place of each secret when these are to be hidden.
+fn fields(asked: &Asked, hidden: bool) -> String {
     let mut text = String::new();
     let is_set = |name: &str| asked.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
     for (name, line) in [("User-Agent", USER_AGENT), ("Accept", ACCEPT)] {
@@ -82,18 +71,15 @@ fn fields<'a>(asked: &'a Asked, shown: impl Fn(&'a str) -> &'a str) -> String {
     }
     text.push_str("Connection: close\r\n");
     for header in &asked.headers {
-        push_field(&mut text, &header.name, value(&header.value));
+        let value = match &header.value {
+            Value::Secret { .. } if hidden => NOT_SHOWN,
+            Value::Open(text) | Value::Secret { text, .. } => text,
+        };
+        push_field(&mut text, &header.name, value);
     }
-    match &asked.login {
-        // Both are coded together, so that one cannot be shown without the other.
-        Some(Login::Basic { password, .. }) if value(password) != password.sent() => {
-            push_field(&mut text, "Authorization", &format!("Basic {}", value(password)));
-        }
-        Some(login @ Login::Basic { .. }) => push_field(&mut text, "Authorization", &login.sent()),
-        Some(Login::Authorization { scheme, credentials }) => {
-            push_field(&mut text, "Authorization", &format!("{scheme} {}", value(credentials)));
-        }
-        None => {}
+    if let Some(login) = &asked.login {
+        let value = if hidden { format!("{} {NOT_SHOWN}", login.scheme()) } else { login.sent() };
+        push_field(&mut text, "Authorization", &value);
     }
     if asked.body.is_some() || asked.method.has_body() {
         let length = asked.body.as_ref().map_or(0, |body| body.bytes.len());
@@ -231,6 +217,14 @@ pub enum Login {
 }
 
 impl Login {
+    /// The first word of the value of `Authorization`.
+    fn scheme(&self) -> &str {
+        match self {
+            Self::Basic { .. } => "Basic",
+            Self::Authorization { scheme, .. } => scheme,
+        }
+    }
+
     /// The value of `Authorization`.
     #[must_use]
     pub fn sent(&self) -> String {
@@ -301,15 +295,27 @@ impl Ask {
     /// Makes the bytes of the request as far as they are the same for every server.
     #[must_use]
     pub fn new(asked: Asked) -> Self {
-        let mut rest = fields(&asked, |secret| secret).into_bytes();
+        let mut rest = fields(&asked, false).into_bytes();
         rest.extend(asked.body.iter().flat_map(|body| body.bytes.iter()));
         let secrets = secrets(&asked);
         Self { asked, rest: rest.into(), secrets }
     }
 
-    /// What stands for secrets that a server sent back to us.
-    pub(super) fn hide_secrets(&self, bytes: &mut [u8]) {
+    /// Whether anything of it is to be hidden.
+    pub(super) fn has_secrets(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    /// Makes unreadable what a server sent back of our secrets; `most`: more of it than this was not kept, so that a
+    /// secret may be cut off at the end.
+    pub(super) fn hide_secrets(&self, bytes: &mut [u8], most: usize) {
         for secret in &self.secrets {
+            if bytes.len() >= most
+                && let Some(length) = (1..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length]))
+            {
+                let from = bytes.len() - length;
+                bytes[from..].fill(b'*');
+            }
             let mut from = 0;
             while let Some(at) = find(&bytes[from..], secret) {
                 bytes[from + at..from + at + secret.len()].fill(b'*');
@@ -376,7 +382,7 @@ mod tests {
 
     fn sent(asked: Asked) -> String {
         let request = Request { host: "app.test".into(), ask: Arc::new(Ask::new(asked)) };
-        String::from_utf8(request.bytes(None)).expect("text").replace(env!("CARGO_PKG_VERSION"), "VERSION")
+        String::from_utf8(request.bytes()).expect("text").replace(env!("CARGO_PKG_VERSION"), "VERSION")
     }
 
     fn secret(text: &str) -> Value {
@@ -417,10 +423,16 @@ mod tests {
             let secrets = ["s3cret", "pass:word", "cHJvYmU6cGFzczp3b3Jk"];
             assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
         }
-        let mut echo = request.bytes(None);
-        ask.hide_secrets(&mut echo);
+        let mut echo = request.bytes();
+        ask.hide_secrets(&mut echo, usize::MAX);
         let echo = String::from_utf8_lossy(&echo);
         assert!(echo.contains("X-Api-Key: ******\r\nAuthorization: Basic ********************\r\n"), "{echo}");
+        let mut cut = b"X-Api-Key: s3cr".to_vec();
+        ask.hide_secrets(&mut cut, 15);
+        assert_eq!(cut, b"X-Api-Key: ****", "the rest of it was not kept");
+        let mut whole = b"X-Api-Key: s3cr".to_vec();
+        ask.hide_secrets(&mut whole, 16);
+        assert_eq!(whole, b"X-Api-Key: s3cr", "it is another text");
     }
 
     #[test]
