@@ -11,12 +11,15 @@ use super::value::{cut_key, quote};
 use super::yaml::{Entry, KeyPath, Node};
 use crate::probe::{Ask, Asked, Body, Header, Method, Value};
 
+/// The keys that [`ask`] reads, beside the path.
+pub(super) const KEYS: [&str; 7] =
+    ["method", "headers", "header_files", "body", "body_file", "basic_auth", "authorization"];
+
 /// Most of a body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// What these keys come to; `None` when none of them is there, and the probe asks as it did.
 pub(super) fn ask(reader: &mut Reader, section: &Section<'_>, path: Option<Arc<str>>, own: &Arc<Ask>) -> Arc<Ask> {
-    const KEYS: [&str; 7] = ["method", "headers", "header_files", "body", "body_file", "basic_auth", "authorization"];
     if path.is_none() && !KEYS.iter().any(|key| section.is_given(key)) {
         return own.clone();
     }

@@ -15,7 +15,7 @@ use super::value::quote;
 use super::yaml::{KeyPath, Node, Value};
 use super::{HealthProbe, asking, matching, value};
 use crate::probe::{Expectation, Feature, Method, Protocol};
-use crate::words::{self, setting};
+use crate::words::setting;
 
 /// The keys of an item of `probes`.
 pub(super) const PROBE: &[&str] = &[
@@ -144,7 +144,7 @@ pub(super) fn over(
     let status_codes = keys.status_codes(&own.expectation);
     let body_regex = keys.of(Feature::Request, "match.body_regex", matching::pattern, |_| true);
     let body_not_regex = keys.of(Feature::Request, "match.body_not_regex", matching::pattern, |_| true);
-    keys.only_for_requests(&REQUEST);
+    keys.only_for_requests(asking::KEYS.into_iter().chain(["match.json", "match.headers"]));
     let json = matching.as_ref().and_then(|section| matching::json(section, &mut reader.report));
     let headers = matching.as_ref().and_then(|section| matching::headers(section, &mut reader.report));
     let ask = asking::ask(reader, section, path.into_value(), &own.ask);
@@ -187,19 +187,6 @@ pub(super) fn over(
     }
 }
 
-/// Keys that say what is asked over HTTP, and of `match` what has to come back, beside those that are read one by one.
-const REQUEST: [&str; 9] = [
-    "method",
-    "headers",
-    "header_files",
-    "body",
-    "body_file",
-    "basic_auth",
-    "authorization",
-    "match.json",
-    "match.headers",
-];
-
 /// Reads keys that not every protocol has a use for.
 struct Keys<'s, 'r> {
     section: &'s Section<'s>,
@@ -209,7 +196,15 @@ struct Keys<'s, 'r> {
     report: &'r mut Report,
 }
 
-impl Keys<'_, '_> {
+impl<'s> Keys<'s, '_> {
+    /// The mapping that `key` stands in, and its name there; `None` without a `match`.
+    fn place(&self, key: &'static str) -> Option<(&'s Section<'s>, &'static str)> {
+        match key.strip_prefix("match.") {
+            None => Some((self.section, key)),
+            Some(name) => Some((self.matching?, name)),
+        }
+    }
+
     /// The value at `key`, which stands in `match` when it says so. Whether it is about nothing that the protocol has is
     /// told only of values that say something.
     fn of<T>(
@@ -219,11 +214,7 @@ impl Keys<'_, '_> {
         read: impl Fn(&Node) -> Result<T, String>,
         says_something: impl Fn(&T) -> bool,
     ) -> Field<T> {
-        let (section, name) = match key.strip_prefix("match.") {
-            None => (Some(self.section), key),
-            Some(name) => (self.matching, name),
-        };
-        let Some(section) = section else { return Field::Absent };
+        let Some((section, name)) = self.place(key) else { return Field::Absent };
         let field = section.field(name, self.report, read);
         if let Some(given) = field.given().filter(|given| says_something(&given.value)) {
             self.check_use(feature, section, name, given.place);
@@ -232,13 +223,9 @@ impl Keys<'_, '_> {
     }
 
     /// Says of these keys that they have no use, if they are there and have none.
-    fn only_for_requests(&mut self, keys: &[&'static str]) {
+    fn only_for_requests(&mut self, keys: impl Iterator<Item = &'static str>) {
         for key in keys {
-            let (section, name) = match key.strip_prefix("match.") {
-                None => (Some(self.section), *key),
-                Some(name) => (self.matching, name),
-            };
-            if let Some(section) = section.filter(|section| section.is_given(name))
+            if let Some((section, name)) = self.place(key).filter(|(section, name)| section.is_given(name))
                 && let Some(node) = section.node(name)
             {
                 self.check_use(Feature::Request, section, name, node.place);
@@ -253,7 +240,7 @@ impl Keys<'_, '_> {
         let place = place?;
         if right.is_empty() && whole {
             let message =
-                format!("at least one status code or range is needed; leave the key out for {}", codes_in_words(own));
+                format!("at least one status code or range is needed; leave the key out for {}", own.statuses());
             self.report.error(Some(place), section.path_of("status_codes"), message);
         }
         self.check_use(Feature::Request, section, "status_codes", place);
@@ -337,10 +324,6 @@ impl HealthProbe {
         }
         words.join(", ")
     }
-}
-
-fn codes_in_words(expectation: &Expectation) -> String {
-    expectation.status_codes.iter().map(|codes| words::status_codes(*codes)).collect::<Vec<_>>().join(", ")
 }
 
 fn body(node: &Node) -> Result<String, String> {

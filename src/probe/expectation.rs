@@ -40,11 +40,16 @@ impl Default for Expectation {
 }
 
 impl Expectation {
+    /// The status codes as they are written: `200-399, 401`.
+    #[must_use]
+    pub fn statuses(&self) -> String {
+        self.status_codes.iter().map(|codes| status_codes(*codes)).collect::<Vec<_>>().join(", ")
+    }
+
     /// What has to come back, part by part.
     #[must_use]
     pub fn in_words(&self) -> Vec<String> {
-        let codes: Vec<String> = self.status_codes.iter().map(|codes| status_codes(*codes)).collect();
-        let codes = format!("status {}", codes.join(", "));
+        let codes = format!("status {}", self.statuses());
         let body = (!self.body.is_empty()).then(|| format!("{:?} in the body", self.body));
         let found = self.body_regex.as_ref().map(|pattern| format!("a match of {pattern:?} in the body"));
         let absent = self.body_not_regex.as_ref().map(|pattern| format!("no match of {pattern:?} in the body"));

@@ -6,7 +6,7 @@ use super::{Case, Cause, Facts, Finding, Notice, Slot, matching};
 use crate::probe::{
     BodyEnd, HttpFault, ProbeSpec, Response, ResponseProgress, TlsFacts, alert_in_clear, looks_like_tls,
 };
-use crate::words::{status_codes, took};
+use crate::words::took;
 
 /// What broke it.
 pub(super) fn of_fault(spec: &ProbeSpec, fault: &HttpFault, tls: Option<&TlsFacts>) -> (Cause, String) {
@@ -163,8 +163,7 @@ pub(super) fn of_response(
 
 /// Why this status came, and whether it is the service's own.
 fn of_status(spec: &ProbeSpec, tls: Option<&TlsFacts>, response: &Response) -> (Finding<Cause>, bool) {
-    let codes: Vec<String> = spec.expectation.status_codes.iter().map(|codes| status_codes(*codes)).collect();
-    let (codes, status) = (codes.join(", "), response.status);
+    let (codes, status) = (spec.expectation.statuses(), response.status);
     let facts = Facts::default().with(Slot::Expected, codes.clone()).with(Slot::Received, status.to_string());
     let said = Said::of(response);
     let explained = match (&spec.tls, tls) {

@@ -13,7 +13,7 @@ use crate::troubleshoot::{
 };
 use crate::verdict::{Cause, RightLink, Verdict, of_local_fault, of_obstacle, of_trouble, version_name};
 use crate::view::report::CertificateView;
-use crate::words::seconds;
+use crate::words::{seconds, status_codes};
 
 /// Of a stage that there was no need for: null, or empty.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -498,7 +498,7 @@ impl<'a> Http<'a> {
             headers: lines.collect(),
             first_bytes: text(&body[..body.len().min(http::FIRST_BYTES)]),
             status: examination.verdict.evidence.response.as_ref().map(|response| response.status),
-            expected_status_codes: words::of_codes(&spec.expectation.status_codes),
+            expected_status_codes: spec.expectation.status_codes.iter().map(|codes| status_codes(*codes)).collect(),
             expected_body: Some(spec.expectation.body.as_str()).filter(|body| !body.is_empty()),
         })
     }

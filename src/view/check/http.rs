@@ -1,7 +1,6 @@
 //! The request as sent, the answer as it came, and what was expected of it.
 
 use super::section::{Block, Cell, Mark, Section};
-use super::words;
 use crate::troubleshoot::Examination;
 use crate::verdict::Stage;
 use crate::words::took;
@@ -27,7 +26,7 @@ pub(super) fn section(examination: &Examination) -> Option<Section> {
         Some(cause) => cause.code.words().title.to_owned(),
         None => came.clone(),
     };
-    let codes = words::of_codes(&spec.expectation.status_codes).join(", ");
+    let codes = spec.expectation.statuses();
     let mut facts = vec![Cell::from(format!("expected status {codes}; came: {came}"))];
     // The status stands above; of the rest the verdict says what does not hold.
     let rest = spec.expectation.in_words().into_iter().skip(1);

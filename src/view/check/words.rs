@@ -83,12 +83,6 @@ pub(super) fn of_route(route: &Route) -> String {
     }
 }
 
-/// A code, or a range of them.
-pub(super) fn of_codes(codes: &[(u16, u16)]) -> Vec<String> {
-    let range = |(from, to): &(u16, u16)| if from == to { from.to_string() } else { format!("{from}-{to}") };
-    codes.iter().map(range).collect()
-}
-
 /// As `ip route` has it.
 pub(super) fn kind_of_route(route: &Route) -> &'static str {
     match route {

@@ -14,7 +14,7 @@ use crate::verdict::{
     Attempt, Code, Evidence, Finding, Part, Phases, PresentedCertificate, Slot, Stage, Verdict, anchor_names,
 };
 use crate::view::remedy::{Remedy, name_source};
-use crate::words::{endpoint, seconds};
+use crate::words::{endpoint, seconds, status_codes};
 
 /// Where the report's links lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,15 +243,12 @@ impl<'a> Question<'a> {
         let probe = &target.probe;
         let tls = probe.tls.as_ref();
         let codes = &probe.expectation.status_codes;
-        let range = |(first, last): &(u16, u16)| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        };
         let is_http = target.protocol().has(Stage::Http);
         Self {
             interval_seconds: seconds(target.interval),
             unhealthy_interval_seconds: seconds(target.unhealthy_interval),
             timeout_seconds: seconds(probe.timeout),
-            expected_status_codes: codes.iter().filter(|_| is_http).map(range).collect(),
+            expected_status_codes: codes.iter().filter(|_| is_http).map(|codes| status_codes(*codes)).collect(),
             expected_body: Cow::Borrowed(&probe.expectation.body),
             sends: probe.request.as_ref().map(|request| request.ask.in_words()).unwrap_or_default(),
             expects: if is_http { probe.expectation.in_words() } else { Vec::new() },
