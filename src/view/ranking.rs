@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::health::{Row, State};
 use crate::verdict::ProbeResult;
-use crate::view::report::ReportRow;
+use crate::view::report::{Problem, ReportRow};
 
 /// How urgent a row is, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,19 @@ impl Urgency {
             State::Healthy if row.is_unclear() => Self::Failing,
             State::Healthy if row.is_warned() => Self::Warned,
             State::Healthy => Self::Healthy,
+        }
+    }
+
+    /// What there is to say first about such a row. Without a cause its latest probe succeeded, and what is said of that one
+    /// is all that there is.
+    #[must_use]
+    pub fn problem_of<'r, 'a>(self, row: &'r ReportRow<'a>) -> Option<&'r Problem<'a>> {
+        let of_probe = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
+        match self {
+            Self::Unhealthy | Self::Unknown => row.cause.as_ref().or(row.warnings.first()),
+            Self::Failing => of_probe.or(row.cause.as_ref()),
+            Self::Warned => row.warnings.first(),
+            Self::Healthy => None,
         }
     }
 

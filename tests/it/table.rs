@@ -191,6 +191,19 @@ fn on_a_terminal_faults_stand_with_who_acts_and_the_first_step_and_the_worst_las
 }
 
 #[test]
+fn rows_on_their_way_back_say_so_though_they_have_no_cause() {
+    let row = |server: &str| {
+        let warnings = vec![Finding::new(Code::Notice(Notice::NotHealthyYet), "1 of the 3 have come")];
+        let probe = Verdict { warnings, ..sample::success(Protocol::Http) };
+        let row = sample::unhealthy_row("web", "http", server, Protocol::Http, Cause::TcpRefused, "refused");
+        Row { cause: None, last_probe: Some(Arc::new(probe)), ..row }
+    };
+    let shown = faults(vec![row("10.0.0.5"), row("10.0.0.6")], &look());
+    assert!(shown.starts_with("Unhealthy: Not Healthy yet (not_healthy_yet), 2 rows; gateway acts\n"), "{shown}");
+    assert!(shown.contains("  Seen   1 of the 3 have come\n"), "{shown}");
+}
+
+#[test]
 fn ten_thousand_rows_fit_the_screen_and_the_worst_is_on_it() {
     let kinds = [Cause::TcpTimeout, Cause::HttpTimeout, Cause::TcpReset, Cause::TlsTimeout, Cause::CertExpired];
     let row = |number: u64| {

@@ -8,7 +8,7 @@ use super::{advice, brief_time, endpoint, line, shape_named, strip};
 use crate::health::State;
 use crate::view::groups::Group;
 use crate::view::ranking::Urgency;
-use crate::view::report::{Links, Problem, ReportRow};
+use crate::view::report::{Links, ReportRow};
 use crate::words::{self, age, masked, span};
 
 /// `room` is how many of its rows may be shown.
@@ -16,7 +16,7 @@ pub(super) fn card(group: &Group<'_>, lines: Lines<'_>, query: &Query, base: &Li
     let total = group.rows.len();
     let shown = total.min(room.max(1));
     let rows: Vec<ReportRow<'_>> = group.rows[..shown].iter().map(|row| ReportRow::of(row, base)).collect();
-    let Some((lead, problem)) = rows.first().and_then(|row| Some((row, problem(row, group.urgency)?))) else {
+    let Some((lead, problem)) = rows.first().and_then(|row| Some((row, group.urgency.problem_of(row)?))) else {
         return html! {};
     };
     let lines = Lines { why: Why::Beyond(problem), ..lines };
@@ -78,17 +78,6 @@ fn mark(urgency: Urgency) -> &'static str {
         Urgency::Unknown => State::Unknown.label(),
         Urgency::Failing | Urgency::Warned => "warned",
         Urgency::Healthy => State::Healthy.label(),
-    }
-}
-
-/// What the rows of a group have in common.
-fn problem<'r>(row: &'r ReportRow<'_>, urgency: Urgency) -> Option<&'r Problem<'r>> {
-    let of_probe = row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref());
-    match urgency {
-        Urgency::Unhealthy | Urgency::Unknown => row.cause.as_ref().or(row.warnings.first()),
-        Urgency::Failing => of_probe.or(row.cause.as_ref()),
-        Urgency::Warned => row.warnings.first(),
-        Urgency::Healthy => None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::SystemTime;
 
 use super::cell::{cut, folded, width};
-use super::look::{Colour, Look, Order, reason};
+use super::look::{Colour, Look, Order};
 use super::table::{sgr, summary, table};
 use crate::health::State;
 use crate::verdict::Side;
@@ -77,7 +77,7 @@ fn grouped<'r, 'a>(rows: &'r [ReportRow<'a>], look: &Look) -> Vec<Group<'r, 'a>>
     let mut known = HashMap::new();
     let ranked = worst_first(rows).into_iter().filter(|(urgency, _)| look.healthy || *urgency != Urgency::Healthy);
     for (urgency, row) in ranked.flat_map(|(urgency, rows)| rows.into_iter().map(move |row| (urgency, row))) {
-        let problem = problem_of(row, urgency);
+        let problem = urgency.problem_of(row);
         let fault = problem.map(|problem| (&*problem.code, side(problem.side), problem.certificate.as_deref()));
         match known.entry((urgency, fault)) {
             Entry::Occupied(place) => {
@@ -96,16 +96,6 @@ fn grouped<'r, 'a>(rows: &'r [ReportRow<'a>], look: &Look) -> Vec<Group<'r, 'a>>
         Order::Configuration => groups.sort_by_key(|group| (group.urgency, Reverse(group.rows.len()))),
     }
     groups
-}
-
-/// What there is to say first about the row.
-fn problem_of<'r, 'a>(row: &'r ReportRow<'a>, urgency: Urgency) -> Option<&'r Problem<'a>> {
-    match urgency {
-        Urgency::Unhealthy | Urgency::Unknown => reason(row),
-        Urgency::Failing => row.last_probe.as_ref().and_then(|probe| probe.cause.as_ref()).or_else(|| reason(row)),
-        Urgency::Warned => row.warnings.first(),
-        Urgency::Healthy => None,
-    }
 }
 
 impl Group<'_, '_> {
