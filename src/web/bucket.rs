@@ -103,7 +103,11 @@ pub(super) struct Rarely {
 impl Rarely {
     /// Ten lines at once, and one every six seconds in the long run.
     pub(super) fn new() -> Self {
-        let rate = Rate { interval: Duration::from_secs(6), burst: 10 };
+        Self::at(Rate { interval: Duration::from_secs(6), burst: 10 })
+    }
+
+    /// So many lines.
+    pub(super) fn at(rate: Rate) -> Self {
         Self { bucket: Bucket::full(rate), left_out: AtomicU64::new(0) }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::web::bucket::{Rarely, Rate};
 use crate::web::pulse::{Pulse, Standing};
 
 /// Every open connection of all listeners.
@@ -19,13 +20,12 @@ pub(super) struct Places {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     next: u64,
     open: HashMap<u64, Open>,
-    told: Option<Instant>,
-    /// Since that.
-    cut: u64,
+    /// Lines about connections that were cut.
+    lines: Rarely,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,8 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(2), inner: Mutex::default() }
+        let inner = Inner { next: 0, open: HashMap::new(), lines: Rarely::at(TELL) };
+        Self { most: most.max(2), inner: Mutex::new(inner) }
     }
 
     /// A place for a new connection, which `cut` ends. Another one is cut for it where that is needed.
@@ -203,16 +204,14 @@ impl Inner {
     }
 
     /// Says now and then that places are short.
-    fn tell(&mut self, now: Instant) {
-        self.cut += 1;
-        if self.told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY) {
+    fn tell(&self, now: Instant) {
+        if let Some(left_out) = self.lines.now(now.into_std()) {
             let open = self.open.len();
             tracing::warn!(
                 open,
-                ended = self.cut,
+                ended = left_out + 1,
                 "the places for connections are taken: for each new one, the one that its client needs least ends"
             );
-            (self.told, self.cut) = (Some(now), 0);
         }
     }
 }
@@ -226,8 +225,8 @@ const HANDSHAKE_GRACE: Duration = Duration::from_millis(100);
 /// One client's connections, however few there are in all.
 const LEAST_OF_CLIENT: usize = 8;
 
-/// Between two lines of the log.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+/// Lines of the log.
+const TELL: Rate = Rate { interval: Duration::from_mins(1), burst: 1 };
 
 #[cfg(test)]
 mod tests {
